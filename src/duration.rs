@@ -24,7 +24,7 @@ const UNITS: [(&str, f64); 4] = [("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 
 /// The text isn't a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a duration such as 30s, 5m or 1h30m, found `{0}`")]
-pub struct NotADuration(String);
+pub struct InvalidDuration(String);
 
 impl HumanDuration {
     /// Parses a duration; `None` if the text isn't one.
@@ -56,10 +56,10 @@ impl HumanDuration {
 }
 
 impl FromStr for HumanDuration {
-    type Err = NotADuration;
+    type Err = InvalidDuration;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse(text).ok_or_else(|| NotADuration(text.to_owned()))
+        Self::parse(text).ok_or_else(|| InvalidDuration(text.to_owned()))
     }
 }
 

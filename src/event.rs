@@ -1,6 +1,6 @@
 //! The spine: everything that happens in a run, as values.
 //!
-//! The steps send [`Happening`]s; the dispatcher in `run` stamps and orders them into
+//! The steps send [`EventKind`]s; the dispatcher in `run` stamps and orders them into
 //! [`RunEvent`]s; the reports consume them, and `events.ndjson` is a list of them, one JSON object
 //! a line. This module knows nobody and carries ids and small values only: never a parameter's
 //! secret value.
@@ -24,7 +24,7 @@ pub struct RunEvent {
     /// When the dispatcher took it, UTC.
     pub at: Timestamp,
     #[serde(flatten)]
-    pub happening: Happening,
+    pub kind: EventKind,
 }
 
 /// The time of an event that happens now. It never goes back: the system's clock is asked once, and
@@ -54,14 +54,14 @@ impl fmt::Display for CellId {
 /// What happened. Consumers match exhaustively: a new variant is a decision for each of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Happening {
+pub enum EventKind {
     /// Always the first event.
     RunStarted(RunStarted),
     /// Where the files of the project have what a cell failed of, as far as that was foreseen.
     /// Before the cell's verdict.
     FailuresLocated {
         cell: CellId,
-        places: Vec<FailurePlace>,
+        places: Vec<PredictedFailure>,
     },
     /// Something the user should know that stops nothing. `cell` is absent where it concerns the
     /// whole run.
@@ -103,7 +103,7 @@ pub enum Happening {
     /// A marker is about to be put into a bucket that other runs may stage to. Sent, and on disk,
     /// before the call.
     ///
-    /// Until [`Happening::StagingReleased`] follows, the journal of a killed run owes its deletion:
+    /// Until [`EventKind::StagingReleased`] follows, the journal of a killed run owes its deletion:
     /// the object `key` of the bucket, which is one of the header's shared buckets. The key is
     /// always the one that `stage::marker::key_of` gives for the journal's project and run, so that
     /// a forged journal leads to no other object.
@@ -180,7 +180,7 @@ pub enum Happening {
         cell: CellId,
         status: StackStatus,
         reason: Option<String>,
-        outputs: Vec<Output>,
+        outputs: Vec<StackOutput>,
     },
     /// The cell's verdict. Teardown may still follow.
     CellFinished {
@@ -210,7 +210,7 @@ pub enum Happening {
         cell: CellId,
         stack_id: String,
         change_set: String,
-        changes: Vec<Change>,
+        changes: Vec<ReportedChange>,
     },
     /// It is being executed; the stack's events follow.
     ChangeSetExecuted {
@@ -241,13 +241,13 @@ pub enum Happening {
         cell: CellId,
         stack_id: String,
         reason: String,
-        left: Vec<LeftResource>,
+        left: Vec<LeftoverResource>,
     },
     /// The stack stays, as the user asked.
     StackKept {
         cell: CellId,
         stack_id: String,
-        why: KeptWhy,
+        why: KeepReason,
     },
     /// The deletion was asked for and not awaited, as the user asked.
     StackDeleteUnawaited {
@@ -260,7 +260,7 @@ pub enum Happening {
     },
     BucketKept {
         bucket: String,
-        why: KeptWhy,
+        why: KeepReason,
     },
     BucketDeleteFailed {
         bucket: String,
@@ -280,7 +280,7 @@ pub struct RunStarted {
     /// The `taskcat-id` of the run: 32 hex digits.
     pub run_id: String,
     pub taskcat_version: String,
-    pub task: Task,
+    pub task: RunTask,
     pub project: String,
     /// The endpoint that stands in for AWS, if any.
     pub endpoint: Option<String>,
@@ -290,7 +290,7 @@ pub struct RunStarted {
     /// The templates of the cells, and those nested in them, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub templates: Vec<TemplateSource>,
-    pub cells: Vec<Cell>,
+    pub cells: Vec<PlannedCell>,
 }
 
 /// What a template says of its parameters and resources, by which a failure is followed to its line
@@ -337,13 +337,13 @@ pub struct ResourceSource {
     pub template: Option<String>,
     /// Of a nested stack: what it gives to its template's parameters.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub gives: IndexMap<String, Gift>,
+    pub gives: IndexMap<String, ParameterBinding>,
 }
 
 /// What a nested stack's parameter is given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Gift {
+pub enum ParameterBinding {
     /// As it stands in the template.
     Value(String),
     /// The value of one of the outer template's parameters.
@@ -355,7 +355,7 @@ pub enum Gift {
 /// What a run is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Task {
+pub enum RunTask {
     #[default]
     Test,
     /// The project is staged, and nothing is launched.
@@ -370,7 +370,7 @@ pub enum Task {
 
 /// A place in a file that a failure can be traced to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FailurePlace {
+pub struct PredictedFailure {
     /// What a reason says, or a part of it, where the failure is this one.
     pub message: String,
     /// Relative to the project root.
@@ -384,7 +384,7 @@ pub struct FailurePlace {
 
 /// What is known of a cell before it starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Cell {
+pub struct PlannedCell {
     #[serde(flatten)]
     pub id: CellId,
     pub stack_name: String,
@@ -392,11 +392,11 @@ pub struct Cell {
     pub template: String,
     pub account_id: String,
     /// Rendered parameters in the template's order; a secret's value is `****`.
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<CellParameter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Parameter {
+pub struct CellParameter {
     pub key: String,
     pub value: String,
 }
@@ -456,7 +456,7 @@ impl StackEvent {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Output {
+pub struct StackOutput {
     pub key: String,
     pub value: String,
     pub description: Option<String>,
@@ -466,7 +466,7 @@ pub struct Output {
 /// What a change set would do with a resource
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html>).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
+pub struct ReportedChange {
     /// `Add`, `Modify`, `Remove`, `Import`, `Dynamic`
     pub action: String,
     pub logical_id: String,
@@ -476,13 +476,13 @@ pub struct Change {
     /// modified.
     pub replacement: Option<String>,
     /// What changes in it.
-    pub details: Vec<ChangeDetail>,
+    pub details: Vec<ReportedChangeDetail>,
     /// Of a nested stack: what the change does in it, as far as that is known.
-    pub nested: Vec<Change>,
+    pub nested: Vec<ReportedChange>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChangeDetail {
+pub struct ReportedChangeDetail {
     /// The property by its path, or else the attribute of the resource: `QueueName`,
     /// `Tags.0.Value`, `DeletionPolicy`.
     pub name: String,
@@ -500,7 +500,7 @@ pub struct ChangeDetail {
 
 /// A resource that a failed deletion left behind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LeftResource {
+pub struct LeftoverResource {
     pub logical_id: String,
     pub physical_id: Option<String>,
     pub resource_type: String,
@@ -537,14 +537,14 @@ pub enum Outcome {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum KeptWhy {
+pub enum KeepReason {
     /// `--no-delete`
     NoDelete,
     /// `--keep-failed`
     KeepFailed,
 }
 
-impl KeptWhy {
+impl KeepReason {
     /// Returns why the stack of a finished test isn't deleted, or `None` if it is.
     pub fn of(outcome: Outcome, no_delete: bool, keep_failed: bool) -> Option<Self> {
         match outcome {
@@ -569,11 +569,11 @@ pub struct RunFinished {
 
 /// The steps' end of the spine; clones are cheap.
 #[derive(Clone)]
-pub struct Events(mpsc::UnboundedSender<Message>);
+pub struct EventSender(mpsc::UnboundedSender<DispatcherMessage>);
 
 /// What the dispatcher receives.
-pub struct Message {
-    pub happening: Happening,
+pub struct DispatcherMessage {
+    pub kind: EventKind,
     /// Answered once the happening is on disk, or with the reason why it can't be.
     pub recorded: Option<oneshot::Sender<Result<(), String>>>,
 }
@@ -581,24 +581,24 @@ pub struct Message {
 /// The journal can't be written, so what it was to announce must not be done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the run's journal can't be written: {0}")]
-pub struct NotRecorded(pub String);
+pub struct JournalWriteFailed(pub String);
 
-impl Events {
-    pub fn channel() -> (Self, mpsc::UnboundedReceiver<Message>) {
+impl EventSender {
+    pub fn channel() -> (Self, mpsc::UnboundedReceiver<DispatcherMessage>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (Self(sender), receiver)
     }
 
-    pub fn send(&self, happening: Happening) {
+    pub fn send(&self, kind: EventKind) {
         // The dispatcher outlives every sender; were it gone, nobody would be left to tell.
-        let _ = self.0.send(Message {
-            happening,
+        let _ = self.0.send(DispatcherMessage {
+            kind,
             recorded: None,
         });
     }
 
     pub fn warn(&self, cell: Option<&CellId>, message: impl Into<String>) {
-        self.send(Happening::Warning {
+        self.send(EventKind::Warning {
             cell: cell.cloned(),
             message: message.into(),
         });
@@ -606,15 +606,15 @@ impl Events {
 
     /// Sends, and returns when the happening is on disk. To be awaited before whatever it announces
     /// is done.
-    pub async fn record(&self, happening: Happening) -> Result<(), NotRecorded> {
+    pub async fn record(&self, kind: EventKind) -> Result<(), JournalWriteFailed> {
         let (recorded, answer) = oneshot::channel();
-        let _ = self.0.send(Message {
-            happening,
+        let _ = self.0.send(DispatcherMessage {
+            kind,
             recorded: Some(recorded),
         });
         match answer.await {
-            Ok(result) => result.map_err(NotRecorded),
-            Err(_) => Err(NotRecorded("the dispatcher has stopped".to_owned())),
+            Ok(result) => result.map_err(JournalWriteFailed),
+            Err(_) => Err(JournalWriteFailed("the dispatcher has stopped".to_owned())),
         }
     }
 }

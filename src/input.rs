@@ -27,7 +27,7 @@ const MIB: u64 = 1024 * 1024;
 pub enum InputError {
     #[error("it is {0}, not a regular file")]
     Kind(&'static str),
-    #[error("it is {}, larger than the limit of {}", Size(*size), Size(*limit))]
+    #[error("it is {}, larger than the limit of {}", ByteSize(*size), ByteSize(*limit))]
     TooLarge { size: u64, limit: u64 },
     #[error("{}", reason(.0))]
     Io(#[from] io::Error),
@@ -114,9 +114,9 @@ pub fn without_number(text: &str) -> &str {
 }
 
 /// A number of bytes for people.
-struct Size(u64);
+struct ByteSize(u64);
 
-impl fmt::Display for Size {
+impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             bytes if bytes < MIB => write!(f, "{bytes} bytes"),

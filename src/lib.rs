@@ -19,8 +19,8 @@
 //!
 //! Modules stand below in the order of the pipeline, and a lower one never imports a higher one:
 //!
-//! 1. [`diagnostic`], [`duration`], [`event`], [`input`], [`mask`], [`process`], [`report_files`],
-//!    [`status`], [`yaml`] and [`catalog`] know (almost) nobody.
+//! 1. [`diagnostic`], [`duration`], [`event`], [`input`], [`json_schema`], [`mask`], [`process`],
+//!    [`report_files`], [`status`], [`yaml`] and [`catalog`] know (almost) nobody.
 //! 2. [`template`] and [`config`] read files; [`properties`] checks what resources are made with;
 //!    [`plan`] joins them. All pure: no call leaves the machine.
 //! 3. [`aws`] is the only importer of `aws_sdk_*`; [`pipeline`] holds the stack that taskcat brings
@@ -58,6 +58,7 @@ pub mod diagnostic;
 pub mod duration;
 pub mod event;
 pub mod input;
+pub mod json_schema;
 pub mod links;
 pub mod mask;
 pub mod process;

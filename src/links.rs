@@ -10,14 +10,14 @@ use crate::diagnostic::Diagnostic;
 
 /// The folder that paths must not leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bounds {
+pub struct ProjectBoundary {
     root: PathBuf,
     follow_links: bool,
 }
 
 /// How a path leaves the project.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Escape {
+pub enum PathEscape {
     /// By a link in the project; `link` is relative to its root.
     #[error("{} is a symbolic link to {}, which is outside the project", link.display(), target.display())]
     Link { link: PathBuf, target: PathBuf },
@@ -26,7 +26,7 @@ pub enum Escape {
     Path(PathBuf),
 }
 
-impl Bounds {
+impl ProjectBoundary {
     /// `follow_links` allows what links lead to for reading. Nothing outside is ever written.
     pub fn new(project_root: &Path, follow_links: bool) -> Self {
         let absolute =
@@ -46,9 +46,9 @@ impl Bounds {
     ///
     /// # Errors
     /// It leads outside.
-    pub fn check(&self, path: &Path) -> Result<(), Escape> {
+    pub fn check(&self, path: &Path) -> Result<(), PathEscape> {
         match self.walk(path) {
-            Err(Escape::Link { .. }) if self.follow_links => Ok(()),
+            Err(PathEscape::Link { .. }) if self.follow_links => Ok(()),
             checked => checked,
         }
     }
@@ -57,13 +57,13 @@ impl Bounds {
     ///
     /// # Errors
     /// It leads outside.
-    pub fn check_writable(&self, path: &Path) -> Result<(), Escape> {
+    pub fn check_writable(&self, path: &Path) -> Result<(), PathEscape> {
         self.walk(path)
     }
 
     /// Follows a path link by link as far as it exists.
-    fn walk(&self, path: &Path) -> Result<(), Escape> {
-        let escape = || Escape::Path(path.to_owned());
+    fn walk(&self, path: &Path) -> Result<(), PathEscape> {
+        let escape = || PathEscape::Path(path.to_owned());
         let relative = match path.strip_prefix(&self.root) {
             Ok(relative) => relative.to_owned(),
             Err(_) if path.is_relative() => path.to_owned(),
@@ -103,7 +103,7 @@ impl Bounds {
                     .strip_prefix(&self.root)
                     .unwrap_or(&current)
                     .to_owned();
-                return Err(Escape::Link { link, target });
+                return Err(PathEscape::Link { link, target });
             }
             current = target;
         }
@@ -129,7 +129,7 @@ impl Bounds {
     }
 }
 
-impl Escape {
+impl PathEscape {
     /// As an error, with what to do about it.
     pub fn to_diagnostic(&self) -> Diagnostic {
         let help = match self {
@@ -165,11 +165,11 @@ mod tests {
         symlink("again", root.join("again")).unwrap();
         let check = |path: &str, expect: Result<(), &str>| {
             for path in [PathBuf::from(path), root.join(path)] {
-                let found = Bounds::new(&root, false)
+                let found = ProjectBoundary::new(&root, false)
                     .check(&path)
                     .map_err(|escape| match escape {
-                        Escape::Link { link, .. } => link.display().to_string(),
-                        Escape::Path(_) => "path".to_owned(),
+                        PathEscape::Link { link, .. } => link.display().to_string(),
+                        PathEscape::Path(_) => "path".to_owned(),
                     });
                 assert_eq!(found, expect.map_err(str::to_owned), "{path:?}");
             }
@@ -193,12 +193,12 @@ mod tests {
         check("deep/out/none", Err("deep/out"));
         check("chain", Err("chain"));
         check("dangling-out", Err("dangling-out"));
-        let following = Bounds::new(&root, true);
+        let following = ProjectBoundary::new(&root, true);
         assert_eq!(following.check(Path::new("chain")), Ok(()));
         assert!(following.check_writable(Path::new("chain")).is_err());
         assert!(following.check(Path::new("../outside/file")).is_err());
         assert!(following.check(&base.join("outside/file")).is_err());
-        let escape = Bounds::new(&root, false)
+        let escape = ProjectBoundary::new(&root, false)
             .check(Path::new("chain"))
             .unwrap_err();
         let target = base.join("outside/file");

@@ -34,7 +34,11 @@ const KEPT: usize = 64 * 1024;
 /// # Errors
 /// The program could not be started: [`io::ErrorKind::NotFound`] when it, or the interpreter that
 /// its first line names, does not exist.
-pub async fn run(mut command: Command, stdin: Vec<u8>, limit: Duration) -> io::Result<Finished> {
+pub async fn run(
+    mut command: Command,
+    stdin: Vec<u8>,
+    limit: Duration,
+) -> io::Result<FinishedProcess> {
     command.stdin(if stdin.is_empty() {
         Stdio::null()
     } else {
@@ -45,7 +49,7 @@ pub async fn run(mut command: Command, stdin: Vec<u8>, limit: Duration) -> io::R
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
-    let mut group = Group::new(command.spawn()?);
+    let mut group = ProcessGroup::new(command.spawn()?);
     let (mut stdout, mut stderr) = (group.leader.stdout.take(), group.leader.stderr.take());
     let (mut from_stdout, mut from_stderr) = (vec![0; 8192], vec![0; 8192]);
     let mut input = group.leader.stdin.take();
@@ -57,11 +61,11 @@ pub async fn run(mut command: Command, stdin: Vec<u8>, limit: Duration) -> io::R
     };
     tokio::pin!(feeding);
 
-    let mut finished = Finished {
-        end: End::TimedOut(limit),
-        stdout: Tail::default(),
-        stderr: Tail::default(),
-        output: Tail::default(),
+    let mut finished = FinishedProcess {
+        end: ExitReason::TimedOut(limit),
+        stdout: OutputTail::default(),
+        stderr: OutputTail::default(),
+        output: OutputTail::default(),
     };
     let (mut fed, mut ended, mut timed_out) = (false, false, false);
     let mut deadline = Instant::now().checked_add(limit);
@@ -80,7 +84,7 @@ pub async fn run(mut command: Command, stdin: Vec<u8>, limit: Duration) -> io::R
                 deadline = Some(Instant::now() + GRACE);
                 let status = status?;
                 if !timed_out {
-                    finished.end = End::of(status);
+                    finished.end = ExitReason::of(status);
                 }
             }
             () = &mut feeding, if !fed => fed = true,
@@ -109,16 +113,16 @@ pub fn command(program: impl AsRef<OsStr>, path: Option<&OsStr>) -> Command {
 
 /// How a program ended, and the last it printed.
 #[derive(Clone, Debug)]
-pub struct Finished {
-    pub end: End,
-    pub stdout: Tail,
-    pub stderr: Tail,
+pub struct FinishedProcess {
+    pub end: ExitReason,
+    pub stdout: OutputTail,
+    pub stderr: OutputTail,
     /// Both streams as they came.
-    pub output: Tail,
+    pub output: OutputTail,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum ExitReason {
     Exited(i32),
     /// Ended by a signal, by its number.
     Signalled(i32),
@@ -126,7 +130,7 @@ pub enum End {
     TimedOut(Duration),
 }
 
-impl End {
+impl ExitReason {
     pub fn is_success(self) -> bool {
         self == Self::Exited(0)
     }
@@ -140,7 +144,7 @@ impl End {
 }
 
 /// Reads after "the program": `ended with exit code 3`.
-impl fmt::Display for End {
+impl fmt::Display for ExitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exited(code) => write!(f, "ended with exit code {code}"),
@@ -152,12 +156,12 @@ impl fmt::Display for End {
 
 /// The end of a stream; how much came before it is counted, not kept.
 #[derive(Clone, Debug, Default)]
-pub struct Tail {
+pub struct OutputTail {
     bytes: VecDeque<u8>,
     dropped: u64,
 }
 
-impl Tail {
+impl OutputTail {
     fn push(&mut self, read: &[u8]) {
         self.bytes.extend(read);
         let excess = self.bytes.len().saturating_sub(KEPT);
@@ -231,14 +235,14 @@ async fn read_some<'b>(
 }
 
 /// A child that leads its process group.
-struct Group {
+struct ProcessGroup {
     leader: Child,
-    guard: Option<Guard>,
+    guard: Option<OrphanGuard>,
 }
 
-impl Group {
+impl ProcessGroup {
     fn new(leader: Child) -> Self {
-        let guard = leader.id().and_then(Guard::of);
+        let guard = leader.id().and_then(OrphanGuard::of);
         Self { leader, guard }
     }
 
@@ -257,7 +261,7 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(guard) = &mut self.guard {
             guard.dismiss();
@@ -268,9 +272,9 @@ impl Drop for Group {
 
 /// A shell that waits for the end of this process, however it ends, and then kills a process group.
 /// The system's own means for that, the parent-death signal, reaches no grandchildren.
-struct Guard(Child);
+struct OrphanGuard(Child);
 
-impl Guard {
+impl OrphanGuard {
     /// What the shell reads from ends only with this process. Where there is no shell there is no
     /// guard.
     fn of(group: u32) -> Option<Self> {
@@ -322,7 +326,7 @@ mod tests {
         script: &str,
         stdin: &str,
         limit_ms: Option<u64>,
-        end: End,
+        end: ExitReason,
         stdout: &str,
         stderr: &str,
     ) {
@@ -342,26 +346,34 @@ mod tests {
             "cat; echo no >&2",
             "a\nb",
             None,
-            End::Exited(0),
+            ExitReason::Exited(0),
             "a\nb",
             "no\n",
         )
         .await;
-        check("exit 3", "", None, End::Exited(3), "", "").await;
-        check("cat", "", None, End::Exited(0), "", "").await;
-        check("kill -TERM $$", "", None, End::Signalled(15), "", "").await;
+        check("exit 3", "", None, ExitReason::Exited(3), "", "").await;
+        check("cat", "", None, ExitReason::Exited(0), "", "").await;
+        check("kill -TERM $$", "", None, ExitReason::Signalled(15), "", "").await;
         let limit = Duration::from_millis(100);
         check(
             "echo first; sleep 60",
             "",
             Some(100),
-            End::TimedOut(limit),
+            ExitReason::TimedOut(limit),
             "first\n",
             "",
         )
         .await;
         // More input than a pipe holds, and nobody reads it.
-        check("exit 4", &"x".repeat(1 << 20), None, End::Exited(4), "", "").await;
+        check(
+            "exit 4",
+            &"x".repeat(1 << 20),
+            None,
+            ExitReason::Exited(4),
+            "",
+            "",
+        )
+        .await;
     }
 
     #[tokio::test]

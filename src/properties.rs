@@ -16,7 +16,7 @@
 
 use indexmap::IndexMap;
 
-use crate::catalog::{JsonType, Object, ResourceType, Shape, resource_type};
+use crate::catalog::{JsonType, ObjectShape, ResourceType, Shape, resource_type};
 use crate::template::{Value, is_custom_resource};
 
 const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
@@ -37,11 +37,11 @@ pub fn is_checked_by_service(kind: &str) -> bool {
 
 /// Why properties are refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum PropertyRefusal {
     /// They break the type's schema: at least one violation.
-    BySchema(Vec<Violation>),
+    BySchema(Vec<SchemaViolation>),
     /// The same, of a type that CloudFormation checks by itself.
-    ByService(Vec<Violation>),
+    ByService(Vec<SchemaViolation>),
     /// The service's handler refuses the value of a property.
     ByHandler {
         property: &'static str,
@@ -57,13 +57,13 @@ pub enum Refusal {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
+pub struct SchemaViolation {
     /// `/Rules/0/Id`; empty for the properties as a whole.
     pub pointer: String,
     pub message: String,
 }
 
-impl Refusal {
+impl PropertyRefusal {
     /// Where in the properties it is: `/Rules/0/Id`.
     pub fn pointer(&self) -> String {
         match self {
@@ -89,7 +89,8 @@ impl Refusal {
                 )
             }
             Self::ByService(violations) => {
-                let found: Vec<String> = violations.iter().map(Violation::by_service).collect();
+                let found: Vec<String> =
+                    violations.iter().map(SchemaViolation::by_service).collect();
                 format!("Property validation failure: [{}]", found.join(", "))
             }
             Self::ByHandler { message, .. } => {
@@ -102,7 +103,7 @@ impl Refusal {
     }
 }
 
-impl Violation {
+impl SchemaViolation {
     /// The words of the service for it, which are other ones than the validator's.
     fn by_service(&self) -> String {
         let pointer = &self.pointer;
@@ -129,7 +130,7 @@ impl Violation {
 
 /// What is refused of the properties of a type. Of types that the catalogue doesn't know, and of
 /// unknown values: nothing.
-pub fn refusal(kind: &str, properties: &IndexMap<String, Value>) -> Option<Refusal> {
+pub fn refusal(kind: &str, properties: &IndexMap<String, Value>) -> Option<PropertyRefusal> {
     if is_custom_resource(kind) {
         return None;
     }
@@ -139,32 +140,32 @@ pub fn refusal(kind: &str, properties: &IndexMap<String, Value>) -> Option<Refus
         return Some(refusal);
     }
     let known = resource_type(kind)?;
-    let mut check = Check {
+    let mut check = PropertyCheck {
         known: &known,
         violations: Vec::new(),
     };
-    check.object(&known.properties, properties, &Place::default());
+    check.object(&known.properties, properties, &PropertyPath::default());
     // A nested stack's URL is checked together with the template that it leads to.
     check
         .violations
         .retain(|it| kind != NESTED_STACK || !it.pointer.starts_with("/TemplateURL"));
     match check.violations {
         violations if violations.is_empty() => name_refused(kind, properties),
-        violations if is_checked_by_service(kind) => Some(Refusal::ByService(violations)),
-        violations => Some(Refusal::BySchema(violations)),
+        violations if is_checked_by_service(kind) => Some(PropertyRefusal::ByService(violations)),
+        violations => Some(PropertyRefusal::BySchema(violations)),
     }
 }
 
 /// Where in the properties something stands.
 #[derive(Clone, Default)]
-struct Place {
+struct PropertyPath {
     /// `#/Rules/0/Id` without its `#`.
     pointer: String,
     /// As the catalogue's paths name it: `Rules.*.Id`.
     path: String,
 }
 
-impl Place {
+impl PropertyPath {
     fn name(&self, name: &str) -> Self {
         self.at(name, name)
     }
@@ -182,20 +183,25 @@ impl Place {
     }
 }
 
-struct Check<'a> {
+struct PropertyCheck<'a> {
     known: &'a ResourceType,
-    violations: Vec<Violation>,
+    violations: Vec<SchemaViolation>,
 }
 
-impl Check<'_> {
-    fn violation(&mut self, place: &Place, what: &str) {
-        self.violations.push(Violation {
+impl PropertyCheck<'_> {
+    fn violation(&mut self, place: &PropertyPath, what: &str) {
+        self.violations.push(SchemaViolation {
             pointer: place.pointer.clone(),
             message: what.to_owned(),
         });
     }
 
-    fn object(&mut self, object: &Object, entries: &IndexMap<String, Value>, place: &Place) {
+    fn object(
+        &mut self,
+        object: &ObjectShape,
+        entries: &IndexMap<String, Value>,
+        place: &PropertyPath,
+    ) {
         for name in object
             .required()
             .filter(|name| !entries.contains_key(*name))
@@ -219,7 +225,7 @@ impl Check<'_> {
         }
     }
 
-    fn value(&mut self, shape: &Shape, value: &Value, place: &Place) {
+    fn value(&mut self, shape: &Shape, value: &Value, place: &PropertyPath) {
         if matches!(value, Value::Unknown(_) | Value::NoValue | Value::Null) {
             return;
         }
@@ -244,7 +250,7 @@ impl Check<'_> {
         }
     }
 
-    fn mismatch(&mut self, expected: &str, value: &Value, place: &Place) {
+    fn mismatch(&mut self, expected: &str, value: &Value, place: &PropertyPath) {
         self.violation(
             place,
             &format!("expected type: {expected}, found: {}", found(value)),
@@ -294,7 +300,7 @@ fn found(value: &Value) -> &'static str {
 /// What no schema says: the few rules for names that tests trip over, as their handlers are
 /// reported to word them (<https://github.com/splunk/splunk-aws-gdi-toolkit/issues/25>,
 /// <https://github.com/mapbox/cloudfriend/issues/94>).
-fn name_refused(kind: &str, properties: &IndexMap<String, Value>) -> Option<Refusal> {
+fn name_refused(kind: &str, properties: &IndexMap<String, Value>) -> Option<PropertyRefusal> {
     let name = |property: &str| match properties.get(property) {
         Some(Value::String(name)) if !name.is_empty() => Some(name.as_str()),
         _ => None,
@@ -320,7 +326,7 @@ fn name_refused(kind: &str, properties: &IndexMap<String, Value>) -> Option<Refu
         }
         _ => return None,
     };
-    Some(Refusal::ByHandler {
+    Some(PropertyRefusal::ByHandler {
         property,
         message,
         service,
@@ -329,13 +335,13 @@ fn name_refused(kind: &str, properties: &IndexMap<String, Value>) -> Option<Refu
 
 /// CloudFormation's own words, from before there were schemas: a list has to be joined for the
 /// child.
-fn nested_parameters_refused(properties: &IndexMap<String, Value>) -> Option<Refusal> {
+fn nested_parameters_refused(properties: &IndexMap<String, Value>) -> Option<PropertyRefusal> {
     let Some(Value::Map(parameters)) = properties.get("Parameters") else {
         return None;
     };
     let is_simple = |value: &Value| !matches!(value, Value::List(_) | Value::Map(_));
     let (name, _) = parameters.iter().find(|(_, value)| !is_simple(value))?;
-    Some(Refusal::OfValue {
+    Some(PropertyRefusal::OfValue {
         pointer: format!("/Parameters/{name}"),
         message: "Value of property Parameters must be an object with String (or simple type) \
             properties",

@@ -22,8 +22,8 @@ fuzz_target!(|bytes: &[u8]| {
     let defaults = Givens::new();
     let made_up = some(|key| Value::text(format!("{key},1, a")));
     let unknown = some(|key| Unknown::asked(format!("parameter {key}")).into());
-    for (region, givens) in [("us-east-1", &defaults), ("cn-north-1", &made_up), ("eu-nowhere-9", &unknown)] {
-        let stack = evaluate(&template, &Place::new(region, "aws", "amazonaws.com"), givens, &Offline(&templates));
+    for (region, parameter_values) in [("us-east-1", &defaults), ("cn-north-1", &made_up), ("eu-nowhere-9", &unknown)] {
+        let stack = evaluate(&template, &Place::new(region, "aws", "amazonaws.com"), parameter_values, &Offline(&templates));
         holds(&stack, lines);
     }
 });

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::cloudformation::{parameters, tags};
 use super::{AwsError, Clients, INVISIBLE};
 use crate::duration::HumanDuration;
-use crate::event::{Change, ChangeDetail};
+use crate::event::{ReportedChange, ReportedChangeDetail};
 use crate::status::ChangeSetStatus;
 
 /// The wait between two polls of a change set that CloudFormation is working out; it doubles up to
@@ -135,7 +135,7 @@ impl Clients {
         &self,
         id: &str,
         limit: Duration,
-    ) -> Result<Option<Vec<Change>>, AwsError> {
+    ) -> Result<Option<Vec<ReportedChange>>, AwsError> {
         // A call that is never answered must not outlast the limit either.
         match timeout(limit + CALL, self.changes_until(id, Instant::now(), limit)).await {
             Ok(changes) => changes,
@@ -155,7 +155,7 @@ impl Clients {
         id: &str,
         start: Instant,
         limit: Duration,
-    ) -> Result<Option<Vec<Change>>, AwsError> {
+    ) -> Result<Option<Vec<ReportedChange>>, AwsError> {
         let first = self.worked_out(id, start, limit).await?;
         let status = status_of(&first);
         if status != ChangeSetStatus::CreateComplete {
@@ -185,7 +185,7 @@ impl Clients {
                     .unwrap_or_default(),
                 None => Vec::new(),
             };
-            changes.push(Change {
+            changes.push(ReportedChange {
                 nested,
                 ..change(&resource)
             });
@@ -387,8 +387,8 @@ fn resource_changes(answer: &DescribeChangeSetOutput) -> Vec<ResourceChange> {
         .collect()
 }
 
-fn change(resource: &ResourceChange) -> Change {
-    let mut details: Vec<ChangeDetail> = Vec::new();
+fn change(resource: &ResourceChange) -> ReportedChange {
+    let mut details: Vec<ReportedChangeDetail> = Vec::new();
     for detail in resource.details() {
         let Some(target) = detail.target() else {
             continue;
@@ -397,7 +397,7 @@ fn change(resource: &ResourceChange) -> Change {
         let path = target
             .path()
             .and_then(|path| path.strip_prefix("/Properties/"));
-        let found = ChangeDetail {
+        let found = ReportedChangeDetail {
             name: path.map_or_else(
                 || target.name().unwrap_or(attribute).to_owned(),
                 |path| path.replace('/', "."),
@@ -425,7 +425,7 @@ fn change(resource: &ResourceChange) -> Change {
             None => details.push(found),
         }
     }
-    Change {
+    ReportedChange {
         action: resource
             .action()
             .map(|it| it.as_str())

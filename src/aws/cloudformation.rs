@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::retry::LONGEST_THROTTLING;
 use super::{AwsError, Clients, ErrorKind};
-use crate::event::{LeftResource, Output, StackEvent};
+use crate::event::{LeftoverResource, StackEvent, StackOutput};
 use crate::status::{ResourceStatus, StackStatus};
 
 /// What CreateStack is asked for. Rollback is disabled and all capabilities are acknowledged, as
@@ -38,7 +38,7 @@ pub struct Stack {
     pub reason: Option<String>,
     /// Key and value; of `NoEcho` ones the value is `****`.
     pub parameters: Vec<(String, String)>,
-    pub outputs: Vec<Output>,
+    pub outputs: Vec<StackOutput>,
     pub tags: Vec<(String, String)>,
     /// With which CloudFormation works on the stack; absent where it does so as whoever asks.
     pub role_arn: Option<String>,
@@ -245,7 +245,7 @@ impl Clients {
     }
 
     /// The stack's resources that are not deleted.
-    pub async fn left_resources(&self, stack_id: &str) -> Result<Vec<LeftResource>, AwsError> {
+    pub async fn left_resources(&self, stack_id: &str) -> Result<Vec<LeftoverResource>, AwsError> {
         const OPERATION: &str = "ListStackResources";
         let mut pages = self
             .cloudformation
@@ -261,7 +261,7 @@ impl Clients {
                     .iter()
                     .filter_map(|resource| {
                         let status = ResourceStatus::from(resource.resource_status()?.as_str());
-                        (status != ResourceStatus::DeleteComplete).then(|| LeftResource {
+                        (status != ResourceStatus::DeleteComplete).then(|| LeftoverResource {
                             logical_id: resource
                                 .logical_resource_id()
                                 .unwrap_or_default()
@@ -372,7 +372,7 @@ fn stack_event(event: &SdkEvent, depth: u32) -> Option<StackEvent> {
 }
 
 fn stack(found: &aws_sdk_cloudformation::types::Stack) -> Stack {
-    let outputs = found.outputs().iter().map(|output| Output {
+    let outputs = found.outputs().iter().map(|output| StackOutput {
         key: output.output_key().unwrap_or_default().to_owned(),
         value: output.output_value().unwrap_or_default().to_owned(),
         description: output.description().map(str::to_owned),

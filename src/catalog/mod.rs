@@ -19,7 +19,7 @@ mod shape;
 
 pub use partition::{Partition, partition, partition_of};
 pub use region::{
-    Offered, as_of, is_known_region, is_unrecognized, nearest_regions, offers, regions,
+    Availability, as_of, is_known_region, is_unrecognized, nearest_regions, offers, regions,
 };
 pub use resource_type::{ResourceType, resource_type, resource_type_names};
-pub use shape::{JsonType, Object, Property, Shape};
+pub use shape::{JsonType, ObjectShape, PropertyShape, Shape};

@@ -2,7 +2,7 @@
 //!
 //! The table ages: regions are added and types come to more regions. So nothing here is a reason to
 //! refuse a region, and a *no* is given only where the data have shown it for long: see
-//! [`Offered`].
+//! [`Availability`].
 
 use std::sync::OnceLock;
 
@@ -12,7 +12,7 @@ use super::resource_type::resource_type;
 
 /// What is known of a resource type in a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offered {
+pub enum Availability {
     /// CloudFormation lists the type for the region.
     Yes,
     /// The region has no type of this service and hadn't a year earlier, when the type was already
@@ -28,7 +28,7 @@ pub enum Offered {
 }
 
 /// What is known of the type (`AWS::S3::Bucket`) in the region, as of [`as_of`].
-pub fn offers(region: &str, type_name: &str) -> Offered {
+pub fn offers(region: &str, type_name: &str) -> Availability {
     let table = table();
     let column = table.listed.binary_search(&region).ok();
     let row = table
@@ -36,13 +36,13 @@ pub fn offers(region: &str, type_name: &str) -> Offered {
         .binary_search_by_key(&type_name, |(name, _)| name)
         .ok();
     let (Some(column), Some(row)) = (column, row) else {
-        return Offered::Unknown;
+        return Availability::Unknown;
     };
     match table.types[row].1.as_bytes().get(column) {
-        Some(b'+') => Offered::Yes,
-        Some(b'-') => Offered::No,
-        Some(b'?') => Offered::Unlisted,
-        _ => Offered::Unknown,
+        Some(b'+') => Availability::Yes,
+        Some(b'-') => Availability::No,
+        Some(b'?') => Availability::Unlisted,
+        _ => Availability::Unknown,
     }
 }
 
@@ -62,9 +62,9 @@ pub fn regions(partition: &str) -> Vec<&'static str> {
 /// aren't AWS's nothing is known.
 pub fn is_unrecognized(region: &str, type_name: &str) -> bool {
     match offers(region, type_name) {
-        Offered::No => true,
-        Offered::Yes | Offered::Unlisted => false,
-        Offered::Unknown => {
+        Availability::No => true,
+        Availability::Yes | Availability::Unlisted => false,
+        Availability::Unknown => {
             let is_unknown =
                 || !type_name.ends_with("::MODULE") && resource_type(type_name).is_none();
             !type_name.contains("::") || type_name.starts_with("AWS::") && is_unknown()
@@ -106,17 +106,17 @@ pub fn as_of() -> &'static str {
 /// their own, which are the columns of what follows; then one line a type, in the order of names,
 /// with one mark a column.
 #[derive(Default)]
-struct Table {
+struct RegionTable {
     as_of: &'static str,
     regions: Vec<&'static str>,
     listed: Vec<&'static str>,
     types: Vec<(&'static str, &'static str)>,
 }
 
-fn table() -> &'static Table {
+fn table() -> &'static RegionTable {
     static PACKED: &[u8] = include_bytes!("../../schemas/resource-types-regions.zst");
     static TEXT: OnceLock<Option<String>> = OnceLock::new();
-    static TABLE: OnceLock<Table> = OnceLock::new();
+    static TABLE: OnceLock<RegionTable> = OnceLock::new();
     TABLE.get_or_init(|| {
         TEXT.get_or_init(|| unpack(PACKED))
             .as_deref()
@@ -125,7 +125,7 @@ fn table() -> &'static Table {
     })
 }
 
-fn read(text: &'static str) -> Option<Table> {
+fn read(text: &'static str) -> Option<RegionTable> {
     let mut lines = text.lines();
     let as_of = lines.next()?.strip_prefix("as of ")?;
     let regions = lines.next()?.split(' ').collect();
@@ -133,7 +133,7 @@ fn read(text: &'static str) -> Option<Table> {
     let types = lines
         .map(|line| line.split_once(' '))
         .collect::<Option<_>>()?;
-    Some(Table {
+    Some(RegionTable {
         as_of,
         regions,
         listed,
@@ -162,10 +162,10 @@ mod tests {
 
     #[test]
     fn types_are_offered_where_cloudformation_lists_them() {
-        let check = |type_name: &str, region: &str, expect: Offered| {
+        let check = |type_name: &str, region: &str, expect: Availability| {
             assert_eq!(offers(region, type_name), expect, "{type_name} in {region}");
         };
-        use Offered::{No, Unknown, Unlisted, Yes};
+        use Availability::{No, Unknown, Unlisted, Yes};
         check("AWS::S3::Bucket", "us-east-1", Yes);
         check("AWS::EC2::VPC", "ap-southeast-7", Yes);
         check("AWS::EC2::VPC", "us-gov-west-1", Yes);
@@ -293,7 +293,7 @@ mod tests {
             for region in &table().listed {
                 assert_eq!(
                     offers(region, &format!("AWS::{name}")),
-                    Offered::Yes,
+                    Availability::Yes,
                     "{name} in {region}"
                 );
             }

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 use super::packed::unpack;
-use super::shape::{Object, Shape};
+use super::shape::{ObjectShape, Shape};
 
 /// A resource type. Where several parts make a path, dots join them, and `*` stands for any item of
 /// a list or any name of a map: `Endpoint.Address`, `Rules.*.Id`.
@@ -20,7 +20,7 @@ pub struct ResourceType {
     #[serde(skip)]
     pub name: &'static str,
     /// All properties, those included that only AWS sets.
-    pub properties: Object,
+    pub properties: ObjectShape,
     /// Paths of the properties that only AWS sets.
     #[serde(default)]
     pub read_only: Vec<&'static str>,
@@ -148,22 +148,22 @@ impl ResourceType {
 }
 
 /// A part of the table: the lines of some types, in the order of their names.
-struct Block {
+struct ResourceTypeBlock {
     /// The type of its first line.
     first: &'static str,
     frame: &'static [u8],
     text: OnceLock<Option<String>>,
 }
 
-fn blocks() -> &'static [Block] {
+fn blocks() -> &'static [ResourceTypeBlock] {
     static PACKED: &[u8] = include_bytes!("../../schemas/resource-types-shapes.zst");
-    static BLOCKS: OnceLock<Vec<Block>> = OnceLock::new();
+    static BLOCKS: OnceLock<Vec<ResourceTypeBlock>> = OnceLock::new();
     BLOCKS.get_or_init(|| read(PACKED).unwrap_or_default())
 }
 
 /// The blocks of the file. It begins with a frame that zstd skips: four bytes say so, four say how
 /// long the frame is; in it, one line a block: the block's first type, and how many bytes it has.
-fn read(file: &'static [u8]) -> Option<Vec<Block>> {
+fn read(file: &'static [u8]) -> Option<Vec<ResourceTypeBlock>> {
     let (length, rest) = file.get(4..)?.split_first_chunk()?;
     let (index, mut frames) =
         rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
@@ -171,7 +171,7 @@ fn read(file: &'static [u8]) -> Option<Vec<Block>> {
     for line in str::from_utf8(index).ok()?.lines() {
         let (first, length) = line.split_once(' ')?;
         let (frame, others) = frames.split_at_checked(length.parse().ok()?)?;
-        blocks.push(Block {
+        blocks.push(ResourceTypeBlock {
             first,
             frame,
             text: OnceLock::new(),

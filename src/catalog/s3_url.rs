@@ -3,7 +3,7 @@
 
 /// What a URL is to CloudFormation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum S3UrlTarget {
     Object {
         bucket: String,
         key: String,
@@ -20,13 +20,13 @@ pub enum Target {
 const SUFFIXES: [&str; 3] = ["amazonaws.com.cn", "amazonaws.com", "amazonaws.eu"];
 
 /// The URL's parts; a query and a fragment are dropped.
-pub fn target(url: &str) -> Target {
+pub fn target(url: &str) -> S3UrlTarget {
     let Some((scheme, rest)) = url.split_once("://") else {
         return refused();
     };
     if scheme.eq_ignore_ascii_case("s3") {
         let bucket = rest.split('/').next().unwrap_or_default();
-        return Target::Refused(format!(
+        return S3UrlTarget::Refused(format!(
             "S3 error: Domain name specified in {bucket} is not a valid S3 domain"
         ));
     }
@@ -41,28 +41,28 @@ pub fn target(url: &str) -> Target {
         Some((name, *suffix))
     }) else {
         return if may_stand_in(&host) {
-            Target::Unknown
+            S3UrlTarget::Unknown
         } else {
             refused()
         };
     };
     let Some(bucket) = bucket_of(name) else {
-        return Target::Unknown;
+        return S3UrlTarget::Unknown;
     };
     let (bucket, key) = if bucket.is_empty() {
         path.split_once('/').unwrap_or((path, ""))
     } else {
         (bucket, path)
     };
-    Target::Object {
+    S3UrlTarget::Object {
         bucket: bucket.to_owned(),
         key: decoded(key),
         suffix: suffix.to_owned(),
     }
 }
 
-fn refused() -> Target {
-    Target::Refused("TemplateURL must be a supported URL.".to_owned())
+fn refused() -> S3UrlTarget {
+    S3UrlTarget::Refused("TemplateURL must be a supported URL.".to_owned())
 }
 
 /// What stands before `s3`, `s3.<region>`, `s3-<region>` or `s3.dualstack.<region>`: the bucket, or
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn every_form_of_s3() {
         let check = |url: &str, bucket: &str, key: &str| match target(url) {
-            Target::Object {
+            S3UrlTarget::Object {
                 bucket: found,
                 key: path,
                 ..
@@ -183,7 +183,7 @@ mod tests {
         );
         assert_eq!(
             target("https://b.s3.cn-north-1.amazonaws.com.cn/t"),
-            Target::Object {
+            S3UrlTarget::Object {
                 bucket: "b".to_owned(),
                 key: "t".to_owned(),
                 suffix: "amazonaws.com.cn".to_owned()
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_is_no_object() {
-        let check = |url: &str, expect: Target| assert_eq!(target(url), expect, "{url}");
+        let check = |url: &str, expect: S3UrlTarget| assert_eq!(target(url), expect, "{url}");
         for url in [
             "templates/t.yaml",
             "./t.yaml",
@@ -203,18 +203,21 @@ mod tests {
         ] {
             check(
                 url,
-                Target::Refused("TemplateURL must be a supported URL.".to_owned()),
+                S3UrlTarget::Refused("TemplateURL must be a supported URL.".to_owned()),
             );
         }
         let domain = "S3 error: Domain name specified in my-bucket is not a valid S3 domain";
-        check("s3://my-bucket/t.yaml", Target::Refused(domain.to_owned()));
+        check(
+            "s3://my-bucket/t.yaml",
+            S3UrlTarget::Refused(domain.to_owned()),
+        );
         for url in [
             "http://localhost:4566/b/t.yaml",
             "http://127.0.0.1/b/t.yaml",
             "http://minio/b/t.yaml",
             "https://x.execute-api.us-east-1.amazonaws.com/t.yaml",
         ] {
-            check(url, Target::Unknown);
+            check(url, S3UrlTarget::Unknown);
         }
     }
 }

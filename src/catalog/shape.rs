@@ -19,7 +19,7 @@ pub enum Shape {
     /// The shape of this name among the type's definitions.
     Definition(&'static str),
     List(Box<Shape>),
-    Object(Object),
+    Object(ObjectShape),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,19 +37,19 @@ pub enum JsonType {
 /// Where a schema gives alternatives, this is all of them together: every property that one of them
 /// has, and required only what all of them require. It allows too much rather than too little.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Object {
-    pub properties: BTreeMap<&'static str, Property>,
+pub struct ObjectShape {
+    pub properties: BTreeMap<&'static str, PropertyShape>,
     /// The shape of properties under any other name; none if there may be no others.
     pub others: Option<Box<Shape>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Property {
+pub struct PropertyShape {
     pub shape: Shape,
     pub required: bool,
 }
 
-impl Object {
+impl ObjectShape {
     /// The shape of the property, under a name of its own or one that is free; none if there may be
     /// no such property.
     pub fn shape(&self, name: &str) -> Option<&Shape> {
@@ -73,11 +73,11 @@ const ANY: &str = "*";
 
 impl<'de: 'static> Deserialize<'de> for Shape {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Notation)
+        deserializer.deserialize_any(ShapeVisitor)
     }
 }
 
-impl<'de: 'static> Deserialize<'de> for Object {
+impl<'de: 'static> Deserialize<'de> for ObjectShape {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Shape::deserialize(deserializer)? {
             Shape::Object(object) => Ok(object),
@@ -86,9 +86,9 @@ impl<'de: 'static> Deserialize<'de> for Object {
     }
 }
 
-struct Notation;
+struct ShapeVisitor;
 
-impl<'de: 'static> Visitor<'de> for Notation {
+impl<'de: 'static> Visitor<'de> for ShapeVisitor {
     type Value = Shape;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -116,7 +116,7 @@ impl<'de: 'static> Visitor<'de> for Notation {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shape, A::Error> {
-        let mut object = Object::default();
+        let mut object = ObjectShape::default();
         while let Some((key, shape)) = map.next_entry::<&'static str, Shape>()? {
             if key == ANY {
                 object.others = Some(Box::new(shape));
@@ -124,7 +124,7 @@ impl<'de: 'static> Visitor<'de> for Notation {
                 let name = key.strip_suffix('!');
                 object.properties.insert(
                     name.unwrap_or(key),
-                    Property {
+                    PropertyShape {
                         shape,
                         required: name.is_some(),
                     },
@@ -168,16 +168,16 @@ mod tests {
         check(r#"["s"]"#, Ok(Shape::List(Box::new(text()))));
         check(
             r#"{"*":"s"}"#,
-            Ok(Shape::Object(Object {
+            Ok(Shape::Object(ObjectShape {
                 others: Some(Box::new(text())),
-                ..Object::default()
+                ..ObjectShape::default()
             })),
         );
         let properties = [("Key", true), ("Value", false)]
             .map(|(name, required)| {
                 (
                     name,
-                    Property {
+                    PropertyShape {
                         shape: text(),
                         required,
                     },
@@ -187,7 +187,7 @@ mod tests {
             .collect();
         check(
             r#"{"Key!":"s","Value":"s"}"#,
-            Ok(Shape::Object(Object {
+            Ok(Shape::Object(ObjectShape {
                 properties,
                 others: None,
             })),

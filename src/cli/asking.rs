@@ -20,7 +20,7 @@ use rustix::termios::{
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use crate::report::terminal::{Asked, Options};
+use crate::report::terminal::{Options, StatusRequest};
 
 const KEYS: &[u8] = b"sS";
 /// How long the wait for a key may keep a thread that is no longer needed.
@@ -29,12 +29,12 @@ const WAIT: Duration = Duration::from_millis(200);
 const QUIT: i32 = 128 + 3;
 
 /// Listens for as long as it is held.
-pub(super) struct Asking {
+pub(super) struct StatusListener {
     listeners: Vec<JoinHandle<()>>,
-    keys: Option<Keys>,
+    keys: Option<KeyListener>,
 }
 
-impl Asking {
+impl StatusListener {
     /// Listens to the signal. To be called before the run: one that nobody listens to ends the
     /// process. Wants a runtime.
     pub fn listen(view: &Options) -> Self {
@@ -64,7 +64,7 @@ impl Asking {
         ) else {
             return;
         };
-        self.keys = Keys::listen(view.asked.clone());
+        self.keys = KeyListener::listen(view.asked.clone());
         if let Some(keys) = &self.keys {
             self.listeners.push(tokio::spawn(look_after(
                 keys.terminal.clone(),
@@ -77,13 +77,13 @@ impl Asking {
     }
 }
 
-impl Drop for Asking {
+impl Drop for StatusListener {
     fn drop(&mut self) {
         self.listeners.iter().for_each(JoinHandle::abort);
     }
 }
 
-async fn listen(mut signals: Signals, asked: Asked) {
+async fn listen(mut signals: Signals, asked: StatusRequest) {
     while signals.recv().await.is_some() {
         asked.ask();
     }
@@ -91,14 +91,14 @@ async fn listen(mut signals: Signals, asked: Asked) {
 
 /// The thread that waits for keys. When this is dropped, by whatever way, the terminal is as it
 /// was.
-struct Keys {
-    terminal: Arc<Terminal>,
+struct KeyListener {
+    terminal: Arc<TerminalSettings>,
     over: Arc<AtomicBool>,
 }
 
-impl Keys {
-    fn listen(asked: Asked) -> Option<Self> {
-        let terminal = Arc::new(Terminal::new()?);
+impl KeyListener {
+    fn listen(asked: StatusRequest) -> Option<Self> {
+        let terminal = Arc::new(TerminalSettings::new()?);
         terminal.enter();
         let keys = Self {
             terminal: terminal.clone(),
@@ -113,14 +113,14 @@ impl Keys {
     }
 }
 
-impl Drop for Keys {
+impl Drop for KeyListener {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
         self.terminal.leave();
     }
 }
 
-fn wait_for_keys(asked: &Asked, terminal: &Terminal, over: &AtomicBool) {
+fn wait_for_keys(asked: &StatusRequest, terminal: &TerminalSettings, over: &AtomicBool) {
     let stdin = io::stdin();
     let wait = Timespec {
         tv_sec: 0,
@@ -153,18 +153,18 @@ fn wait_for_keys(asked: &Asked, terminal: &Terminal, over: &AtomicBool) {
 }
 
 /// The terminal's settings: as they were, and whether they are as keys need them.
-struct Terminal {
+struct TerminalSettings {
     before: Termios,
-    keys: Mutex<ForKeys>,
+    keys: Mutex<KeyMode>,
 }
 
 #[derive(Default)]
-struct ForKeys {
+struct KeyMode {
     wanted: bool,
     in_force: bool,
 }
 
-impl Terminal {
+impl TerminalSettings {
     fn new() -> Option<Self> {
         Some(Self {
             before: tcgetattr(io::stdin()).ok()?,
@@ -174,7 +174,7 @@ impl Terminal {
 
     /// From now on keys come one by one, whatever has become of the terminal meanwhile.
     fn enter(&self) {
-        *self.keys() = ForKeys {
+        *self.keys() = KeyMode {
             wanted: true,
             in_force: false,
         };
@@ -207,7 +207,7 @@ impl Terminal {
         }
     }
 
-    fn keys(&self) -> MutexGuard<'_, ForKeys> {
+    fn keys(&self) -> MutexGuard<'_, KeyMode> {
         // A panic while it was held leaves two flags, which are as good as before.
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -220,7 +220,7 @@ fn is_in_foreground() -> bool {
 /// Gives the terminal back while the process is stopped, and before it ends without coming to its
 /// end.
 async fn look_after(
-    terminal: Arc<Terminal>,
+    terminal: Arc<TerminalSettings>,
     mut stop: Signals,
     mut go_on: Signals,
     mut quit: Signals,

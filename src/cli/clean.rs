@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use jiff::Timestamp;
 
-use super::error::{CliError, Exit, exit_of};
+use super::error::{CliError, ExitStatus, exit_of};
 use super::paths::path;
-use super::project::Project;
+use super::project::CliProject;
 use super::{AwsArgs, Verbosity, block_on, listed, output, remains, streams};
 use crate::aws::{DEFAULT_PROFILE, explicit_profile};
 use crate::diagnostic::Diagnostic;
 use crate::duration::HumanDuration;
 use crate::plan::TestLimits;
 use crate::report::text;
-use crate::run::{self, CleanRequest, DeletionOptions, Findings, Leftover, Search};
+use crate::run::{self, CleanFindings, CleanRequest, DeletionOptions, Leftover, SearchScope};
 
 /// Delete stacks and buckets left by earlier runs.
 ///
@@ -27,12 +27,12 @@ use crate::run::{self, CleanRequest, DeletionOptions, Findings, Leftover, Search
 ///
 /// Asks before deleting anything. Without a terminal, pass --yes or name a run by its ID.
 #[derive(Args)]
-pub(super) struct Clean {
+pub(super) struct CleanArgs {
     /// Project name, run ID (or the beginning of one), or ALL.
     project: String,
 
     #[command(flatten)]
-    place: Place,
+    place: SearchArgs,
 
     #[command(flatten)]
     journals: JournalArgs,
@@ -68,16 +68,16 @@ pub(super) struct Clean {
 
 /// List runs with leftover stacks or buckets.
 #[derive(Args)]
-pub(super) struct List {
+pub(super) struct ListArgs {
     #[command(flatten)]
-    place: Place,
+    place: SearchArgs,
 
     #[command(flatten)]
     journals: JournalArgs,
 }
 
 #[derive(Args)]
-pub(super) struct Place {
+pub(super) struct SearchArgs {
     /// AWS profile to search with; the same as --profile.
     #[arg(short, long, value_name = "NAME")]
     aws_profile: Option<String>,
@@ -88,11 +88,11 @@ pub(super) struct Place {
     region: String,
 }
 
-impl Place {
-    pub fn search(&self, aws: &AwsArgs) -> Search {
+impl SearchArgs {
+    pub fn search(&self, aws: &AwsArgs) -> SearchScope {
         let profile = self.aws_profile.as_deref().or(aws.profile());
         let profile = profile.map_or(DEFAULT_PROFILE, explicit_profile);
-        Search {
+        SearchScope {
             profile: profile.to_owned(),
             regions: listed(&self.region),
         }
@@ -112,13 +112,13 @@ pub(super) struct JournalArgs {
 }
 
 impl JournalArgs {
-    pub fn folders(&self) -> run::journal::Folders {
+    pub fn folders(&self) -> run::journal::JournalFolders {
         remains::journal_folders(&self.project_root, Some(&self.output_directory))
     }
 }
 
-impl Clean {
-    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+impl CleanArgs {
+    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         if self.project.trim().is_empty() {
             let message = "expected a project name, a run ID or ALL, found an empty text";
             return Err(CliError::Usage(message.to_owned()));
@@ -147,10 +147,10 @@ impl Clean {
             let is_complete = findings.unsearched.is_empty();
             if self.dry_run {
                 streams::print(table(&findings.leftovers));
-                return Ok(incomplete_unless(is_complete, Exit::Passed));
+                return Ok(incomplete_unless(is_complete, ExitStatus::Passed));
             }
             if !self.confirmed(&findings) {
-                return Ok(Exit::Passed);
+                return Ok(ExitStatus::Passed);
             }
             let options = DeletionOptions {
                 wait: self.wait_for_delete,
@@ -175,7 +175,7 @@ impl Clean {
 
     /// Refuses a name of which nothing is known, unless it is the name of the project at hand, and
     /// a beginning of several run IDs.
-    fn refuse_unknown(&self, findings: &Findings, aws: &AwsArgs) -> Result<(), CliError> {
+    fn refuse_unknown(&self, findings: &CleanFindings, aws: &AwsArgs) -> Result<(), CliError> {
         let what = &self.project;
         let refused = |message: String, help: String| {
             Err(CliError::Diagnostics(vec![
@@ -221,11 +221,11 @@ impl Clean {
     /// Nothing to delete is what everybody hopes for whose own project it is.
     fn is_project_at_hand(&self, aws: &AwsArgs) -> bool {
         let input = Path::new("./.taskcat.yml");
-        let project = Project::load(&self.journals.project_root, input, aws, Vec::new());
+        let project = CliProject::load(&self.journals.project_root, input, aws, Vec::new());
         project.is_ok_and(|it| it.loaded.config.project.name.as_deref() == Some(&self.project))
     }
 
-    fn confirmed(&self, findings: &Findings) -> bool {
+    fn confirmed(&self, findings: &CleanFindings) -> bool {
         if self.yes || findings.leftovers.is_empty() || !io::stdin().is_terminal() {
             return true;
         }
@@ -240,15 +240,15 @@ impl Clean {
 }
 
 /// A search that is not complete is no success.
-fn incomplete_unless(is_complete: bool, exit: Exit) -> Exit {
-    if !is_complete && exit == Exit::Passed {
-        Exit::LeftBehind
+fn incomplete_unless(is_complete: bool, exit: ExitStatus) -> ExitStatus {
+    if !is_complete && exit == ExitStatus::Passed {
+        ExitStatus::LeftBehind
     } else {
         exit
     }
 }
 
-fn warn(findings: &Findings) {
+fn warn(findings: &CleanFindings) {
     findings
         .unsearched
         .iter()
@@ -280,9 +280,9 @@ fn table(leftovers: &[Leftover]) -> String {
     text
 }
 
-impl List {
+impl ListArgs {
     /// One line for a run, account and region.
-    pub fn run(self, aws: &AwsArgs) -> Result<Exit, CliError> {
+    pub fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
         block_on(async {
             let (clients, endpoint) = aws.connect(None)?;
             let request = CleanRequest {
@@ -303,7 +303,7 @@ impl List {
             streams::print(runs(&findings.leftovers));
             Ok(incomplete_unless(
                 findings.unsearched.is_empty(),
-                Exit::Passed,
+                ExitStatus::Passed,
             ))
         })
     }
@@ -312,12 +312,12 @@ impl List {
 /// The table of `test list`.
 fn runs(leftovers: &[Leftover]) -> String {
     #[derive(Default)]
-    struct Counts {
+    struct LeftoverCounts {
         stacks: usize,
         buckets: usize,
         created: Option<Timestamp>,
     }
-    let mut runs: BTreeMap<_, Counts> = BTreeMap::new();
+    let mut runs: BTreeMap<_, LeftoverCounts> = BTreeMap::new();
     for it in leftovers {
         let counts = runs
             .entry((&it.project, &it.run_id, &it.region, &it.account_id))
@@ -341,7 +341,7 @@ fn runs(leftovers: &[Leftover]) -> String {
     );
     for (
         (project, id, region, account),
-        Counts {
+        LeftoverCounts {
             stacks,
             buckets,
             created,

@@ -7,23 +7,23 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::AwsArgs;
-use super::error::{CliError, Exit};
+use super::error::{CliError, ExitStatus};
 use super::paths::path;
-use super::project::Project;
+use super::project::CliProject;
 use super::{output, streams};
 use crate::{config, input};
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(super) enum ConfigCommand {
     /// Print the effective configuration: files, overrides and environment merged.
-    Show(Show),
+    Show(ShowArgs),
 
     /// Convert ci/taskcat.yml and its overrides to .taskcat.yml and .taskcat_overrides.yml.
-    Convert(Convert),
+    Convert(ConvertArgs),
 }
 
 #[derive(Args)]
-pub(super) struct Show {
+pub(super) struct ShowArgs {
     /// Configuration or template, relative to the project root.
     #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
     input_file: PathBuf,
@@ -33,8 +33,8 @@ pub(super) struct Show {
     project_root: PathBuf,
 
     /// Output format.
-    #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
-    format: Format,
+    #[arg(short, long, value_enum, default_value_t = ShowFormat::Yaml)]
+    format: ShowFormat,
 
     /// Show the file and line that each value comes from.
     #[arg(long)]
@@ -42,20 +42,20 @@ pub(super) struct Show {
 }
 
 #[derive(Args)]
-pub(super) struct Convert {
+pub(super) struct ConvertArgs {
     /// Root of the project.
     #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Format {
+enum ShowFormat {
     Yaml,
     Json,
 }
 
-impl Command {
-    pub fn run(self, aws: &AwsArgs) -> Result<Exit, CliError> {
+impl ConfigCommand {
+    pub fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
         match self {
             Self::Show(args) => args.run(aws),
             Self::Convert(args) => args.run(),
@@ -63,23 +63,23 @@ impl Command {
     }
 }
 
-impl Show {
-    fn run(self, aws: &AwsArgs) -> Result<Exit, CliError> {
-        let project = Project::load(&self.project_root, &self.input_file, aws, Vec::new())?;
+impl ShowArgs {
+    fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
+        let project = CliProject::load(&self.project_root, &self.input_file, aws, Vec::new())?;
         output::diagnostics(&project.loaded.warnings);
         let text = match (self.origin, self.format) {
-            (true, Format::Yaml) => config::show::with_origin(&project.loaded),
-            (true, Format::Json) => config::show::json_with_origin(&project.loaded),
-            (false, Format::Yaml) => config::show::yaml(&project.loaded),
-            (false, Format::Json) => config::show::json(&project.loaded),
+            (true, ShowFormat::Yaml) => config::show::with_origin(&project.loaded),
+            (true, ShowFormat::Json) => config::show::json_with_origin(&project.loaded),
+            (false, ShowFormat::Yaml) => config::show::yaml(&project.loaded),
+            (false, ShowFormat::Json) => config::show::json(&project.loaded),
         };
         streams::print(text);
-        Ok(Exit::Passed)
+        Ok(ExitStatus::Passed)
     }
 }
 
-impl Convert {
-    fn run(self) -> Result<Exit, CliError> {
+impl ConvertArgs {
+    fn run(self) -> Result<ExitStatus, CliError> {
         let converted =
             config::legacy::convert(&self.project_root).map_err(CliError::Diagnostics)?;
         output::diagnostics(&converted.warnings);
@@ -120,6 +120,6 @@ impl Convert {
             return Err(CliError::Usage(existing.join(", and ")));
         }
         existing.iter().for_each(|kept| output::warning(kept));
-        Ok(Exit::Passed)
+        Ok(ExitStatus::Passed)
     }
 }

@@ -6,27 +6,27 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
-use super::error::{CliError, Exit, exit_of};
+use super::error::{CliError, ExitStatus, exit_of};
 use super::paths::path;
-use super::project::Project;
+use super::project::CliProject;
 use super::{AwsArgs, Verbosity, block_on, output, streams};
 use crate::aws::Aws;
 use crate::diagnostic::Diagnostic;
 use crate::duration::HumanDuration;
-use crate::launch::change_set::Adoption;
+use crate::launch::change_set::TagChanges;
 use crate::launch::ownership::listed;
 use crate::plan::{self, BucketKind, Plan};
 use crate::report::changes_page::ChangesPage;
 use crate::report::{changes, text};
-use crate::run::{self, Decide, Decision, DeployOptions, Job, Proposed, Settings};
+use crate::run::{self, Decide, Decision, DeployOptions, Proposed, RunJob, RunSettings};
 
 #[derive(Subcommand)]
-pub(super) enum Command {
-    Run(Run),
+pub(super) enum DeployCommand {
+    Run(DeployRunArgs),
 }
 
-impl Command {
-    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+impl DeployCommand {
+    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         match self {
             Self::Run(args) => args.run(aws, verbosity),
         }
@@ -43,7 +43,7 @@ impl Command {
 /// refused (see --adopt). The configuration must name a permanent bucket (`s3_bucket` or
 /// `s3_regional_buckets`).
 #[derive(Args)]
-pub(super) struct Run {
+pub(super) struct DeployRunArgs {
     /// Root of the project.
     #[arg(default_value = "./", value_name = "PROJECT", value_parser = path())]
     project: PathBuf,
@@ -97,7 +97,7 @@ pub(super) struct Run {
     output_directory: Option<PathBuf>,
 
     #[command(flatten)]
-    limits: Limits,
+    limits: DeployLimits,
 
     /// Follow symbolic links that lead out of the project.
     #[arg(long)]
@@ -125,7 +125,7 @@ fn change_set_name(text: &str) -> Result<String, String> {
 
 /// How long a deployment waits for CloudFormation.
 #[derive(Args)]
-pub(super) struct Limits {
+pub(super) struct DeployLimits {
     /// Time limit for the creation of a change set; one that takes longer is deleted.
     #[arg(long, value_name = "DURATION", default_value = "30m")]
     change_set_timeout: HumanDuration,
@@ -136,7 +136,7 @@ pub(super) struct Limits {
     timeout: HumanDuration,
 }
 
-impl Limits {
+impl DeployLimits {
     pub fn options(&self, adopt: bool) -> DeployOptions {
         DeployOptions {
             adopt,
@@ -148,9 +148,9 @@ impl Limits {
     }
 }
 
-impl Run {
-    fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
-        let mut project = Project::load(&self.project, &self.input_file, aws, Vec::new())?;
+impl DeployRunArgs {
+    fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
+        let mut project = CliProject::load(&self.project, &self.input_file, aws, Vec::new())?;
         project.follow_links = self.follow_links;
         project.trim(&self.test_names, &self.regions)?;
         let (draft, templates) = project.draft(Uuid::new_v4())?;
@@ -168,9 +168,9 @@ impl Run {
             output::diagnostics(&warnings);
             self.settle(&project, &mut plan)?;
             self.refuse_foreign(&plan, &clients).await?;
-            let job = Job {
+            let job = RunJob {
                 plan,
-                settings: Settings::default(),
+                settings: RunSettings::default(),
                 lint: (!self.lint_disable).then(|| project.lint_targets(&templates)),
                 staging: (!self.staged).then_some(staging),
                 templates: plan::sources(&templates),
@@ -196,7 +196,7 @@ impl Run {
     }
 
     /// Gives the stacks the names that they keep.
-    fn settle(&self, project: &Project, plan: &mut Plan) -> Result<(), CliError> {
+    fn settle(&self, project: &CliProject, plan: &mut Plan) -> Result<(), CliError> {
         if plan
             .buckets
             .iter()
@@ -307,7 +307,7 @@ fn show(proposed: &[Proposed]) {
 }
 
 /// What becomes of a stack that somebody else has created.
-fn adoption_lines(adoption: &Adoption, proposed: &Proposed) -> Vec<String> {
+fn adoption_lines(adoption: &TagChanges, proposed: &Proposed) -> Vec<String> {
     let mut lines = vec![format!("takes over: {}", adoption.stack)];
     for (what, resources) in [
         ("deletes", changes::deleted(&proposed.changes)),

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::error::{CliError, Exit};
+use super::error::{CliError, ExitStatus};
 use super::{AwsArgs, block_on, streams};
 use crate::aws::{DEFAULT_PROFILE, explicit_profile};
 
@@ -11,10 +11,10 @@ use crate::aws::{DEFAULT_PROFILE, explicit_profile};
 /// Names the file and line, or the variable, that sets each of them, and asks STS for the identity.
 /// Exits with code 3 if AWS can't be called.
 #[derive(Args)]
-pub(super) struct Doctor {}
+pub(super) struct DoctorArgs {}
 
-impl Doctor {
-    pub fn run(self, aws: &AwsArgs) -> Result<Exit, CliError> {
+impl DoctorArgs {
+    pub fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
         block_on(async {
             let (clients, _) = aws.connect(None)?;
             let profile = aws.profile().map_or(DEFAULT_PROFILE, explicit_profile);
@@ -24,7 +24,7 @@ impl Doctor {
             }
             match setup.error {
                 Some(error) => Err(CliError::aws(profile, error)),
-                None => Ok(Exit::Passed),
+                None => Ok(ExitStatus::Passed),
             }
         })
     }

@@ -8,13 +8,13 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::RunFinished;
 use crate::input;
 use crate::report::folder::FolderError;
-use crate::run::{Ended, PrepareError, RunError};
+use crate::run::{EndedRun, PrepareError, RunError};
 
 use super::output;
 
 /// What the process tells its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub enum ExitStatus {
     Passed = 0,
     /// A test failed or would fail, cfn-lint found errors, a pipeline's stage has failed, or a
     /// Lambda function can't be packaged.
@@ -44,7 +44,7 @@ Exit codes:
   5    a file, a report or standard output could not be written: the local disk or folder
   130  interrupted";
 
-impl Exit {
+impl ExitStatus {
     /// The code where something could not be written as well: whatever else went wrong counts for
     /// more.
     pub fn or_unwritten(self) -> Self {
@@ -56,8 +56,8 @@ impl Exit {
     }
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
+impl From<ExitStatus> for ExitCode {
+    fn from(exit: ExitStatus) -> Self {
         // The discriminants are the codes, and all fit.
         Self::from(exit as u8)
     }
@@ -164,34 +164,34 @@ impl CliError {
     }
 
     /// Prints the error and says which exit code it means.
-    pub fn report(self) -> Exit {
+    pub fn report(self) -> ExitStatus {
         match self {
             Self::Diagnostics(diagnostics) => {
                 output::diagnostics(&diagnostics);
-                Exit::Usage
+                ExitStatus::Usage
             }
             Self::Usage(message) => {
                 output::error(&message, None);
-                Exit::Usage
+                ExitStatus::Usage
             }
             Self::Aws { profile, error } => {
                 output::error(
                     &error.of_profile(&profile),
                     error.help.as_deref().or(hint(&error)),
                 );
-                Exit::Aws
+                ExitStatus::Aws
             }
             Self::Simulated(message) => {
                 output::error(&format!("simulated: {message}"), None);
-                Exit::Aws
+                ExitStatus::Aws
             }
             Self::Local(message) => {
                 output::error(&message, None);
-                Exit::Usage
+                ExitStatus::Usage
             }
             Self::Unwritten { message, help } => {
                 output::error(&message, help.as_deref());
-                Exit::Unwritten
+                ExitStatus::Unwritten
             }
         }
     }
@@ -212,7 +212,7 @@ fn hint(error: &AwsError) -> Option<&'static str> {
 }
 
 /// The exit code of a run that came to its end. Says what of it could not be written.
-pub(super) fn exit_of(ended: &Ended) -> Exit {
+pub(super) fn exit_of(ended: &EndedRun) -> ExitStatus {
     for what in &ended.unwritten {
         output::error(&format!("a report could not be written: {what}"), None);
     }
@@ -224,35 +224,35 @@ pub(super) fn exit_of(ended: &Ended) -> Exit {
     }
 }
 
-fn verdict(ended: &Ended) -> Exit {
+fn verdict(ended: &EndedRun) -> ExitStatus {
     match ended {
-        Ended {
+        EndedRun {
             interrupted: true, ..
-        } => Exit::Interrupted,
-        Ended {
+        } => ExitStatus::Interrupted,
+        EndedRun {
             error: Some(RunError::Lint(_) | RunError::CfnLint(_) | RunError::Package(_)),
             ..
-        } => Exit::Failed,
-        Ended {
+        } => ExitStatus::Failed,
+        EndedRun {
             error: Some(RunError::Files(_)),
             ..
-        } => Exit::Usage,
-        Ended { error: Some(_), .. } => Exit::Aws,
+        } => ExitStatus::Usage,
+        EndedRun { error: Some(_), .. } => ExitStatus::Aws,
         // Also what `--max-fail` or the time budget has cut short: it did not pass.
-        Ended {
+        EndedRun {
             finished:
                 RunFinished { failed: 1.., .. }
                 | RunFinished {
                     interrupted: 1.., ..
                 },
             ..
-        } => Exit::Failed,
-        Ended {
+        } => ExitStatus::Failed,
+        EndedRun {
             finished: RunFinished {
                 left_behind: 1.., ..
             },
             ..
-        } => Exit::LeftBehind,
-        Ended { .. } => Exit::Passed,
+        } => ExitStatus::LeftBehind,
+        EndedRun { .. } => ExitStatus::Passed,
     }
 }

@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{output, streams};
-use crate::report::Consumer;
-use crate::report::github::{self, Target};
+use crate::report::EventConsumer;
+use crate::report::github::{self, GithubActions};
 
 /// What GitHub Actions asks for in the environment; none where nobody does.
-pub(super) fn target(project_root: &Path) -> Option<Target> {
+pub(super) fn target(project_root: &Path) -> Option<GithubActions> {
     let set = |name: &str| env::var_os(name).filter(|value: &OsString| !value.is_empty());
     let annotate = set("GITHUB_ACTIONS").is_some_and(|value| value == "true");
     let summary = set("GITHUB_STEP_SUMMARY").map(PathBuf::from);
@@ -22,7 +22,7 @@ pub(super) fn target(project_root: &Path) -> Option<Target> {
         // Where the repository is, nobody says: the project is most likely at its root.
         None => Some(PathBuf::new()),
     };
-    Some(Target {
+    Some(GithubActions {
         annotate,
         summary,
         project,
@@ -30,7 +30,7 @@ pub(super) fn target(project_root: &Path) -> Option<Target> {
 }
 
 /// The consumer that tells GitHub Actions of the run.
-pub(super) fn consumer(project_root: &Path) -> Option<Box<dyn Consumer>> {
+pub(super) fn consumer(project_root: &Path) -> Option<Box<dyn EventConsumer>> {
     Some(github::consumer(
         target(project_root)?,
         Box::new(streams::Printer),

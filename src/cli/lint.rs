@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::error::{CliError, Exit};
+use super::error::{CliError, ExitStatus};
 use super::paths::path;
-use super::project::Project;
+use super::project::CliProject;
 use super::{AwsArgs, block_on, output, streams};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::lint::Finding;
-use crate::lint::cfn_lint::{self, Lint as Answer};
-use crate::plan::Draft;
+use crate::lint::cfn_lint::{self, LintOutcome as Answer};
+use crate::plan::PlanDraft;
 
 /// Check the templates with cfn-lint (offline).
 ///
@@ -21,7 +21,7 @@ use crate::plan::Draft;
 /// cfn-lint must be on PATH (`pip install cfn-lint`). Lists every template that passes. Exits with
 /// 1 if cfn-lint finds errors.
 #[derive(Args)]
-pub(super) struct Lint {
+pub(super) struct LintArgs {
     /// Configuration or template, relative to the project root.
     #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
     input_file: PathBuf,
@@ -39,11 +39,11 @@ pub(super) struct Lint {
     strict: bool,
 }
 
-impl Lint {
-    pub fn run(self, aws: &AwsArgs) -> Result<Exit, CliError> {
-        let project = Project::load(&self.project_root, &self.input_file, aws, Vec::new())?;
+impl LintArgs {
+    pub fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
+        let project = CliProject::load(&self.project_root, &self.input_file, aws, Vec::new())?;
         let (templates, diagnostics) =
-            Draft::templates(&project.loaded, &project.root, self.follow_links);
+            PlanDraft::templates(&project.loaded, &project.root, self.follow_links);
         if diagnostics.iter().any(|it| it.severity == Severity::Error) {
             return Err(CliError::Diagnostics(project.with_warnings(diagnostics)));
         }
@@ -95,9 +95,9 @@ impl Lint {
         }
         let fails = |it: &Finding| it.severity == Severity::Error || self.strict;
         Ok(if findings.iter().any(fails) {
-            Exit::Failed
+            ExitStatus::Failed
         } else {
-            Exit::Passed
+            ExitStatus::Passed
         })
     }
 }
@@ -119,7 +119,7 @@ fn as_taskcat(finding: &Finding) -> String {
     )
 }
 
-fn diagnostic(finding: &Finding, project: &Project) -> Diagnostic {
+fn diagnostic(finding: &Finding, project: &CliProject) -> Diagnostic {
     let file = Arc::from(project.root.join(&finding.location.file));
     let message = format!("{}: {}", finding.rule, finding.message);
     let location = Location {

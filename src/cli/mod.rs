@@ -36,7 +36,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::aws::{self, Aws, CALL_TIMEOUT, Mfa};
 use crate::config::BaseConfig;
 use crate::duration::HumanDuration;
-use error::{CliError, Exit};
+use error::{CliError, ExitStatus};
 
 /// Tests CloudFormation templates by launching them.
 ///
@@ -103,33 +103,33 @@ struct AwsArgs {
 enum Command {
     /// Test templates by launching them.
     #[command(subcommand, arg_required_else_help = true)]
-    Test(test::Command),
+    Test(test::TestCommand),
 
-    Plan(plan::Plan),
+    Plan(plan::PlanArgs),
 
-    Lint(lint::Lint),
+    Lint(lint::LintArgs),
 
-    Upload(upload::Upload),
+    Upload(upload::UploadArgs),
 
-    Render(render::Render),
+    Render(render::RenderArgs),
 
     /// Create or update permanent stacks through change sets.
     #[command(subcommand, arg_required_else_help = true)]
-    Deploy(deploy::Command),
+    Deploy(deploy::DeployCommand),
 
     /// Deploy, inspect or delete the CI/CD pipeline.
     #[command(subcommand, arg_required_else_help = true)]
     Pipeline(pipeline::Command),
 
-    Report(report::Report),
+    Report(report::ReportArgs),
 
-    Simulator(simulator::Simulator),
+    Simulator(simulator::SimulatorArgs),
 
     /// Show the configuration, or convert a legacy one.
     #[command(subcommand, arg_required_else_help = true)]
-    Config(config::Command),
+    Config(config::ConfigCommand),
 
-    Doctor(doctor::Doctor),
+    Doctor(doctor::DoctorArgs),
 }
 
 /// How much is printed.
@@ -153,18 +153,18 @@ pub fn main() -> ExitCode {
 }
 
 /// What clap answers by itself: the help, the version, or what is wrong with the arguments.
-fn answered(answer: clap::Error) -> Exit {
+fn answered(answer: clap::Error) -> ExitStatus {
     let text = answer.render();
     if answer.use_stderr() {
         streams::tell_in_line(text.ansi());
-        Exit::Usage
+        ExitStatus::Usage
     } else {
         streams::print(text.ansi());
-        Exit::Passed
+        ExitStatus::Passed
     }
 }
 
-fn run(cli: Cli) -> Exit {
+fn run(cli: Cli) -> ExitStatus {
     let verbosity = Verbosity {
         quiet: cli.quiet,
         debug: cli.debug,

@@ -16,7 +16,7 @@ use super::{Verbosity, streams};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::input;
 use crate::mask::MASK;
-use crate::report::Consumer;
+use crate::report::EventConsumer;
 use crate::report::github::inert;
 use crate::report::terminal;
 use crate::template::Failure;
@@ -32,7 +32,7 @@ pub(super) fn diagnostics(diagnostics: &[Diagnostic]) {
             print(level, &diagnostic.message, diagnostic.help.as_deref());
             continue;
         };
-        let primary = Marked {
+        let primary = SourceAnnotation {
             at: location,
             kind: AnnotationKind::Primary,
             label: diagnostic.label.as_deref().map(str::to_owned),
@@ -40,7 +40,7 @@ pub(super) fn diagnostics(diagnostics: &[Diagnostic]) {
         };
         let related = diagnostic.related.iter().map(|(at, label)| {
             let label = Some(label.clone());
-            Marked {
+            SourceAnnotation {
                 at,
                 kind: AnnotationKind::Context,
                 label,
@@ -92,13 +92,13 @@ fn print(level: Level<'_>, message: &str, help: Option<&str>) {
 pub(super) fn failure(failure: &Failure, notes: &[String]) -> String {
     let here = failure.nested_in.iter().find(|it| it.at == failure.at);
     let label = here.map(|it| format!("nested stack {}", it.logical_id));
-    let mut places = vec![Marked {
+    let mut places = vec![SourceAnnotation {
         at: &failure.at,
         kind: AnnotationKind::Primary,
         label,
         is_secret: false,
     }];
-    let context = |at, label| Marked {
+    let context = |at, label| SourceAnnotation {
         at,
         kind: AnnotationKind::Context,
         label: Some(label),
@@ -119,7 +119,7 @@ pub(super) fn failure(failure: &Failure, notes: &[String]) -> String {
         .notes
         .iter()
         .filter_map(|note| Some((note, note.at.as_ref()?)));
-    places.extend(placed.map(|(note, at)| Marked {
+    places.extend(placed.map(|(note, at)| SourceAnnotation {
         is_secret: note.is_secret,
         ..context(at, note.message.clone())
     }));
@@ -149,7 +149,7 @@ pub(super) fn failure(failure: &Failure, notes: &[String]) -> String {
 }
 
 /// A place in a file, what it is in the group, and what is said of it.
-struct Marked<'a> {
+struct SourceAnnotation<'a> {
     at: &'a Location,
     kind: AnnotationKind,
     label: Option<String>,
@@ -158,7 +158,7 @@ struct Marked<'a> {
 }
 
 /// Each file once, in the order of the places; one that can't be read is named.
-fn snippets<'a>(mut group: Group<'a>, places: &[Marked<'a>]) -> Group<'a> {
+fn snippets<'a>(mut group: Group<'a>, places: &[SourceAnnotation<'a>]) -> Group<'a> {
     let mut files: Vec<&Path> = Vec::new();
     for place in places.iter().filter(|place| !place.is_secret) {
         let file = &place.at.file;
@@ -177,7 +177,7 @@ fn snippets<'a>(mut group: Group<'a>, places: &[Marked<'a>]) -> Group<'a> {
                     .iter()
                     .filter(|other| other.at.file == *file && other.is_secret);
                 let source = without_lines(source, secrets.map(|place| place.at.at.line));
-                let annotation = |place: &&Marked| -> Annotation<'a> {
+                let annotation = |place: &&SourceAnnotation| -> Annotation<'a> {
                     place
                         .kind
                         .span(span(place.at, &source))
@@ -237,16 +237,16 @@ pub(super) fn log_to_stderr() {
     // The simulator answers errors on purpose; they are no news.
     let ours = ours.with_target("s3s", LevelFilter::OFF);
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(|| Log)
+        .with_writer(|| LogWriter)
         .with_ansi(false)
         .with_target(false);
     tracing_subscriber::registry().with(layer).with(ours).init();
 }
 
 /// stderr, on which no foreign text commands a system that reads it.
-struct Log;
+struct LogWriter;
 
-impl Write for Log {
+impl Write for LogWriter {
     /// The log comes a whole message at a time.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         streams::tell_in_line(inert(&String::from_utf8_lossy(bytes)));
@@ -263,12 +263,12 @@ pub(super) fn terminal(
     verbosity: Verbosity,
     minimal: bool,
     report: Option<String>,
-) -> Box<dyn Consumer> {
+) -> Box<dyn EventConsumer> {
     terminal::consumer(view(verbosity, minimal, report))
 }
 
 /// The same as lines that only ever go down, for commands that ask in between.
-pub(super) fn log(verbosity: Verbosity) -> Box<dyn Consumer> {
+pub(super) fn log(verbosity: Verbosity) -> Box<dyn EventConsumer> {
     terminal::consumer(terminal::Options {
         is_terminal: false,
         ..view(verbosity, false, None)

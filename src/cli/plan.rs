@@ -8,12 +8,12 @@ use clap::{Args, ValueEnum};
 use uuid::Uuid;
 
 use super::AwsArgs;
-use super::error::{CliError, Exit};
+use super::error::{CliError, ExitStatus};
 use super::paths::path;
-use super::project::{Project, argument};
+use super::project::{CliProject, argument};
 use super::streams;
-use crate::config::Argument;
-use crate::plan::forecast::{Cell, PlanReport, Regions, Verdict};
+use crate::config::CommandLineValue;
+use crate::plan::forecast::{ForecastCell, ForecastVerdict, PlanReport, RegionScope};
 
 /// Predict for every test and region whether it would launch (offline).
 ///
@@ -21,7 +21,7 @@ use crate::plan::forecast::{Cell, PlanReport, Regions, Verdict};
 /// fail (with the reason, file and line), or needs AWS for values that aren't known offline:
 /// availability zones, stored values, exports. Exits with 1 if a test would fail.
 #[derive(Args)]
-pub(super) struct Plan {
+pub(super) struct PlanArgs {
     /// Tests to evaluate, separated by commas; ALL evaluates every test of the configuration.
     #[arg(short, long, default_value = "ALL", value_name = "NAMES")]
     test_names: String,
@@ -48,20 +48,20 @@ pub(super) struct Plan {
     follow_links: bool,
 
     /// Output format.
-    #[arg(short, long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(short, long, value_enum, default_value_t = PlanFormat::Text)]
+    format: PlanFormat,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Format {
+enum PlanFormat {
     Text,
     Json,
 }
 
-impl Plan {
-    pub fn run(self, aws: &AwsArgs) -> Result<Exit, CliError> {
+impl PlanArgs {
+    pub fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
         let mut project =
-            Project::load(&self.project_root, &self.input_file, aws, self.arguments())?;
+            CliProject::load(&self.project_root, &self.input_file, aws, self.arguments())?;
         project.follow_links = self.follow_links;
         project.trim(&self.test_names, &self.regions)?;
         // Every run has an id of its own; a plan is the same whenever it is asked for.
@@ -69,31 +69,32 @@ impl Plan {
         project.refuse_bad_hooks(&draft, None)?;
         project.refuse_excluded(&draft)?;
         let regions = if self.all_regions {
-            Regions::All
+            RegionScope::All
         } else {
-            Regions::Declared
+            RegionScope::Declared
         };
         let forecast = project.forecast(&draft, &mut templates, regions)?;
-        let refused = Project::refuse_unplannable(&draft);
+        let refused = CliProject::refuse_unplannable(&draft);
         match self.format {
-            Format::Text if refused.is_err() => {}
-            Format::Text => streams::print(text::text(&forecast, self.all_regions)),
-            Format::Json => {
+            PlanFormat::Text if refused.is_err() => {}
+            PlanFormat::Text => streams::print(text::text(&forecast, self.all_regions)),
+            PlanFormat::Json => {
                 let report = PlanReport::of(&forecast, &project.root);
                 let json = serde_json::to_string_pretty(&report);
                 streams::print_line(json.map_err(|error| CliError::local("the plan", error))?);
             }
         }
         refused?;
-        let fails = |cell: &Cell| cell.is_declared && cell.verdict() == Verdict::WouldFail;
+        let fails =
+            |cell: &ForecastCell| cell.is_declared && cell.verdict() == ForecastVerdict::WouldFail;
         Ok(if forecast.cells.iter().any(fails) {
-            Exit::Failed
+            ExitStatus::Failed
         } else {
-            Exit::Passed
+            ExitStatus::Passed
         })
     }
 
-    fn arguments(&self) -> Vec<Argument> {
+    fn arguments(&self) -> Vec<CommandLineValue> {
         // For tests that name no regions of their own.
         let regions = (self.regions != "ALL")
             .then(|| argument("project.regions", &self.regions, "--regions"));

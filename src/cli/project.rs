@@ -11,16 +11,16 @@ use uuid::Uuid;
 use super::error::CliError;
 use super::{AwsArgs, assets, listed, output};
 use crate::catalog;
-use crate::config::{self, Argument, Loaded, Request};
+use crate::config::{self, CommandLineValue, LoadRequest, LoadedConfig};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::event::{CellId, FailurePlace};
+use crate::event::{CellId, PredictedFailure};
 use crate::input;
 use crate::launch::hook;
-use crate::links::{Bounds, Escape};
+use crate::links::{PathEscape, ProjectBoundary};
 use crate::lint::cfn_lint::LintTarget;
 use crate::package;
-use crate::plan::Draft;
-use crate::plan::forecast::{self, Forecast, Missed, Regions, Staged};
+use crate::plan::PlanDraft;
+use crate::plan::forecast::{self, Forecast, MissingFiles, RegionScope, StagedState};
 use crate::run::Staging;
 use crate::simulator::seed::Seeds;
 use crate::stage::exclude::Exclusions;
@@ -28,21 +28,21 @@ use crate::stage::{local, marker};
 use crate::template::{Failure, Template, Templates};
 use crate::yaml::Node;
 
-pub(super) struct Project {
+pub(super) struct CliProject {
     pub root: PathBuf,
-    pub loaded: Loaded,
+    pub loaded: LoadedConfig,
     /// Whether links may be followed out of the project.
     pub follow_links: bool,
 }
 
-impl Project {
+impl CliProject {
     /// Reads the configuration of the project at `root`. `input_file`, a configuration or a
     /// template, is relative to it.
     pub fn load(
         root: &Path,
         input_file: &Path,
         aws: &AwsArgs,
-        mut command_line: Vec<Argument>,
+        mut command_line: Vec<CommandLineValue>,
     ) -> Result<Self, CliError> {
         let root = found_root(root)?;
         command_line.extend(
@@ -50,7 +50,7 @@ impl Project {
                 .map(|name| argument("project.auth.default", name, "--profile")),
         );
         let home = env::home_dir();
-        let request = Request {
+        let request = LoadRequest {
             project_root: root.clone(),
             input_file: input_file.to_owned(),
             global_file: home.as_ref().map(|home| home.join(".taskcat.yml")),
@@ -89,11 +89,11 @@ impl Project {
 
     /// Reads the templates and checks the tests against them, printing what the user should know.
     /// What keeps single tests from being planned is left to the draft.
-    pub fn draft(&self, run_id: Uuid) -> Result<(Draft, Templates), CliError> {
+    pub fn draft(&self, run_id: Uuid) -> Result<(PlanDraft, Templates), CliError> {
         let (templates, mut diagnostics) =
-            Draft::templates(&self.loaded, &self.root, self.follow_links);
+            PlanDraft::templates(&self.loaded, &self.root, self.follow_links);
         diagnostics.extend(self.lambda_paths_outside());
-        let draft = Draft::new(&self.loaded, &self.root, &templates, run_id);
+        let draft = PlanDraft::new(&self.loaded, &self.root, &templates, run_id);
         let tests = self.loaded.config.tests.values();
         let of_tests: Vec<Diagnostic> = tests
             .filter_map(|test| Some(templates.problems(test.template.as_deref()?)))
@@ -129,7 +129,7 @@ impl Project {
     }
 
     /// Refuses a project of which no test can be planned.
-    pub fn refuse_unplannable(draft: &Draft) -> Result<(), CliError> {
+    pub fn refuse_unplannable(draft: &PlanDraft) -> Result<(), CliError> {
         if draft.can_be_planned() {
             Ok(())
         } else {
@@ -139,7 +139,11 @@ impl Project {
 
     /// Refuses hooks that can't be run. With `path`, the PATH of the environment, their programs
     /// have to be there.
-    pub fn refuse_bad_hooks(&self, draft: &Draft, path: Option<&OsStr>) -> Result<(), CliError> {
+    pub fn refuse_bad_hooks(
+        &self,
+        draft: &PlanDraft,
+        path: Option<&OsStr>,
+    ) -> Result<(), CliError> {
         let mut refused: Vec<Diagnostic> = Vec::new();
         for (place, plan) in draft.hooks() {
             let Err(failure) = hook::check(plan, &self.root, path) else {
@@ -166,7 +170,7 @@ impl Project {
     }
 
     /// Refuses tests whose own template is not staged.
-    pub fn refuse_excluded(&self, draft: &Draft) -> Result<(), CliError> {
+    pub fn refuse_excluded(&self, draft: &PlanDraft) -> Result<(), CliError> {
         let exclusions = Exclusions::load(&self.root, &[]).map_err(CliError::Diagnostics)?;
         let excluded = draft
             .test_templates()
@@ -195,13 +199,14 @@ impl Project {
     /// Where `plan` sees the failures of a cell, for the reports.
     pub fn foreseen(
         &self,
-        draft: &Draft,
+        draft: &PlanDraft,
         templates: &Templates,
-    ) -> HashMap<CellId, Vec<FailurePlace>> {
-        let Ok(forecast) = self.forecast(draft, &mut templates.clone(), Regions::Declared) else {
+    ) -> HashMap<CellId, Vec<PredictedFailure>> {
+        let Ok(forecast) = self.forecast(draft, &mut templates.clone(), RegionScope::Declared)
+        else {
             return HashMap::new();
         };
-        let of_cell = |cell: forecast::Cell| {
+        let of_cell = |cell: forecast::ForecastCell| {
             let id = CellId {
                 test: cell.test.into(),
                 region: cell.region.into(),
@@ -213,7 +218,7 @@ impl Project {
                 failures.map(|failure| self.place_of(&failure)).collect(),
             )
         };
-        let mut foreseen: HashMap<CellId, Vec<FailurePlace>> =
+        let mut foreseen: HashMap<CellId, Vec<PredictedFailure>> =
             forecast.cells.into_iter().map(of_cell).collect();
         for (id, places) in &mut foreseen {
             let test = self.loaded.config.tests.get(&*id.test);
@@ -225,13 +230,13 @@ impl Project {
         foreseen
     }
 
-    fn place_of(&self, failure: &Failure) -> FailurePlace {
+    fn place_of(&self, failure: &Failure) -> PredictedFailure {
         let file = failure
             .at
             .file
             .strip_prefix(&self.root)
             .unwrap_or(&failure.at.file);
-        FailurePlace {
+        PredictedFailure {
             message: failure.message.clone(),
             file: file.to_string_lossy().into_owned(),
             line: failure.at.at.line,
@@ -243,16 +248,16 @@ impl Project {
     /// weren't read.
     pub fn forecast(
         &self,
-        draft: &Draft,
+        draft: &PlanDraft,
         templates: &mut Templates,
-        regions: Regions,
+        regions: RegionScope,
     ) -> Result<Forecast, CliError> {
         let exclusions = Exclusions::load(&self.root, &[]).map_err(CliError::Diagnostics)?;
         let staged = |path: &str| self.staged(path, &exclusions);
-        let mut missed = Missed::default();
+        let mut missed = MissingFiles::default();
         loop {
             let forecast = draft.forecast(templates, &staged, regions);
-            if forecast.missed == Missed::default() || forecast.missed == missed {
+            if forecast.missed == MissingFiles::default() || forecast.missed == missed {
                 return Ok(forecast);
             }
             missed = forecast.missed;
@@ -267,13 +272,13 @@ impl Project {
 
     /// Refuses templates whose stacks nest without an end before any is launched. They are only
     /// evaluated where their files allow for it.
-    pub fn refuse_endless(&self, draft: &Draft, templates: &Templates) -> Result<(), CliError> {
+    pub fn refuse_endless(&self, draft: &PlanDraft, templates: &Templates) -> Result<(), CliError> {
         let tests = self.loaded.config.tests.values();
         let mut used = tests.filter_map(|test| templates.get(test.template.as_deref()?));
         if !used.any(|template| templates.may_nest_endlessly(template)) {
             return Ok(());
         }
-        let forecast = self.forecast(draft, &mut templates.clone(), Regions::Declared)?;
+        let forecast = self.forecast(draft, &mut templates.clone(), RegionScope::Declared)?;
         let mut refused: Vec<Diagnostic> = Vec::new();
         for cell in &forecast.cells {
             let needed = cell.needs.values().flat_map(|need| &need.failures);
@@ -308,7 +313,7 @@ impl Project {
     }
 
     /// What becomes of a path of the project when it is staged.
-    pub fn staged(&self, path: &str, exclusions: &Exclusions) -> Staged {
+    pub fn staged(&self, path: &str, exclusions: &Exclusions) -> StagedState {
         let is_plain = path
             .split('/')
             .all(|piece| !matches!(piece, "" | "." | ".."));
@@ -320,17 +325,17 @@ impl Project {
             && !folders.any(|folder| folder.is_symlink())
             && !exclusions.excludes(path)
         {
-            Staged::Yes
+            StagedState::Yes
         } else if exclusions.excludes_remote(path) {
-            Staged::Unknown
+            StagedState::Unknown
         } else {
-            Staged::No
+            StagedState::No
         }
     }
 
     /// The configured folders of Lambda functions that are outside of the project.
     fn lambda_paths_outside(&self) -> Vec<Diagnostic> {
-        let bounds = Bounds::new(&self.root, self.follow_links);
+        let bounds = ProjectBoundary::new(&self.root, self.follow_links);
         let project = &self.loaded.config.project;
         let source = project
             .lambda_source_path
@@ -344,7 +349,7 @@ impl Project {
             .into_iter()
             .flatten()
             .filter_map(|(key, checked)| Some((key, checked.err()?)));
-        let diagnostic = |(key, escape): (&str, Escape)| {
+        let diagnostic = |(key, escape): (&str, PathEscape)| {
             let help = "use a folder in the project, relative to its root";
             let location = self.loaded.location(&format!("project.{key}"));
             Diagnostic {
@@ -390,8 +395,8 @@ impl Project {
     ) -> Result<Staging, CliError> {
         let mut outside = self.lambda_paths_outside();
         let project = &self.loaded.config.project;
-        let package =
-            (package_lambda && project.package_lambda != Some(false)).then(|| package::Request {
+        let package = (package_lambda && project.package_lambda != Some(false)).then(|| {
+            package::PackageRequest {
                 project_root: self.root.clone(),
                 lambda_source_path: project
                     .lambda_source_path
@@ -401,7 +406,8 @@ impl Project {
                 lambda_zip_path: project.lambda_zip_path.clone().unwrap_or_default().into(),
                 build_submodules: project.build_submodules != Some(false),
                 follow_links: self.follow_links,
-            });
+            }
+        });
         let exclusions =
             Exclusions::load(&self.root, exclude_prefixes).map_err(CliError::Diagnostics)?;
         let follow_links = self.follow_links;
@@ -427,7 +433,7 @@ impl Project {
 }
 
 /// The resources of a template whose type no region has, with the nearest type that there is.
-fn unknown_types(template: &Template) -> Vec<FailurePlace> {
+fn unknown_types(template: &Template) -> Vec<PredictedFailure> {
     let resources = template
         .root
         .get("Resources")
@@ -440,7 +446,7 @@ fn unknown_types(template: &Template) -> Vec<FailurePlace> {
             Some(_) => return None,
             None => config::nearest(name, catalog::resource_type_names().into_iter())?,
         };
-        Some(FailurePlace {
+        Some(PredictedFailure {
             message: name.to_owned(),
             file: template.relative.clone(),
             line: node.at.line,
@@ -480,8 +486,8 @@ fn found_root(root: &Path) -> Result<PathBuf, CliError> {
 }
 
 /// A value that the command line puts over the configuration.
-pub(super) fn argument(key: &str, value: &str, flag: &str) -> Argument {
-    Argument {
+pub(super) fn argument(key: &str, value: &str, flag: &str) -> CommandLineValue {
+    CommandLineValue {
         key: key.to_owned(),
         value: value.to_owned(),
         flag: flag.to_owned(),

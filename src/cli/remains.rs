@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::{AwsArgs, output};
 use crate::event::CellId;
-use crate::run::Ended;
-use crate::run::journal::{self, Folders, Header, Ledger};
+use crate::run::EndedRun;
+use crate::run::journal::{self, JournalFolders, JournalHeader, Ledger};
 
 /// The folders of a project's journals.
-pub(super) fn journal_folders(project_root: &Path, output: Option<&Path>) -> Folders {
+pub(super) fn journal_folders(project_root: &Path, output: Option<&Path>) -> JournalFolders {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    Folders {
+    JournalFolders {
         project_root: absolute(project_root),
         output: output.map(absolute),
         state: state_folder(),
@@ -27,7 +27,7 @@ fn state_folder() -> Option<PathBuf> {
 }
 
 /// The command that deletes what a run has created, as it can be typed here.
-pub(super) fn clean_command(header: &Header, aws: &AwsArgs) -> String {
+pub(super) fn clean_command(header: &JournalHeader, aws: &AwsArgs) -> String {
     let mut words = vec!["taskcat".to_owned()];
     let mut option = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
     if let Some(endpoint) = &header.endpoint {
@@ -73,7 +73,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// Names what the run has not deleted, and how to delete it.
-pub(super) fn report(ended: &Ended, aws: &AwsArgs) {
+pub(super) fn report(ended: &EndedRun, aws: &AwsArgs) {
     let Some(remains) = &ended.remains else {
         return;
     };
@@ -85,9 +85,9 @@ pub(super) fn report(ended: &Ended, aws: &AwsArgs) {
 }
 
 /// Warns about runs that were killed.
-pub(super) fn warn_of_earlier_runs(folders: &Folders, aws: &AwsArgs) {
+pub(super) fn warn_of_earlier_runs(folders: &JournalFolders, aws: &AwsArgs) {
     let (records, _) = journal::read_all(folders);
-    let of_this_project = |header: &Header| header.project_root == folders.project_root;
+    let of_this_project = |header: &JournalHeader| header.project_root == folders.project_root;
     for record in records
         .iter()
         .filter(|it| !it.is_alive() && !it.ledger.is_empty() && of_this_project(&it.header))
@@ -101,7 +101,7 @@ pub(super) fn warn_of_earlier_runs(folders: &Folders, aws: &AwsArgs) {
 }
 
 /// `stack tCaT-a in us-east-1, bucket tcat-a`; of many, the first.
-fn names(header: &Header, ledger: &Ledger) -> String {
+fn names(header: &JournalHeader, ledger: &Ledger) -> String {
     const SHOWN: usize = 10;
     let name_of = |cell: &CellId| {
         header

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::error::{CliError, Exit};
+use super::error::{CliError, ExitStatus};
 use super::paths::path;
 use super::{output, streams};
 use crate::catalog;
@@ -13,7 +13,8 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::input;
 use crate::plan;
 use crate::template::{
-    self, Given, Givens, Hiding, Note, Offline, Place, Template, Templates, Unknown, Value,
+    self, FailureNote, HidingSecrets, OfflineEnvironment, ParameterValue, ParameterValues,
+    StackEnvironment, Template, Templates, Unknown, Value,
 };
 use crate::yaml;
 
@@ -22,7 +23,7 @@ use crate::yaml;
 /// Evaluates parameters, conditions, mappings, functions and loops. A value that isn't known before
 /// the launch is printed as `{"Unknown": "<why>"}`.
 #[derive(Args)]
-pub(super) struct Render {
+pub(super) struct RenderArgs {
     /// Path of the template.
     #[arg(value_name = "TEMPLATE", value_parser = path())]
     template: PathBuf,
@@ -40,18 +41,18 @@ pub(super) struct Render {
     follow_links: bool,
 
     /// Output format.
-    #[arg(short, long, value_enum, default_value_t = Format::Json)]
-    format: Format,
+    #[arg(short, long, value_enum, default_value_t = RenderFormat::Json)]
+    format: RenderFormat,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Format {
+enum RenderFormat {
     Json,
     Yaml,
 }
 
-impl Render {
-    pub fn run(self) -> Result<Exit, CliError> {
+impl RenderArgs {
+    pub fn run(self) -> Result<ExitStatus, CliError> {
         let (templates, asked) = self.templates()?;
         if !catalog::is_known_region(&self.region) {
             output::diagnostics(&[plan::unknown_region(&self.region)]);
@@ -62,15 +63,20 @@ impl Render {
                 "the template can't be read",
             ));
         };
-        let givens = self.givens(template)?;
-        let world = Offline(&templates);
-        let stack = template::evaluate(template, &self.place(), &givens, &world);
-        let shown = template::evaluate(template, &self.place(), &givens, &Hiding(world));
-        let secrets = template::secrets(template, &givens);
+        let parameter_values = self.parameter_values(template)?;
+        let world = OfflineEnvironment(&templates);
+        let stack = template::evaluate(template, &self.place(), &parameter_values, &world);
+        let shown = template::evaluate(
+            template,
+            &self.place(),
+            &parameter_values,
+            &HidingSecrets(world),
+        );
+        let secrets = template::secrets(template, &parameter_values);
         let rendered = template::rendered(template, &stack, &shown, &secrets);
         match self.format {
-            Format::Json => streams::print_line(format_args!("{rendered:#}")),
-            Format::Yaml => streams::print(yaml::text(&rendered)),
+            RenderFormat::Json => streams::print_line(format_args!("{rendered:#}")),
+            RenderFormat::Yaml => streams::print(yaml::text(&rendered)),
         }
         for failure in &stack.failures {
             let failure = template::Failure {
@@ -80,9 +86,9 @@ impl Render {
             streams::tell(output::failure(&failure, &[]));
         }
         Ok(if stack.failures.is_empty() {
-            Exit::Passed
+            ExitStatus::Passed
         } else {
-            Exit::Failed
+            ExitStatus::Failed
         })
     }
 
@@ -113,7 +119,7 @@ impl Render {
     }
 
     /// The parameters of the command line, and unknown ones for those without any value.
-    fn givens(&self, template: &Template) -> Result<Givens, CliError> {
+    fn parameter_values(&self, template: &Template) -> Result<ParameterValues, CliError> {
         let declared = || {
             template
                 .parameters
@@ -146,21 +152,21 @@ impl Render {
                 let unknown = Unknown::asked(format!("parameter {}", parameter.key));
                 (
                     parameter.key.clone(),
-                    Given {
+                    ParameterValue {
                         value: unknown.into(),
                         set: Vec::new(),
                     },
                 )
             });
         let given = self.parameters.iter().map(|(key, value)| {
-            let set = Note {
+            let set = FailureNote {
                 message: format!("parameter {key} is set by --parameter"),
                 at: None,
                 is_secret: false,
             };
             (
                 key.clone(),
-                Given {
+                ParameterValue {
                     value: Value::text(value),
                     set: vec![set],
                 },
@@ -169,8 +175,8 @@ impl Render {
         Ok(missing.chain(given).collect())
     }
 
-    fn place(&self) -> Place {
+    fn place(&self) -> StackEnvironment {
         let partition = catalog::partition_of(&self.region);
-        Place::new(&self.region, partition.name, partition.dns_suffix)
+        StackEnvironment::new(&self.region, partition.name, partition.dns_suffix)
     }
 }

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::error::{CliError, Exit};
+use super::error::{CliError, ExitStatus};
 use super::paths::path;
 use super::{github, output, streams};
-use crate::event::{Happening, RunEvent};
+use crate::event::{EventKind, RunEvent};
 use crate::report::folder::Folder;
 use crate::report::{self, RunReport};
 
@@ -22,7 +22,7 @@ use crate::report::{self, RunReport};
 /// of its failed tests. If a test ran more than once in a region, the last run counts, and the
 /// earlier ones are listed as attempts.
 #[derive(Args)]
-pub(super) struct Report {
+pub(super) struct ReportArgs {
     /// Folders of reports, or `events.ndjson` files.
     #[arg(default_value = "./taskcat_outputs", value_name = "DIR|EVENTS", value_parser = path())]
     recorded: Vec<PathBuf>,
@@ -37,17 +37,17 @@ pub(super) struct Report {
 }
 
 /// The events of one recorded run.
-struct Record {
+struct RecordedRun {
     path: PathBuf,
     events: Vec<RunEvent>,
 }
 
-impl Report {
-    pub fn run(self) -> Result<Exit, CliError> {
-        let mut records: Vec<Record> = self
+impl ReportArgs {
+    pub fn run(self) -> Result<ExitStatus, CliError> {
+        let mut records: Vec<RecordedRun> = self
             .recorded
             .iter()
-            .map(|path| Record::read(path))
+            .map(|path| RecordedRun::read(path))
             .collect::<Result<_, _>>()?;
         check(&records)?;
         let folder = match (&self.output_directory, records.as_slice()) {
@@ -98,11 +98,11 @@ impl Report {
             report.counts(),
             folder.join("index.html").display()
         ));
-        Ok(Exit::Passed)
+        Ok(ExitStatus::Passed)
     }
 }
 
-impl Record {
+impl RecordedRun {
     fn read(path: &Path) -> Result<Self, CliError> {
         let path = if path.is_dir() {
             path.join("events.ndjson")
@@ -122,17 +122,15 @@ impl Record {
 
     /// Of the runs in it: their ids, and the project of the first.
     fn runs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.events
-            .iter()
-            .filter_map(|event| match &event.happening {
-                Happening::RunStarted(run) => Some((run.run_id.as_str(), run.project.as_str())),
-                _ => None,
-            })
+        self.events.iter().filter_map(|event| match &event.kind {
+            EventKind::RunStarted(run) => Some((run.run_id.as_str(), run.project.as_str())),
+            _ => None,
+        })
     }
 }
 
 /// Records of one project, and each only once.
-fn check(records: &[Record]) -> Result<(), CliError> {
+fn check(records: &[RecordedRun]) -> Result<(), CliError> {
     let mut seen: Vec<(&str, &str, &Path)> = Vec::new();
     for record in records {
         for (run, project) in record.runs() {

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::clean::Place;
-use super::error::{CliError, Exit, exit_of};
+use super::clean::SearchArgs;
+use super::error::{CliError, ExitStatus, exit_of};
 use super::paths::path;
 use super::{AwsArgs, Verbosity, block_on, output, remains};
 use crate::duration::HumanDuration;
 use crate::plan::TestLimits;
 use crate::report::folder::Folder;
 use crate::report::{self, terminal};
-use crate::run::{self, CleanRequest, ResumeError, ResumeRequest, Resumption, Settings};
+use crate::run::{self, CleanRequest, ResumeError, ResumeRequest, Resumption, RunSettings};
 
 /// Follow, report and delete the stacks of a run that was killed.
 ///
@@ -20,12 +20,12 @@ use crate::run::{self, CleanRequest, ResumeError, ResumeRequest, Resumption, Set
 /// stacks. Tests whose stacks had not been created, or whose posthooks had not run, count as
 /// interrupted.
 #[derive(Args)]
-pub(super) struct Resume {
+pub(super) struct ResumeArgs {
     /// ID of the run.
     run_id: String,
 
     #[command(flatten)]
-    place: Place,
+    place: SearchArgs,
 
     /// Root of the project, which holds the journal.
     #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
@@ -48,8 +48,8 @@ pub(super) struct Resume {
     delete_timeout: Option<HumanDuration>,
 }
 
-impl Resume {
-    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+impl ResumeArgs {
+    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         block_on(async {
             let (clients, endpoint) = aws.connect(None)?;
             let request = self.request(aws, endpoint);
@@ -111,9 +111,9 @@ impl Resume {
                 deletion: self.delete_timeout.map_or(default.deletion, |it| it.0),
                 ..default
             },
-            settings: Settings {
+            settings: RunSettings {
                 force_delete: self.force_delete,
-                ..Settings::default()
+                ..RunSettings::default()
             },
         }
     }

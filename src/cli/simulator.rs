@@ -13,7 +13,7 @@ use crate::simulator::scenario::{self, Scenario};
 use crate::simulator::seed::{self, Seeds};
 use crate::simulator::{ACCOUNT_ID, Cloud, Simulator as Running};
 
-use super::error::{CliError, Exit};
+use super::error::{CliError, ExitStatus};
 use super::paths::path;
 use super::{block_on, streams};
 
@@ -46,7 +46,7 @@ In one terminal, or in a script:
 /// `taskcat test run --local` starts a simulator of its own.
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
-pub struct Simulator {
+pub struct SimulatorArgs {
     /// Port to listen on [default: any free port].
     #[arg(
         long,
@@ -57,12 +57,12 @@ pub struct Simulator {
     port: u16,
 
     #[command(flatten)]
-    behaviour: Behaviour,
+    behaviour: SimulatorBehavior,
 }
 
 /// How the simulator behaves.
 #[derive(Args)]
-pub struct Behaviour {
+pub struct SimulatorBehavior {
     /// Run the simulator FACTOR times faster than AWS; `inf` takes no time at all.
     #[arg(long, value_name = "FACTOR", default_value = "60", value_parser = speed)]
     speed: f64,
@@ -77,7 +77,7 @@ pub struct Behaviour {
     seed: Vec<PathBuf>,
 }
 
-impl Behaviour {
+impl SimulatorBehavior {
     /// The scenario, and everything that is seeded.
     ///
     /// # Errors
@@ -111,14 +111,14 @@ impl Behaviour {
     }
 }
 
-impl Simulator {
-    pub fn run(self) -> Result<Exit, CliError> {
+impl SimulatorArgs {
+    pub fn run(self) -> Result<ExitStatus, CliError> {
         let (scenario, seeds) = self.behaviour.read()?;
         block_on(serve(self.port, self.behaviour.cloud(scenario, seeds)))
     }
 }
 
-async fn serve(port: u16, cloud: Cloud) -> Result<Exit, CliError> {
+async fn serve(port: u16, cloud: Cloud) -> Result<ExitStatus, CliError> {
     let unheard = |error| CliError::local("can't wait for signals", error);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unheard)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;
@@ -127,14 +127,14 @@ async fn serve(port: u16, cloud: Cloud) -> Result<Exit, CliError> {
     if streams::has_failed() {
         // Nobody would know where it is.
         running.stop().await;
-        return Ok(Exit::Passed);
+        return Ok(ExitStatus::Passed);
     }
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
     running.stop().await;
-    Ok(Exit::Passed)
+    Ok(ExitStatus::Passed)
 }
 
 async fn start(port: u16, cloud: Cloud) -> Result<Running, CliError> {
@@ -143,9 +143,9 @@ async fn start(port: u16, cloud: Cloud) -> Result<Running, CliError> {
 }
 
 /// The simulator as the AWS of one run. Whatever the run leaves in it is gone with it.
-pub struct Local(Running);
+pub struct LocalSimulator(Running);
 
-impl Local {
+impl LocalSimulator {
     pub async fn start(cloud: Cloud) -> Result<Self, CliError> {
         start(0, cloud).await.map(Self)
     }

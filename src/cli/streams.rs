@@ -10,20 +10,20 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::error::Exit;
+use super::error::ExitStatus;
 use super::output;
 use crate::input;
 use crate::report::redact::SharedRedaction;
 
 /// What became of standard output.
-enum Stdout {
+enum StdoutState {
     Open,
     /// Nobody reads it any more.
     Closed,
     Failed(io::Error),
 }
 
-static STDOUT: Mutex<Stdout> = Mutex::new(Stdout::Open);
+static STDOUT: Mutex<StdoutState> = Mutex::new(StdoutState::Open);
 
 static REDACTION: OnceLock<SharedRedaction> = OnceLock::new();
 
@@ -70,17 +70,17 @@ pub(super) fn tell_in_line(text: impl Display) {
 
 /// Whether a write to standard output failed for a reason other than a closed pipe.
 pub(super) fn has_failed() -> bool {
-    matches!(*stdout(), Stdout::Failed(_))
+    matches!(*stdout(), StdoutState::Failed(_))
 }
 
 /// The exit code of the process: a standard output that could not be written is an error, which no
 /// verdict hides behind.
-pub(super) fn conclude(exit: Exit) -> Exit {
+pub(super) fn conclude(exit: ExitStatus) -> ExitStatus {
     let message = match &*stdout() {
-        Stdout::Failed(error) => {
+        StdoutState::Failed(error) => {
             format!("can't write to standard output: {}", input::reason(error))
         }
-        Stdout::Open | Stdout::Closed => return exit,
+        StdoutState::Open | StdoutState::Closed => return exit,
     };
     output::error(&message, None);
     exit.or_unwritten()
@@ -102,21 +102,21 @@ impl Write for Printer {
 
 fn write(bytes: &[u8]) {
     let mut state = stdout();
-    if !matches!(*state, Stdout::Open) {
+    if !matches!(*state, StdoutState::Open) {
         return;
     }
     let mut out = anstream::stdout().lock();
     // What is left in a buffer would be lost without a word at the end of the process.
     if let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) {
         *state = if error.kind() == ErrorKind::BrokenPipe {
-            Stdout::Closed
+            StdoutState::Closed
         } else {
-            Stdout::Failed(error)
+            StdoutState::Failed(error)
         };
     }
 }
 
-fn stdout() -> MutexGuard<'static, Stdout> {
+fn stdout() -> MutexGuard<'static, StdoutState> {
     // A panic while it was held leaves a state that is as good as before.
     STDOUT.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,42 +8,42 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
-use super::asking::Asking;
-use super::clean::{Clean, List};
-use super::error::{CliError, Exit, exit_of};
+use super::asking::StatusListener;
+use super::clean::{CleanArgs, ListArgs};
+use super::error::{CliError, ExitStatus, exit_of};
 use super::paths::path;
-use super::project::{Project, argument};
-use super::resume::Resume;
-use super::simulator::{Behaviour, Local};
+use super::project::{CliProject, argument};
+use super::resume::ResumeArgs;
+use super::simulator::{LocalSimulator, SimulatorBehavior};
 use super::{AwsArgs, Verbosity, block_on, github, output, remains, streams};
-use crate::config::{Argument, BaseConfig};
+use crate::config::{BaseConfig, CommandLineValue};
 use crate::duration::HumanDuration;
-use crate::event::{CellId, RunStarted, Task};
-use crate::plan::{self, Draft};
+use crate::event::{CellId, RunStarted, RunTask};
+use crate::plan::{self, PlanDraft};
 use crate::report::folder::Folder;
-use crate::report::redact::Redacted;
-use crate::report::terminal::{self, Former};
-use crate::report::{self, Consumer};
-use crate::run::{self, Budget, Job, Settings, Staging};
+use crate::report::redact::RedactedConsumer;
+use crate::report::terminal::{self, PreviousRun};
+use crate::report::{self, EventConsumer};
+use crate::run::{self, Budget, RunJob, RunSettings, Staging};
 use crate::simulator::scenario::RuleUsage;
 use crate::template::Templates;
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(super) enum TestCommand {
     /// Launch every test in every region, write reports, and delete the stacks.
     ///
     /// Press `s`, or send SIGUSR1, to print the status of every stack while the run is in progress.
-    Run(Box<Run>),
+    Run(Box<TestRunArgs>),
 
-    Resume(Resume),
+    Resume(ResumeArgs),
 
-    Clean(Clean),
+    Clean(CleanArgs),
 
-    List(List),
+    List(ListArgs),
 }
 
-impl Command {
-    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+impl TestCommand {
+    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         match self {
             Self::Run(args) => args.run(aws, verbosity),
             Self::Resume(args) => args.run(aws, verbosity),
@@ -62,7 +62,7 @@ const LOCAL_SPEED: &str = "120";
 #[command(mut_arg("speed", |speed| speed.requires("local").default_value(LOCAL_SPEED)))]
 #[command(mut_arg("scenario", |scenario| scenario.requires("local")))]
 #[command(mut_arg("seed", |seed| seed.requires("local")))]
-pub(super) struct Run {
+pub(super) struct TestRunArgs {
     /// Tests to run, separated by commas; ALL runs every test of the configuration.
     #[arg(short, long, default_value = "ALL", value_name = "NAMES")]
     test_names: String,
@@ -185,23 +185,23 @@ pub(super) struct Run {
     local: bool,
 
     #[command(flatten)]
-    behaviour: Behaviour,
+    behaviour: SimulatorBehavior,
 }
 
 /// What is tested.
-struct Subject<'s> {
-    project: &'s Project,
-    draft: &'s Draft,
+struct TestSubject<'s> {
+    project: &'s CliProject,
+    draft: &'s PlanDraft,
     templates: &'s Templates,
 }
 
-impl Run {
-    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
-        let former = Former::read(&self.output_directory);
+impl TestRunArgs {
+    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
+        let previous = PreviousRun::read(&self.output_directory);
         let folder = Folder::claim(&self.output_directory)?;
         // Whatever hinders the run, a former verdict must not pass for its own.
         folder.clear().map_err(CliError::unwritten)?;
-        let tested = self.tested(former, aws, verbosity);
+        let tested = self.tested(previous, aws, verbosity);
         if let Err(error) = &tested
             && let Err(unwritten) =
                 folder.write_not_started(self.not_started(), &streams::masked(error.text()))
@@ -215,7 +215,7 @@ impl Run {
     fn not_started(&self) -> RunStarted {
         let root = self.project_root.canonicalize().unwrap_or_default();
         RunStarted {
-            task: Task::Test,
+            task: RunTask::Test,
             run_id: Uuid::new_v4().simple().to_string(),
             taskcat_version: env!("CARGO_PKG_VERSION").to_owned(),
             project: root
@@ -233,10 +233,10 @@ impl Run {
     /// The error is what kept the run from starting.
     fn tested(
         &self,
-        former: Former,
+        previous: PreviousRun,
         aws: &AwsArgs,
         verbosity: Verbosity,
-    ) -> Result<Exit, CliError> {
+    ) -> Result<ExitStatus, CliError> {
         let simulated = match self.local {
             true => {
                 aws.refuse_beside("--local")?;
@@ -245,7 +245,7 @@ impl Run {
             false => None,
         };
         let mut project =
-            Project::load(&self.project_root, &self.input_file, aws, self.arguments())?;
+            CliProject::load(&self.project_root, &self.input_file, aws, self.arguments())?;
         if let Some(redaction) = streams::redaction() {
             let tests = project.loaded.config.tests.values();
             redaction.know_buckets(tests.filter_map(|test| test.s3_bucket.clone()));
@@ -265,7 +265,7 @@ impl Run {
             ));
         }
         let (mut draft, templates) = project.draft(Uuid::new_v4())?;
-        Project::refuse_unplannable(&draft)?;
+        CliProject::refuse_unplannable(&draft)?;
         project.refuse_endless(&draft, &templates)?;
         project.refuse_bad_hooks(&draft, Some(&env::var_os("PATH").unwrap_or_default()))?;
         if !self.skip_upload {
@@ -280,22 +280,22 @@ impl Run {
                 Some((scenario, mut seeds)) => {
                     project.seed_buckets(&mut seeds);
                     usage = scenario.usage();
-                    Some(Local::start(self.behaviour.cloud(scenario, seeds)).await?)
+                    Some(LocalSimulator::start(self.behaviour.cloud(scenario, seeds)).await?)
                 }
                 None => None,
             };
-            let subject = Subject {
+            let subject = TestSubject {
                 project: &project,
                 draft: &draft,
                 templates: &templates,
             };
             let tested = self
-                .test(subject, aws, local.as_ref(), former, verbosity)
+                .test(subject, aws, local.as_ref(), previous, verbosity)
                 .await;
             if let Some(local) = local {
                 local.stop().await;
                 // A run that was cut short may not have come to them.
-                let is_complete = matches!(tested, Ok(Exit::Passed | Exit::Failed));
+                let is_complete = matches!(tested, Ok(ExitStatus::Passed | ExitStatus::Failed));
                 for rule in usage.unmatched_rules().iter().filter(|_| is_complete) {
                     let message = format!("the scenario's rule {rule} met nothing in this run");
                     output::warning_with_help(
@@ -309,7 +309,7 @@ impl Run {
         })
     }
 
-    fn staging(&self, project: &Project) -> Result<Staging, CliError> {
+    fn staging(&self, project: &CliProject) -> Result<Staging, CliError> {
         Ok(Staging {
             marker_limit: self.marker_limit.0,
             ..project.staging(true, &[])?
@@ -318,16 +318,16 @@ impl Run {
 
     async fn test(
         &self,
-        Subject {
+        TestSubject {
             project,
             draft,
             templates,
-        }: Subject<'_>,
+        }: TestSubject<'_>,
         aws: &AwsArgs,
-        local: Option<&Local>,
-        former: Former,
+        local: Option<&LocalSimulator>,
+        previous: PreviousRun,
         verbosity: Verbosity,
-    ) -> Result<Exit, CliError> {
+    ) -> Result<ExitStatus, CliError> {
         let staging = if self.skip_upload {
             None
         } else {
@@ -343,8 +343,8 @@ impl Run {
             self.minimal_output,
             Some(folder.join("index.html").display().to_string()),
         );
-        view.former = former;
-        let mut asking = Asking::listen(&view);
+        view.previous = previous;
+        let mut asking = StatusListener::listen(&view);
         let (plan, warnings) = run::prepare(draft, &clients).await?;
         output::diagnostics(&warnings);
         let folders = remains::journal_folders(&project.root, Some(folder));
@@ -354,7 +354,7 @@ impl Run {
             let foreseen = foreseen.get_or_init(|| project.foreseen(draft, templates));
             foreseen.get(cell).cloned().unwrap_or_default()
         };
-        let job = Job {
+        let job = RunJob {
             plan,
             settings: self.settings(project),
             lint: (!self.lint_disable && !self.skip_upload)
@@ -364,7 +364,9 @@ impl Run {
             endpoint,
             journal: local.is_none().then(|| folders.clone()),
             output,
-            hook_environment: local.map(Local::hook_environment).unwrap_or_default(),
+            hook_environment: local
+                .map(LocalSimulator::hook_environment)
+                .unwrap_or_default(),
             foresee: Some(&foresee),
         };
         remains::warn_of_earlier_runs(&folders, aws);
@@ -374,8 +376,8 @@ impl Run {
         consumers.extend(github::consumer(&project.root));
         if let Some(redaction) = streams::redaction().filter(|_| self.redact) {
             redaction.know_buckets(job.plan.buckets.iter().map(|bucket| bucket.name.clone()));
-            let masked = |consumer| -> Box<dyn Consumer> {
-                Box::new(Redacted::new(consumer, redaction.clone()))
+            let masked = |consumer| -> Box<dyn EventConsumer> {
+                Box::new(RedactedConsumer::new(consumer, redaction.clone()))
             };
             consumers = consumers.into_iter().map(masked).collect();
         }
@@ -387,7 +389,7 @@ impl Run {
         Ok(exit_of(&ended))
     }
 
-    fn arguments(&self) -> Vec<Argument> {
+    fn arguments(&self) -> Vec<CommandLineValue> {
         let mut arguments = Vec::new();
         if self.enable_sig_v2 {
             arguments.push(argument(
@@ -428,7 +430,7 @@ impl Run {
         arguments
     }
 
-    fn settings(&self, project: &Project) -> Settings {
+    fn settings(&self, project: &CliProject) -> RunSettings {
         let BaseConfig {
             general, project, ..
         } = &project.loaded.config;
@@ -436,7 +438,7 @@ impl Run {
             .slow_after
             .or(general.slow_after)
             .map_or(run::SLOW_AFTER, |it| it.0);
-        Settings {
+        RunSettings {
             force_delete: self.force_delete,
             max_fail: project.max_fail.or(general.max_fail),
             slow_after,

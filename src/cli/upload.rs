@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::error::{CliError, Exit, exit_of};
+use super::error::{CliError, ExitStatus, exit_of};
 use super::paths::path;
-use super::project::{Project, argument};
+use super::project::{CliProject, argument};
 use super::{AwsArgs, Verbosity, block_on, output, streams};
-use crate::config::Argument;
+use crate::config::CommandLineValue;
 use crate::duration::HumanDuration;
-use crate::plan::Draft;
-use crate::run::{self, Job, Settings};
+use crate::plan::PlanDraft;
+use crate::run::{self, RunJob, RunSettings};
 use clap::Args;
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ use uuid::Uuid;
 /// project. Keys begin with the name of the project. `.taskcatignore` lists files that aren't
 /// uploaded.
 #[derive(Args)]
-pub(super) struct Upload {
+pub(super) struct UploadArgs {
     /// Configuration of the project, relative to its root.
     #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
     config_file: PathBuf,
@@ -69,15 +69,15 @@ pub(super) struct Upload {
     exclude_prefix: Vec<String>,
 }
 
-impl Upload {
-    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+impl UploadArgs {
+    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         let mut project =
-            Project::load(&self.project_root, &self.config_file, aws, self.arguments())?;
+            CliProject::load(&self.project_root, &self.config_file, aws, self.arguments())?;
         project.follow_links = self.follow_links;
         let mut staging = project.staging(!self.disable_lambda_packaging, &self.exclude_prefix)?;
         staging.marker_limit = self.marker_limit.0;
         output::diagnostics(&project.loaded.warnings);
-        let draft = Draft::of_buckets(&project.loaded, &project.root, Uuid::new_v4());
+        let draft = PlanDraft::of_buckets(&project.loaded, &project.root, Uuid::new_v4());
         block_on(async {
             let (clients, endpoint) = aws.connect(Some(&project.loaded.config))?;
             let (mut plan, warnings) = run::prepare(&draft, &clients).await?;
@@ -85,11 +85,11 @@ impl Upload {
             output::diagnostics(&warnings);
             let consumers = vec![output::terminal(verbosity, false, None)];
             // An automatic bucket is what this command is for: it stays.
-            let settings = Settings {
+            let settings = RunSettings {
                 no_delete: true,
-                ..Settings::default()
+                ..RunSettings::default()
             };
-            let job = Job {
+            let job = RunJob {
                 plan,
                 settings,
                 lint: None,
@@ -112,7 +112,7 @@ impl Upload {
         })
     }
 
-    fn arguments(&self) -> Vec<Argument> {
+    fn arguments(&self) -> Vec<CommandLineValue> {
         let mut arguments = Vec::new();
         if self.enable_sig_v2 {
             arguments.push(argument(

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::has_errors;
-use super::origin::Source;
+use super::origin::LayerSource;
 use crate::diagnostic::{Diagnostic, Location, Position};
 use crate::yaml::{self, Node};
 
@@ -12,7 +12,7 @@ use crate::yaml::{self, Node};
 pub const START: Position = Position { line: 1, column: 1 };
 
 /// A file's tree; none if the file holds nothing, or is broken.
-pub fn read(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<(Source, Node)> {
+pub fn read(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<(LayerSource, Node)> {
     let parsed = yaml::read(file);
     let failed = has_errors(&parsed.diagnostics);
     diagnostics.extend(parsed.diagnostics);
@@ -21,7 +21,7 @@ pub fn read(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<(Source, N
     }
     let file: Arc<Path> = Arc::from(file);
     match parsed.root.filter(|root| !root.is_null()) {
-        Some(root) => Some((Source::File(file), root)),
+        Some(root) => Some((LayerSource::File(file), root)),
         None => {
             let location = Location { file, at: START };
             diagnostics.push(Diagnostic::warning("the file is empty").at(location));

@@ -9,30 +9,32 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::file::{START, read};
-use super::merge::{Content, Layer, Section, Setting};
-use super::origin::{Origin, Source};
-use super::validate::{Rule, Takes, Validator};
-use super::{Argument, Request, has_errors, legacy};
+use super::merge::{ConfigLayer, ConfigSetting, SettingContent, SettingSection};
+use super::origin::{LayerSource, ValueOrigin};
+use super::validate::{ConfigValidator, KeyRule, ValueType};
+use super::{CommandLineValue, LoadRequest, has_errors, legacy};
 use crate::diagnostic::Diagnostic;
 use crate::input::is_given;
-use crate::yaml::{self, Node, Value};
+use crate::yaml::{self, Node, NodeValue};
 
 const PROJECT_FILE: &str = ".taskcat.yml";
 const OVERRIDES_FILE: &str = ".taskcat_overrides.yml";
 
 /// What the input file contributes.
 #[derive(Default)]
-pub struct Input {
+pub struct InputLayers {
     /// The project file, or a legacy one in its stead.
-    pub project: Layer,
+    pub project: ConfigLayer,
     /// Present if the input file is a template: what its `Metadata.taskcat` says, or a single test
     /// named `default`.
-    pub template: Option<Layer>,
+    pub template: Option<ConfigLayer>,
 }
 
 /// TaskCat's defaults.
-pub fn defaults() -> Layer {
-    let set = |value: serde_json::Value| Setting::new(Content::Value(value), Origin::Default);
+pub fn defaults() -> ConfigLayer {
+    let set = |value: serde_json::Value| {
+        ConfigSetting::new(SettingContent::Value(value), ValueOrigin::Default)
+    };
     let project = [
         ("s3_enable_sig_v2", json!(false)),
         ("build_submodules", json!(true)),
@@ -44,19 +46,22 @@ pub fn defaults() -> Layer {
         // back to `private`. Here an ACL that is set stays set.
         ("s3_object_acl", json!("private")),
     ];
-    let parameters = Setting::new(Content::Section(Section::new()), Origin::Default);
-    Layer {
-        general: Section::from_iter([("parameters".to_owned(), parameters)]),
+    let parameters = ConfigSetting::new(
+        SettingContent::Section(SettingSection::new()),
+        ValueOrigin::Default,
+    );
+    ConfigLayer {
+        general: SettingSection::from_iter([("parameters".to_owned(), parameters)]),
         project: project
             .into_iter()
             .map(|(key, value)| (key.to_owned(), set(value)))
             .collect(),
-        tests: Section::new(),
+        tests: SettingSection::new(),
     }
 }
 
 /// `~/.taskcat.yml`, or the legacy overrides that TaskCat would turn into it.
-pub fn global(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer {
+pub fn global(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
     let file = request.global_file.as_deref().filter(|path| is_given(path));
     let legacy_file = request
         .legacy_global_overrides
@@ -67,27 +72,28 @@ pub fn global(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer {
         diagnostics.push(legacy::overrides_warning(legacy_file, file, remedy));
     }
     match (file, legacy_file) {
-        (Some(file), _) => read(file, diagnostics).map_or_else(Layer::default, |(source, root)| {
-            Validator::new(&source, diagnostics).config(&root)
-        }),
+        (Some(file), _) => read(file, diagnostics)
+            .map_or_else(ConfigLayer::default, |(source, root)| {
+                ConfigValidator::new(&source, diagnostics).config(&root)
+            }),
         (None, Some(legacy_file)) => {
             let parameters = legacy::parameter_file(legacy_file, diagnostics);
-            Layer {
-                general: Section::from_iter([("parameters".to_owned(), parameters)]),
-                ..Layer::default()
+            ConfigLayer {
+                general: SettingSection::from_iter([("parameters".to_owned(), parameters)]),
+                ..ConfigLayer::default()
             }
         }
-        (None, None) => Layer::default(),
+        (None, None) => ConfigLayer::default(),
     }
 }
 
 /// The input file: a project's configuration, a legacy one, or a template.
-pub fn input(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Input {
+pub fn input(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> InputLayers {
     let file = request.in_project(&request.input_file);
     if !is_given(&file) && file.ends_with(PROJECT_FILE) {
         let legacy_file = request.in_project(Path::new(legacy::PROJECT_FILE));
         if is_given(&legacy_file) {
-            return Input {
+            return InputLayers {
                 project: legacy::read_project(&legacy_file, diagnostics),
                 template: None,
             };
@@ -98,32 +104,32 @@ pub fn input(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Input {
         if let Some(diagnostic) = diagnostics.get_mut(found).filter(|_| !file.exists()) {
             diagnostic.help = Some(help_with_missing(request, &file));
         }
-        return Input::default();
+        return InputLayers::default();
     };
     if is_template(&root) {
         // What a template's own rules have to say about it is said where templates are read.
         diagnostics.truncate(found);
         let project = project_of_template(request, diagnostics);
-        return Input {
+        return InputLayers {
             project,
             template: Some(template(request, &source, &root, diagnostics)),
         };
     }
     if legacy::is_legacy(&root) {
-        return Input {
+        return InputLayers {
             project: legacy::project(&file, &root, diagnostics),
             template: None,
         };
     }
-    Input {
-        project: Validator::new(&source, diagnostics).config(&root),
+    InputLayers {
+        project: ConfigValidator::new(&source, diagnostics).config(&root),
         template: None,
     }
 }
 
 /// What to do about an input file that doesn't exist: it may have another name, or be in another
 /// folder.
-fn help_with_missing(request: &Request, file: &Path) -> String {
+fn help_with_missing(request: &LoadRequest, file: &Path) -> String {
     if !file.ends_with(PROJECT_FILE) {
         return "name the project's root with --project-root, or the file with --input-file"
             .to_owned();
@@ -161,33 +167,33 @@ fn is_template(root: &Node) -> bool {
 }
 
 /// The project file beside a template that is the input: it may be missing.
-fn project_of_template(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer {
+fn project_of_template(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
     let file = request.in_project(Path::new(PROJECT_FILE));
     let legacy_file = request.in_project(Path::new(legacy::PROJECT_FILE));
     if is_given(&file) {
-        read(&file, diagnostics).map_or_else(Layer::default, |(source, root)| {
-            Validator::new(&source, diagnostics).config(&root)
+        read(&file, diagnostics).map_or_else(ConfigLayer::default, |(source, root)| {
+            ConfigValidator::new(&source, diagnostics).config(&root)
         })
     } else if is_given(&legacy_file) {
         legacy::read_project(&legacy_file, diagnostics)
     } else {
-        Layer::default()
+        ConfigLayer::default()
     }
 }
 
 /// A template's `Metadata.taskcat`, which may hold whatever a project file may.
 fn template(
-    request: &Request,
-    source: &Source,
+    request: &LoadRequest,
+    source: &LayerSource,
     root: &Node,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Layer {
+) -> ConfigLayer {
     let metadata = root
         .get("Metadata")
         .and_then(|metadata| metadata.get("taskcat"))
         .filter(|node| !node.is_null());
-    let mut layer = metadata.map_or_else(Layer::default, |node| {
-        Validator::new(source, diagnostics).config(node)
+    let mut layer = metadata.map_or_else(ConfigLayer::default, |node| {
+        ConfigValidator::new(source, diagnostics).config(node)
     });
     let file = request.in_project(&request.input_file);
     let relative = file
@@ -196,30 +202,33 @@ fn template(
     let path = relative.to_string_lossy().replace('\\', "/");
     layer.project.insert(
         "template".to_owned(),
-        Setting::new(Content::Value(path.into()), source.origin(START)),
+        ConfigSetting::new(SettingContent::Value(path.into()), source.origin(START)),
     );
     if layer.tests.is_empty() {
-        let test = Setting::new(Content::Section(Section::new()), source.origin(START));
+        let test = ConfigSetting::new(
+            SettingContent::Section(SettingSection::new()),
+            source.origin(START),
+        );
         layer.tests.insert("default".to_owned(), test);
     }
     layer
 }
 
 /// `.taskcat_overrides.yml`: parameters that win over the project's and its tests'.
-pub fn overrides(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer {
+pub fn overrides(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
     let file = Some(request.in_project(Path::new(OVERRIDES_FILE))).filter(|path| is_given(path));
     let legacy_file =
         Some(request.in_project(Path::new(legacy::OVERRIDES_FILE))).filter(|path| is_given(path));
     let current = file.as_ref().and_then(|file| {
         let (source, root) = read(file, diagnostics)?;
-        let rule = Rule::root().at(&["project", "parameters"])?;
-        Validator::new(&source, diagnostics).value(&root, rule, "project.parameters")
+        let rule = KeyRule::root().at(&["project", "parameters"])?;
+        ConfigValidator::new(&source, diagnostics).value(&root, rule, "project.parameters")
     });
     let mut found = Vec::new();
     let legacy = legacy_file
         .as_ref()
         .map(|file| legacy::parameter_file(file, &mut found));
-    let is_same = |(a, b): (&Setting, &Setting)| a.to_json() == b.to_json();
+    let is_same = |(a, b): (&ConfigSetting, &ConfigSetting)| a.to_json() == b.to_json();
     // A file that was converted and left in place says nothing else.
     if let Some(legacy_file) =
         legacy_file.filter(|_| !current.as_ref().zip(legacy.as_ref()).is_some_and(is_same))
@@ -242,9 +251,9 @@ pub fn overrides(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer 
         .map(|parameters| ("parameters".to_owned(), parameters))
         .into_iter()
         .collect();
-    Layer {
+    ConfigLayer {
         project,
-        ..Layer::default()
+        ..ConfigLayer::default()
     }
 }
 
@@ -252,8 +261,8 @@ pub fn overrides(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer 
 ///
 /// TaskCat makes numbers and booleans of what looks like one and takes nothing but text, number and
 /// boolean; here the key says what the text is, and lists and mappings can be given too.
-pub fn environment(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Layer {
-    let mut layer = Layer::default();
+pub fn environment(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
+    let mut layer = ConfigLayer::default();
     for (name, value) in &request.env {
         let Some(rest) = name.strip_prefix("TASKCAT_").map(str::to_lowercase) else {
             continue;
@@ -261,7 +270,7 @@ pub fn environment(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Laye
         let Some((section, key)) = rest.split_once('_') else {
             continue;
         };
-        let source = Source::Environment(Arc::from(name.as_str()));
+        let source = LayerSource::Environment(Arc::from(name.as_str()));
         match section {
             "general" | "project" => {
                 layer.overlay(assigned(&[section, key], value, &source, diagnostics))
@@ -279,13 +288,13 @@ pub fn environment(request: &Request, diagnostics: &mut Vec<Diagnostic>) -> Laye
 
 /// What the user said on the command line. `tests.*.<key>` sets a key of every test in `known`.
 pub fn command_line(
-    request: &Request,
-    known: &Section,
+    request: &LoadRequest,
+    known: &SettingSection,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Layer {
-    let mut layer = Layer::default();
-    for Argument { key, value, flag } in &request.command_line {
-        let source = Source::CommandLine(Arc::from(flag.as_str()));
+) -> ConfigLayer {
+    let mut layer = ConfigLayer::default();
+    for CommandLineValue { key, value, flag } in &request.command_line {
+        let source = LayerSource::CommandLine(Arc::from(flag.as_str()));
         let path: Vec<&str> = key.split('.').collect();
         match path.as_slice() {
             ["tests", "*", rest @ ..] => {
@@ -304,46 +313,48 @@ pub fn command_line(
 fn assigned(
     path: &[&str],
     text: &str,
-    source: &Source,
+    source: &LayerSource,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Layer {
-    let takes = Rule::root().at(path).map_or(Takes::Text, Rule::takes);
+) -> ConfigLayer {
+    let takes = KeyRule::root()
+        .at(path)
+        .map_or(ValueType::Text, KeyRule::takes);
     let Some(value) = typed(text, takes, source, diagnostics) else {
-        return Layer::default();
+        return ConfigLayer::default();
     };
     let root = path.iter().rev().fold(value, |node, key| {
-        new_node(Value::Mapping(vec![(
-            new_node(Value::String((*key).into())),
+        new_node(NodeValue::Mapping(vec![(
+            new_node(NodeValue::String((*key).into())),
             node,
         )]))
     });
-    Validator::new(source, diagnostics).config(&root)
+    ConfigValidator::new(source, diagnostics).config(&root)
 }
 
 /// A text as the kind of value that its key takes: `a,b` or `[a, b]` as a list, YAML as a mapping.
 fn typed(
     text: &str,
-    takes: Takes,
-    source: &Source,
+    takes: ValueType,
+    source: &LayerSource,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Node> {
-    let string = |text: &str| new_node(Value::String(text.into()));
+    let string = |text: &str| new_node(NodeValue::String(text.into()));
     match takes {
-        Takes::Text | Takes::Integer | Takes::Parameter => Some(string(text)),
-        Takes::Boolean => Some(match text.to_lowercase().as_str() {
-            "true" => new_node(Value::Bool(true)),
-            "false" => new_node(Value::Bool(false)),
+        ValueType::Text | ValueType::Integer | ValueType::Parameter => Some(string(text)),
+        ValueType::Boolean => Some(match text.to_lowercase().as_str() {
+            "true" => new_node(NodeValue::Bool(true)),
+            "false" => new_node(NodeValue::Bool(false)),
             _ => string(text),
         }),
-        Takes::List if !text.trim_start().starts_with('[') => {
+        ValueType::List if !text.trim_start().starts_with('[') => {
             let items = text
                 .split(',')
                 .map(str::trim)
                 .filter(|item| !item.is_empty())
                 .map(string);
-            Some(new_node(Value::Sequence(items.collect())))
+            Some(new_node(NodeValue::Sequence(items.collect())))
         }
-        Takes::List | Takes::Mapping | Takes::Anything => {
+        ValueType::List | ValueType::Mapping | ValueType::Anything => {
             let parsed = yaml::parse(&Arc::from(Path::new("")), text);
             let failed = has_errors(&parsed.diagnostics);
             let placed = parsed.diagnostics.into_iter().map(|diagnostic| {
@@ -361,10 +372,10 @@ fn typed(
     }
 }
 
-fn new_node(value: Value) -> Node {
+fn new_node(value: NodeValue) -> Node {
     let text = match &value {
-        Value::String(text) => text.clone(),
-        Value::Bool(value) => value.to_string().into(),
+        NodeValue::String(text) => text.clone(),
+        NodeValue::Bool(value) => value.to_string().into(),
         _ => "".into(),
     };
     Node {
@@ -375,7 +386,7 @@ fn new_node(value: Value) -> Node {
     }
 }
 
-impl Request {
+impl LoadRequest {
     /// A path relative to the project root, without the dots of `./`.
     pub(super) fn in_project(&self, path: &Path) -> PathBuf {
         without_dots(&self.project_root.join(path))

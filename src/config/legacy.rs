@@ -9,20 +9,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::file;
-use super::merge::{Content, Layer, Section, Setting};
-use super::origin::{Origin, Source};
+use super::merge::{ConfigLayer, ConfigSetting, SettingContent, SettingSection};
+use super::origin::{LayerSource, ValueOrigin};
 use super::show;
-use super::validate::{Rule, Validator};
+use super::validate::{ConfigValidator, KeyRule};
 use crate::diagnostic::{Diagnostic, Location};
 use crate::input::is_given;
-use crate::yaml::{Node, Value};
+use crate::yaml::{Node, NodeValue};
 
 pub const PROJECT_FILE: &str = "ci/taskcat.yml";
 pub const OVERRIDES_FILE: &str = "ci/taskcat_project_override.json";
 
 /// What `taskcat config convert` writes.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Converted {
+pub struct ConvertedConfig {
     /// The text of `.taskcat.yml`; `None` where there is no `ci/taskcat.yml`.
     pub yaml: Option<String>,
     /// The text of `.taskcat_overrides.yml`, where there is an overrides file.
@@ -34,7 +34,7 @@ pub struct Converted {
 ///
 /// # Errors
 /// One of them can't be read, or there is neither.
-pub fn convert(project_root: &Path) -> Result<Converted, Vec<Diagnostic>> {
+pub fn convert(project_root: &Path) -> Result<ConvertedConfig, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let file = project_root.join(PROJECT_FILE);
     let overrides_file = project_root.join(OVERRIDES_FILE);
@@ -49,7 +49,7 @@ pub fn convert(project_root: &Path) -> Result<Converted, Vec<Diagnostic>> {
     if super::has_errors(&diagnostics) {
         return Err(diagnostics);
     }
-    Ok(Converted {
+    Ok(ConvertedConfig {
         yaml: layer.map(|layer| show::project_file(&layer)),
         overrides: overrides.map(|parameters| show::parameters_file(&parameters)),
         warnings: diagnostics,
@@ -62,15 +62,15 @@ pub fn is_legacy(root: &Node) -> bool {
 }
 
 /// Reads a legacy project file into a layer.
-pub fn read_project(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Layer {
+pub fn read_project(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
     match file::read(file, diagnostics) {
         Some((_, root)) => project(file, &root, diagnostics),
-        None => Layer::default(),
+        None => ConfigLayer::default(),
     }
 }
 
 /// The layer of a legacy configuration, with the warning that it is one.
-pub fn project(file: &Path, root: &Node, diagnostics: &mut Vec<Diagnostic>) -> Layer {
+pub fn project(file: &Path, root: &Node, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
     let location = Location {
         file: Arc::from(file),
         at: root.at,
@@ -85,9 +85,9 @@ pub fn project(file: &Path, root: &Node, diagnostics: &mut Vec<Diagnostic>) -> L
     project_layer(file, root, diagnostics)
 }
 
-fn project_layer(file: &Path, root: &Node, diagnostics: &mut Vec<Diagnostic>) -> Layer {
-    let source = Source::File(Arc::from(file));
-    let mut legacy = Legacy {
+fn project_layer(file: &Path, root: &Node, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
+    let source = LayerSource::File(Arc::from(file));
+    let mut legacy = LegacyConfig {
         file,
         source: &source,
         diagnostics,
@@ -95,30 +95,30 @@ fn project_layer(file: &Path, root: &Node, diagnostics: &mut Vec<Diagnostic>) ->
     let project = legacy.global(root);
     let tests = match root.get("tests") {
         Some(tests) => legacy.tests(tests),
-        None => Section::new(),
+        None => SettingSection::new(),
     };
-    Layer {
-        general: Section::new(),
+    ConfigLayer {
+        general: SettingSection::new(),
         project,
         tests,
     }
 }
 
-struct Legacy<'a> {
+struct LegacyConfig<'a> {
     file: &'a Path,
-    source: &'a Source,
+    source: &'a LayerSource,
     diagnostics: &'a mut Vec<Diagnostic>,
 }
 
-impl Legacy<'_> {
-    fn global(&mut self, root: &Node) -> Section {
+impl LegacyConfig<'_> {
+    fn global(&mut self, root: &Node) -> SettingSection {
         let global = root.get("global").unwrap_or(root);
-        let mut project = Section::new();
+        let mut project = SettingSection::new();
         if global.get("qsname").is_none() {
             self.error(global, "`global` has no `qsname`, the project's name");
         }
         // What is missing is empty rather than absent, as in TaskCat's conversion.
-        let text = || Content::Value("".into());
+        let text = || SettingContent::Value("".into());
         let keys = [
             ("name", "qsname", text()),
             ("owner", "owner", text()),
@@ -126,33 +126,33 @@ impl Legacy<'_> {
             (
                 "package_lambda",
                 "lambda_build",
-                Content::Value(false.into()),
+                SettingContent::Value(false.into()),
             ),
-            ("regions", "regions", Content::List(Vec::new())),
+            ("regions", "regions", SettingContent::List(Vec::new())),
         ];
         for (key, legacy_key, default) in keys {
             let setting = match global.get(legacy_key) {
                 Some(node) => {
                     self.checked(node, &["project", key], &format!("global.{legacy_key}"))
                 }
-                None => Some(Setting::new(default, Origin::Default)),
+                None => Some(ConfigSetting::new(default, ValueOrigin::Default)),
             };
             project.extend(setting.map(|setting| (key.to_owned(), setting)));
         }
         project
     }
 
-    fn tests(&mut self, node: &Node) -> Section {
-        let mut tests = Section::new();
+    fn tests(&mut self, node: &Node) -> SettingSection {
+        let mut tests = SettingSection::new();
         for (name, test) in node.entries() {
             let path = format!("tests.{}", name.text);
-            let mut section = Section::new();
+            let mut section = SettingSection::new();
             if let Some(template) = self.required(test, "template_file", &path) {
-                let template = Content::Value(format!("templates/{template}").into());
+                let template = SettingContent::Value(format!("templates/{template}").into());
                 let at = test.get("template_file").unwrap_or(test).at;
                 section.insert(
                     "template".to_owned(),
-                    Setting::new(template, self.source.origin(at)),
+                    ConfigSetting::new(template, self.source.origin(at)),
                 );
             }
             if let Some(input) = self.required(test, "parameter_input", &path) {
@@ -171,7 +171,10 @@ impl Legacy<'_> {
             section.extend(regions.map(|regions| ("regions".to_owned(), regions)));
             tests.insert(
                 name.text.to_string(),
-                Setting::new(Content::Section(section), self.source.origin(name.at)),
+                ConfigSetting::new(
+                    SettingContent::Section(section),
+                    self.source.origin(name.at),
+                ),
             );
         }
         tests
@@ -185,8 +188,12 @@ impl Legacy<'_> {
         text
     }
 
-    fn checked(&mut self, node: &Node, rule: &[&str], path: &str) -> Option<Setting> {
-        Validator::new(self.source, self.diagnostics).value(node, Rule::root().at(rule)?, path)
+    fn checked(&mut self, node: &Node, rule: &[&str], path: &str) -> Option<ConfigSetting> {
+        ConfigValidator::new(self.source, self.diagnostics).value(
+            node,
+            KeyRule::root().at(rule)?,
+            path,
+        )
     }
 
     fn error(&mut self, node: &Node, message: &str) {
@@ -197,10 +204,10 @@ impl Legacy<'_> {
 
 /// A file in the form of `aws cloudformation create-stack --parameters`:
 /// `[{"ParameterKey": …, "ParameterValue": …}]`.
-pub fn parameter_file(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Setting {
-    let mut parameters = Section::new();
+pub fn parameter_file(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> ConfigSetting {
+    let mut parameters = SettingSection::new();
     let Some((source, root)) = file::read(file, diagnostics) else {
-        return Setting::new(Content::Section(parameters), Origin::Default);
+        return ConfigSetting::new(SettingContent::Section(parameters), ValueOrigin::Default);
     };
     let Some(items) = root.as_sequence() else {
         let message = format!(
@@ -208,13 +215,15 @@ pub fn parameter_file(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Setting
             root.kind_name()
         );
         diagnostics.push(source.place(Diagnostic::error(message), root.at));
-        return Setting::new(Content::Section(parameters), source.origin(root.at));
+        return ConfigSetting::new(SettingContent::Section(parameters), source.origin(root.at));
     };
     for item in items {
         match (item.get("ParameterKey"), item.get("ParameterValue")) {
-            (Some(key), Some(value)) if key.is_scalar() && key.value != Value::Null => {
-                let content = Validator::new(&source, diagnostics).parameter(value, &key.text);
-                let setting = content.map(|content| Setting::new(content, source.origin(key.at)));
+            (Some(key), Some(value)) if key.is_scalar() && key.value != NodeValue::Null => {
+                let content =
+                    ConfigValidator::new(&source, diagnostics).parameter(value, &key.text);
+                let setting =
+                    content.map(|content| ConfigSetting::new(content, source.origin(key.at)));
                 parameters.extend(setting.map(|setting| (key.text.to_string(), setting)));
             }
             _ => {
@@ -224,7 +233,7 @@ pub fn parameter_file(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Setting
             }
         }
     }
-    Setting::new(Content::Section(parameters), source.origin(root.at))
+    ConfigSetting::new(SettingContent::Section(parameters), source.origin(root.at))
 }
 
 /// What is said of a legacy overrides file; `current` is the file of today's format, which wins
@@ -250,7 +259,7 @@ pub fn overrides_warning(file: &Path, current: Option<&Path>, remedy: &str) -> D
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::Project;
+    use super::super::tests::TempProject;
     use super::*;
 
     const CONFIG: &str = "global:\n  qsname: old\n  regions: [us-east-1]\n  lambda_build: \
@@ -263,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_legacy_project_is_read_with_a_warning_and_keeps_its_origins() {
-        let project = Project::new(&[(PROJECT_FILE, CONFIG), ("ci/t.json", PARAMETERS)]);
+        let project = TempProject::new(&[(PROJECT_FILE, CONFIG), ("ci/t.json", PARAMETERS)]);
         let warning = "ci/taskcat.yml:1:1: this is the format of TaskCat before 0.9; it is \
             converted whenever it is \
                        read (`taskcat config convert` writes it as .taskcat.yml)";
@@ -285,14 +294,14 @@ mod tests {
         );
 
         // The same file, named as the input.
-        let mut named = Project::new(&[(PROJECT_FILE, CONFIG), ("ci/t.json", PARAMETERS)]);
+        let mut named = TempProject::new(&[(PROJECT_FILE, CONFIG), ("ci/t.json", PARAMETERS)]);
         named.request.input_file = PROJECT_FILE.into();
         assert_eq!(named.load().config, loaded.config);
     }
 
     #[test]
     fn the_converted_file_says_the_same() {
-        let project = Project::new(&[(PROJECT_FILE, CONFIG), ("ci/t.json", PARAMETERS)]);
+        let project = TempProject::new(&[(PROJECT_FILE, CONFIG), ("ci/t.json", PARAMETERS)]);
         let converted = convert(&project.request.project_root).unwrap();
         let yaml = converted.yaml.unwrap();
         insta::assert_snapshot!(yaml, @r#"
@@ -310,7 +319,7 @@ mod tests {
             regions:
               - us-west-2
         "#);
-        let current = Project::new(&[(".taskcat.yml", &yaml)]).load();
+        let current = TempProject::new(&[(".taskcat.yml", &yaml)]).load();
         let mut legacy = project.load();
         // TaskCat's own conversion has empty texts for what is absent.
         legacy.config.project.owner = None;
@@ -321,7 +330,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_in_legacy_files_has_a_place() {
-        let project = Project::new(&[
+        let project = TempProject::new(&[
             (
                 PROJECT_FILE,
                 "global: {owner: 1, regions: [x]}\ntests:\n  a: {template_file: a}\n  b: \
@@ -360,10 +369,11 @@ mod tests {
             OVERRIDES_FILE,
             "[{\"ParameterKey\": \"A\", \"ParameterValue\": \"legacy\"}]",
         );
-        let value =
-            |project: &Project| project.load().config.project.parameters.unwrap()["A"].text(&[]);
+        let value = |project: &TempProject| {
+            project.load().config.project.parameters.unwrap()["A"].text(&[])
+        };
 
-        let project = Project::new(&[config, legacy]);
+        let project = TempProject::new(&[config, legacy]);
         assert_eq!(value(&project), "legacy");
         assert_eq!(
             project.all_said(),
@@ -373,13 +383,15 @@ mod tests {
                  whenever it is read (`taskcat config convert` writes it as .taskcat_overrides.yml)"
             ]
         );
-        let project = Project::new(&[config, legacy, (".taskcat_overrides.yml", "A: legacy\n")]);
+        let project =
+            TempProject::new(&[config, legacy, (".taskcat_overrides.yml", "A: legacy\n")]);
         assert_eq!(
             project.all_said(),
             [""; 0],
             "the converted file says the same"
         );
-        let project = Project::new(&[config, legacy, (".taskcat_overrides.yml", "A: current\n")]);
+        let project =
+            TempProject::new(&[config, legacy, (".taskcat_overrides.yml", "A: current\n")]);
         assert_eq!(value(&project), "current");
         assert_eq!(
             project.all_said(),

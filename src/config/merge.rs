@@ -8,7 +8,7 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::origin::Origin;
+use super::origin::ValueOrigin;
 
 /// Keys whose entries are inherited one by one, and where the parent wins: general over project
 /// over test.
@@ -30,44 +30,44 @@ pub const PROPAGATED_KEYS: [&str; 12] = [
     "retries",
 ];
 
-pub type Section = IndexMap<String, Setting>;
+pub type SettingSection = IndexMap<String, ConfigSetting>;
 
 /// One layer of the configuration, or all of them laid over each other.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Layer {
-    pub general: Section,
-    pub project: Section,
-    /// Each test is a [`Content::Section`].
-    pub tests: Section,
+pub struct ConfigLayer {
+    pub general: SettingSection,
+    pub project: SettingSection,
+    /// Each test is a [`SettingContent::Section`].
+    pub tests: SettingSection,
 }
 
 /// A value of a configuration with the place it came from.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Setting {
-    pub content: Content,
-    pub origin: Origin,
+pub struct ConfigSetting {
+    pub content: SettingContent,
+    pub origin: ValueOrigin,
     /// Taken over from the section above, and not set where it stands.
     pub inherited: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Content {
+pub enum SettingContent {
     /// A single value, or a tree that nothing looks into (a hook's configuration).
     Value(Value),
-    List(Vec<Setting>),
-    Section(Section),
+    List(Vec<ConfigSetting>),
+    Section(SettingSection),
 }
 
-impl Layer {
+impl ConfigLayer {
     /// Lays another layer over this one.
-    pub fn add(&mut self, mut layer: Layer) {
+    pub fn add(&mut self, mut layer: ConfigLayer) {
         layer.propagate();
         self.overlay(layer);
         self.propagate();
     }
 
     /// Adds to a layer that is still in the making: nothing is inherited yet.
-    pub fn overlay(&mut self, layer: Layer) {
+    pub fn overlay(&mut self, layer: ConfigLayer) {
         overlay(&mut self.general, layer.general);
         overlay(&mut self.project, layer.project);
         overlay(&mut self.tests, layer.tests);
@@ -77,7 +77,7 @@ impl Layer {
     fn propagate(&mut self) {
         inherit(&self.general, &mut self.project);
         for test in self.tests.values_mut() {
-            if let Content::Section(test) = &mut test.content {
+            if let SettingContent::Section(test) = &mut test.content {
                 inherit(&self.project, test);
             }
         }
@@ -96,8 +96,8 @@ impl Layer {
     }
 }
 
-impl Setting {
-    pub fn new(content: Content, origin: Origin) -> Self {
+impl ConfigSetting {
+    pub fn new(content: SettingContent, origin: ValueOrigin) -> Self {
         Self {
             content,
             origin,
@@ -105,44 +105,44 @@ impl Setting {
         }
     }
 
-    pub fn as_section(&self) -> Option<&Section> {
+    pub fn as_section(&self) -> Option<&SettingSection> {
         match &self.content {
-            Content::Section(section) => Some(section),
+            SettingContent::Section(section) => Some(section),
             _ => None,
         }
     }
 
     /// The entries of a section; none of anything else.
-    pub fn into_section(self) -> Section {
+    pub fn into_section(self) -> SettingSection {
         match self.content {
-            Content::Section(section) => section,
-            _ => Section::new(),
+            SettingContent::Section(section) => section,
+            _ => SettingSection::new(),
         }
     }
 
     pub fn to_json(&self) -> Value {
         match &self.content {
-            Content::Value(value) => value.clone(),
-            Content::List(items) => items.iter().map(Setting::to_json).collect(),
-            Content::Section(section) => section_to_json(section),
+            SettingContent::Value(value) => value.clone(),
+            SettingContent::List(items) => items.iter().map(ConfigSetting::to_json).collect(),
+            SettingContent::Section(section) => section_to_json(section),
         }
     }
 }
 
-fn section_to_json(section: &Section) -> Value {
+fn section_to_json(section: &SettingSection) -> Value {
     section
         .iter()
         .map(|(key, setting)| (key.clone(), setting.to_json()))
         .collect()
 }
 
-fn inherit(parent: &Section, child: &mut Section) {
+fn inherit(parent: &SettingSection, child: &mut SettingSection) {
     for (key, value) in parent {
         let by_entry = PROPAGATED_ENTRIES.contains(&key.as_str());
         if !by_entry && !PROPAGATED_KEYS.contains(&key.as_str()) {
             continue;
         }
-        let inherited = |setting: &Setting| Setting {
+        let inherited = |setting: &ConfigSetting| ConfigSetting {
             inherited: true,
             ..setting.clone()
         };
@@ -153,7 +153,7 @@ fn inherit(parent: &Section, child: &mut Section) {
             (None, _) => {
                 child.insert(key.clone(), inherited(value));
             }
-            (Some(Content::Section(own)), Content::Section(entries)) if by_entry => {
+            (Some(SettingContent::Section(own)), SettingContent::Section(entries)) if by_entry => {
                 own.extend(
                     entries
                         .iter()
@@ -166,12 +166,12 @@ fn inherit(parent: &Section, child: &mut Section) {
 }
 
 /// Sections are merged to any depth; everything else is replaced.
-fn overlay(base: &mut Section, layer: Section) {
+fn overlay(base: &mut SettingSection, layer: SettingSection) {
     for (key, new) in layer {
         match (base.get_mut(&key).map(|old| &mut old.content), new.content) {
-            (Some(Content::Section(old)), Content::Section(new)) => overlay(old, new),
+            (Some(SettingContent::Section(old)), SettingContent::Section(new)) => overlay(old, new),
             (_, content) => {
-                base.insert(key, Setting { content, ..new });
+                base.insert(key, ConfigSetting { content, ..new });
             }
         }
     }
@@ -183,7 +183,7 @@ mod tests {
 
     use super::*;
 
-    fn section(value: &Value) -> Section {
+    fn section(value: &Value) -> SettingSection {
         value
             .as_object()
             .unwrap()
@@ -192,18 +192,18 @@ mod tests {
             .collect()
     }
 
-    fn setting(value: &Value) -> Setting {
+    fn setting(value: &Value) -> ConfigSetting {
         let content = if value.is_object() {
-            Content::Section(section(value))
+            SettingContent::Section(section(value))
         } else {
-            Content::Value(value.clone())
+            SettingContent::Value(value.clone())
         };
-        Setting::new(content, Origin::Default)
+        ConfigSetting::new(content, ValueOrigin::Default)
     }
 
-    fn layer(value: &Value) -> Layer {
+    fn layer(value: &Value) -> ConfigLayer {
         let part = |name: &str| value.get(name).map(section).unwrap_or_default();
-        Layer {
+        ConfigLayer {
             general: part("general"),
             project: part("project"),
             tests: part("tests"),
@@ -212,7 +212,7 @@ mod tests {
 
     #[track_caller]
     fn check(layers: &[Value], expect: Value) {
-        let mut config = Layer::default();
+        let mut config = ConfigLayer::default();
         layers.iter().for_each(|value| config.add(layer(value)));
         assert_eq!(config.to_json(), expect);
     }

@@ -7,7 +7,7 @@
 //! project's, and those over the tests'.
 //!
 //! Nothing here reads the environment or the home directory: `cli` does, and puts them into a
-//! [`Request`]. What the values mean for AWS is left to `plan`.
+//! [`LoadRequest`]. What the values mean for AWS is left to `plan`.
 
 mod file;
 mod layers;
@@ -23,15 +23,17 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Diagnostic, Location, Severity};
-use merge::{Content, Layer, PROPAGATED_KEYS, Section, Setting};
+use merge::{ConfigLayer, ConfigSetting, PROPAGATED_KEYS, SettingContent, SettingSection};
 
-pub use origin::Origin;
-pub use schema::{BaseConfig, GeneralConfig, HookData, ParameterValue, ProjectConfig, TestConfig};
+pub use origin::ValueOrigin;
+pub use schema::{
+    BaseConfig, ConfiguredParameter, GeneralConfig, HookData, ProjectConfig, TestConfig,
+};
 pub(crate) use validate::nearest;
 
 /// What to load.
 #[derive(Clone, Debug, Default)]
-pub struct Request {
+pub struct LoadRequest {
     pub project_root: PathBuf,
     /// A configuration or a template, relative to the project root.
     pub input_file: PathBuf,
@@ -41,12 +43,12 @@ pub struct Request {
     pub legacy_global_overrides: Option<PathBuf>,
     /// The environment; only `TASKCAT_…` is looked at.
     pub env: Vec<(String, String)>,
-    pub command_line: Vec<Argument>,
+    pub command_line: Vec<CommandLineValue>,
 }
 
 /// A value from the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Argument {
+pub struct CommandLineValue {
     /// The key that it sets: `project.s3_bucket`, `project.auth.default`, `tests.*.s3_bucket` for
     /// every test.
     pub key: String,
@@ -58,19 +60,19 @@ pub struct Argument {
 
 /// A resolved configuration.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct LoadedConfig {
     pub config: BaseConfig,
-    pub origins: Origins,
+    pub origins: ValueOrigins,
     pub warnings: Vec<Diagnostic>,
 }
 
 /// Where each value came from, by its path: `project.name`, `tests.default.parameters.KeyName`,
 /// `project.regions.0`.
 #[derive(Clone, Debug, Default)]
-pub struct Origins(HashMap<String, Origin>);
+pub struct ValueOrigins(HashMap<String, ValueOrigin>);
 
 /// Finds, checks and merges all layers. On error it returns every diagnostic, warnings too.
-pub fn load(request: &Request) -> Result<Loaded, Vec<Diagnostic>> {
+pub fn load(request: &LoadRequest) -> Result<LoadedConfig, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let mut layer = layers::defaults();
     layer.add(layers::global(request, &mut diagnostics));
@@ -98,17 +100,17 @@ pub fn load(request: &Request) -> Result<Loaded, Vec<Diagnostic>> {
         )));
     }
     match config {
-        Ok(config) if !has_errors(&diagnostics) => Ok(Loaded {
+        Ok(config) if !has_errors(&diagnostics) => Ok(LoadedConfig {
             config,
-            origins: Origins::of(&layer),
+            origins: ValueOrigins::of(&layer),
             warnings: diagnostics,
         }),
         _ => Err(diagnostics),
     }
 }
 
-impl Loaded {
-    pub fn origin(&self, path: &str) -> Option<&Origin> {
+impl LoadedConfig {
+    pub fn origin(&self, path: &str) -> Option<&ValueOrigin> {
         self.origins.0.get(path)
     }
 
@@ -123,9 +125,9 @@ impl Loaded {
     }
 }
 
-impl Origins {
-    fn of(layer: &Layer) -> Self {
-        let mut origins = Origins::default();
+impl ValueOrigins {
+    fn of(layer: &ConfigLayer) -> Self {
+        let mut origins = ValueOrigins::default();
         for (name, section) in [
             ("general", &layer.general),
             ("project", &layer.project),
@@ -136,20 +138,20 @@ impl Origins {
         origins
     }
 
-    fn gather(&mut self, section: &Section, path: &str) {
+    fn gather(&mut self, section: &SettingSection, path: &str) {
         for (key, setting) in section {
             let path = format!("{path}.{key}");
             match &setting.content {
-                Content::Section(section) => self.gather(section, &path),
-                Content::List(items) => {
+                SettingContent::Section(section) => self.gather(section, &path),
+                SettingContent::List(items) => {
                     for (n, item) in items.iter().enumerate() {
                         self.0.insert(format!("{path}.{n}"), item.origin.clone());
-                        if let Content::Section(section) = &item.content {
+                        if let SettingContent::Section(section) = &item.content {
                             self.gather(section, &format!("{path}.{n}"));
                         }
                     }
                 }
-                Content::Value(_) => {}
+                SettingContent::Value(_) => {}
             }
             self.0.insert(path, setting.origin.clone());
         }
@@ -158,7 +160,7 @@ impl Origins {
 
 /// A project without a name gets its directory's; where files are broken, the name may stand in one
 /// of them.
-fn name_project(layer: &mut Layer, request: &Request, diagnostics: &mut Vec<Diagnostic>) {
+fn name_project(layer: &mut ConfigLayer, request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) {
     let named = layer
         .project
         .get("name")
@@ -173,7 +175,7 @@ fn name_project(layer: &mut Layer, request: &Request, diagnostics: &mut Vec<Diag
             diagnostics.push(Diagnostic::warning(message).help("set project.name"));
             layer.project.insert(
                 "name".to_owned(),
-                Setting::new(Content::Value(name.into()), Origin::ProjectRoot),
+                ConfigSetting::new(SettingContent::Value(name.into()), ValueOrigin::ProjectRoot),
             );
         }
         None => {
@@ -201,7 +203,7 @@ fn directory_name(project_root: &Path) -> Option<String> {
 
 /// A test takes one of `stack_name`, `stack_name_prefix` and `stack_name_suffix`
 /// (`TestObj._assert_param_combo`).
-fn stack_names(layer: &Layer) -> Vec<Diagnostic> {
+fn stack_names(layer: &ConfigLayer) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     for (name, test) in &layer.tests {
         let keys = ["stack_name", "stack_name_prefix", "stack_name_suffix"];
@@ -222,7 +224,7 @@ fn stack_names(layer: &Layer) -> Vec<Diagnostic> {
 
 /// A variable or flag sets a key of the project, but tests that inherited the key from a file keep
 /// what they have. That is TaskCat's way; here it is said.
-fn unreached(layer: &Layer) -> Vec<Diagnostic> {
+fn unreached(layer: &ConfigLayer) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     for key in PROPAGATED_KEYS {
         let Some(project) = layer.project.get(key) else {
@@ -230,8 +232,8 @@ fn unreached(layer: &Layer) -> Vec<Diagnostic> {
         };
         match project.origin {
             // `--regions` narrows the tests' regions: see `trim`.
-            Origin::CommandLine(_) if key == "regions" => continue,
-            Origin::CommandLine(_) | Origin::Environment(_) => {}
+            ValueOrigin::CommandLine(_) if key == "regions" => continue,
+            ValueOrigin::CommandLine(_) | ValueOrigin::Environment(_) => {}
             _ => continue,
         }
         for (name, test) in &layer.tests {
@@ -250,7 +252,7 @@ fn unreached(layer: &Layer) -> Vec<Diagnostic> {
     diagnostics
 }
 
-fn at_origin(diagnostic: Diagnostic, origin: &Origin) -> Diagnostic {
+fn at_origin(diagnostic: Diagnostic, origin: &ValueOrigin) -> Diagnostic {
     match origin.location() {
         Some(location) => diagnostic.at(location.clone()),
         None => diagnostic,
@@ -266,12 +268,12 @@ mod tests {
     use super::*;
 
     /// A project in a directory of its own, with these files.
-    pub(super) struct Project {
+    pub(super) struct TempProject {
         directory: tempfile::TempDir,
-        pub(super) request: Request,
+        pub(super) request: LoadRequest,
     }
 
-    impl Project {
+    impl TempProject {
         pub(super) fn new(files: &[(&str, &str)]) -> Self {
             let directory = tempfile::Builder::new()
                 .prefix("My_Project.")
@@ -284,10 +286,10 @@ mod tests {
                 fs::create_dir_all(path.parent().unwrap()).unwrap();
                 fs::write(path, text).unwrap();
             }
-            let request = Request {
+            let request = LoadRequest {
                 project_root: root,
                 input_file: "./.taskcat.yml".into(),
-                ..Request::default()
+                ..LoadRequest::default()
             };
             Self { directory, request }
         }
@@ -298,7 +300,7 @@ mod tests {
         }
 
         pub(super) fn argument(mut self, key: &str, value: &str, flag: &str) -> Self {
-            let argument = Argument {
+            let argument = CommandLineValue {
                 key: key.to_owned(),
                 value: value.to_owned(),
                 flag: flag.to_owned(),
@@ -308,7 +310,7 @@ mod tests {
         }
 
         #[track_caller]
-        pub(super) fn load(&self) -> Loaded {
+        pub(super) fn load(&self) -> LoadedConfig {
             load(&self.request)
                 .unwrap_or_else(|diagnostics| panic!("{}", self.said(&diagnostics).join("\n")))
         }
@@ -347,7 +349,7 @@ mod tests {
             .insert(key.to_owned(), value)
     }
 
-    fn scenario_request(folder: &Path) -> Request {
+    fn scenario_request(folder: &Path) -> LoadRequest {
         let text =
             fs::read_to_string(folder.join("request.json")).unwrap_or_else(|_| "{}".to_owned());
         let given: Value = serde_json::from_str(&text).unwrap();
@@ -357,7 +359,7 @@ mod tests {
             .cloned()
             .unwrap_or_default();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        Request {
+        LoadRequest {
             project_root: folder.join("project"),
             input_file: given["input"].as_str().unwrap_or(".taskcat.yml").into(),
             global_file: Some(folder.join("home/.taskcat.yml")),
@@ -368,7 +370,7 @@ mod tests {
                 .collect(),
             command_line: arguments
                 .iter()
-                .map(|a| Argument {
+                .map(|a| CommandLineValue {
                     key: text(&a[0]),
                     value: text(&a[1]),
                     flag: text(&a[2]),
@@ -418,11 +420,11 @@ mod tests {
             .expect("shared/corpus lies beside the checkout")
     }
 
-    fn corpus_request(project: &Path) -> Request {
-        Request {
+    fn corpus_request(project: &Path) -> LoadRequest {
+        LoadRequest {
             project_root: project.to_owned(),
             input_file: ".taskcat.yml".into(),
-            ..Request::default()
+            ..LoadRequest::default()
         }
     }
 
@@ -466,7 +468,7 @@ mod tests {
             .collect();
         projects.sort();
         texts.extend(projects.iter().filter_map(|path| fs::read(path).ok()));
-        let project = Project::new(&[(".taskcat.yml", "")]);
+        let project = TempProject::new(&[(".taskcat.yml", "")]);
         let file = project.request.project_root.join(".taskcat.yml");
         let mut state = 0x2545_F491_4F6C_DD1D_u64;
         let mut random = |below: usize| {
@@ -516,7 +518,7 @@ mod tests {
 
     #[test]
     fn every_value_knows_its_origin() {
-        let project = Project::new(&[
+        let project = TempProject::new(&[
             (
                 ".taskcat.yml",
                 "project:\n  name: p\n  regions: [us-east-1,\n    us-west-2]\n  parameters: {A: \
@@ -549,7 +551,7 @@ mod tests {
 
     #[test]
     fn a_project_without_a_name_is_called_after_its_directory() {
-        let mut project = Project::new(&[("My_Templates (v2)/.taskcat.yml", "tests: {}\n")]);
+        let mut project = TempProject::new(&[("My_Templates (v2)/.taskcat.yml", "tests: {}\n")]);
         project.request.project_root.push("My_Templates (v2)");
         assert_eq!(
             project.load().config.project.name.as_deref(),
@@ -574,7 +576,7 @@ mod tests {
 
     #[test]
     fn what_no_file_says_is_an_error() {
-        let project = Project::new(&[]);
+        let project = TempProject::new(&[]);
         let root = project.request.project_root.display();
         assert_eq!(
             project.all_said()[0].replace(&format!("{root}/"), ""),
@@ -592,7 +594,7 @@ mod tests {
             stack_name_suffix: ''}\n  \
                     u: {stack_name: '', stack_name_suffix: c}\n";
         assert_eq!(
-            Project::new(&[(".taskcat.yml", text)]).all_said(),
+            TempProject::new(&[(".taskcat.yml", text)]).all_said(),
             [
                 ".taskcat.yml:3:22: test `t` has more than one of stack_name, stack_name_prefix, \
                  stack_name_suffix \
@@ -606,13 +608,13 @@ mod tests {
         let text = "project: {name: p, s3_bucket: file, regions: [us-east-1]}\ntests: {t: {}, u: \
             {s3_bucket: own}}\n";
         let project =
-            Project::new(&[(".taskcat.yml", text)]).env("TASKCAT_PROJECT_S3_BUCKET", "env");
+            TempProject::new(&[(".taskcat.yml", text)]).env("TASKCAT_PROJECT_S3_BUCKET", "env");
         let expect = "TASKCAT_PROJECT_S3_BUCKET: it does not reach `tests.t.s3_bucket`, which is \
             .taskcat.yml:1:20 \
                       (set tests.t.s3_bucket)";
         assert_eq!(project.all_said(), [expect]);
         // A flag for every test reaches them all, and `--regions` is narrowed later.
-        let project = Project::new(&[(".taskcat.yml", text)])
+        let project = TempProject::new(&[(".taskcat.yml", text)])
             .argument("project.s3_bucket", "flag", "--bucket-name")
             .argument("tests.*.s3_bucket", "flag", "--bucket-name")
             .argument("project.regions", "us-west-2", "--regions");

@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Location, Position};
 
 /// The place that gave a value its final form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Origin {
+pub enum ValueOrigin {
     /// TaskCat's defaults.
     Default,
     /// The key, or the item of a list, in a file.
@@ -21,24 +21,24 @@ pub enum Origin {
     ProjectRoot,
 }
 
-impl Origin {
+impl ValueOrigin {
     /// Where a diagnostic about the value points.
     pub fn location(&self) -> Option<&Location> {
         match self {
-            Origin::File(location) => Some(location),
+            ValueOrigin::File(location) => Some(location),
             _ => None,
         }
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ValueOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::Default => f.write_str("default"),
-            Origin::File(location) => location.fmt(f),
-            Origin::Environment(variable) => f.write_str(variable),
-            Origin::CommandLine(flag) => f.write_str(flag),
-            Origin::ProjectRoot => f.write_str("name of the project root"),
+            ValueOrigin::Default => f.write_str("default"),
+            ValueOrigin::File(location) => location.fmt(f),
+            ValueOrigin::Environment(variable) => f.write_str(variable),
+            ValueOrigin::CommandLine(flag) => f.write_str(flag),
+            ValueOrigin::ProjectRoot => f.write_str("name of the project root"),
         }
     }
 }
@@ -46,21 +46,21 @@ impl fmt::Display for Origin {
 /// What a layer is read from: it turns positions into origins, and carries diagnostics to where
 /// they can be found.
 #[derive(Clone, Debug)]
-pub enum Source {
+pub enum LayerSource {
     File(Arc<Path>),
     Environment(Arc<str>),
     CommandLine(Arc<str>),
 }
 
-impl Source {
-    pub fn origin(&self, at: Position) -> Origin {
+impl LayerSource {
+    pub fn origin(&self, at: Position) -> ValueOrigin {
         match self {
-            Source::File(file) => Origin::File(Location {
+            LayerSource::File(file) => ValueOrigin::File(Location {
                 file: file.clone(),
                 at,
             }),
-            Source::Environment(variable) => Origin::Environment(variable.clone()),
-            Source::CommandLine(flag) => Origin::CommandLine(flag.clone()),
+            LayerSource::Environment(variable) => ValueOrigin::Environment(variable.clone()),
+            LayerSource::CommandLine(flag) => ValueOrigin::CommandLine(flag.clone()),
         }
     }
 
@@ -68,11 +68,11 @@ impl Source {
     /// front.
     pub fn place(&self, mut diagnostic: Diagnostic, at: Position) -> Diagnostic {
         match self {
-            Source::File(file) => diagnostic.at(Location {
+            LayerSource::File(file) => diagnostic.at(Location {
                 file: file.clone(),
                 at,
             }),
-            Source::Environment(name) | Source::CommandLine(name) => {
+            LayerSource::Environment(name) | LayerSource::CommandLine(name) => {
                 diagnostic.message = format!("{name}: {}", diagnostic.message);
                 diagnostic
             }

@@ -30,10 +30,10 @@ pub struct BaseConfig {
     pub tests: IndexMap<String, TestConfig>,
 }
 
-pub type Parameters = IndexMap<String, ParameterValue>;
-pub type Tags = IndexMap<String, String>;
+pub type ParameterMap = IndexMap<String, ConfiguredParameter>;
+pub type TagMap = IndexMap<String, String>;
 /// Profile names by region; `default` stands for every other region.
-pub type Auth = IndexMap<String, String>;
+pub type ProfileMap = IndexMap<String, String>;
 
 /// General configuration settings
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,15 +42,15 @@ pub struct GeneralConfig {
     /// Parameter key-values to pass to CloudFormation; they take precedence over the project's and
     /// the tests'
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parameters: Option<Parameters>,
+    pub parameters: Option<ParameterMap>,
     /// Tags to apply to the stacks
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "tags")]
-    pub tags: Option<Tags>,
+    pub tags: Option<TagMap>,
     /// AWS profiles by region; `default` is used for every other region
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "auth")]
-    pub auth: Option<Auth>,
+    pub auth: Option<ProfileMap>,
     /// Name of the S3 bucket to upload the project to; without it a bucket is made for the run
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "bucket")]
@@ -113,7 +113,7 @@ pub struct ProjectConfig {
     /// AWS profiles by region; `default` is used for every other region
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "auth")]
-    pub auth: Option<Auth>,
+    pub auth: Option<ProfileMap>,
     /// Email address of the project's owner (not used at present)
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["Bob.Slydell@example.com"]))]
@@ -153,7 +153,7 @@ pub struct ProjectConfig {
     /// Parameter key-values to pass to CloudFormation; they take precedence over the tests', the
     /// general ones over them
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parameters: Option<Parameters>,
+    pub parameters: Option<ParameterMap>,
     /// Package the Lambda functions of submodules too, set to false to disable
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build_submodules: Option<bool>,
@@ -164,7 +164,7 @@ pub struct ProjectConfig {
     /// Tags to apply to the stacks
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "tags")]
-    pub tags: Option<Tags>,
+    pub tags: Option<TagMap>,
     /// Allow (deprecated) signature version 2 on buckets that are made for the run
     #[serde(skip_serializing_if = "Option::is_none")]
     pub s3_enable_sig_v2: Option<bool>,
@@ -228,7 +228,7 @@ pub struct TestConfig {
     pub template: Option<String>,
     /// Parameter key-values to pass to CloudFormation; the project's and the general ones take
     /// precedence over them
-    pub parameters: Parameters,
+    pub parameters: ParameterMap,
     /// AWS regions to test in
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "regions")]
@@ -240,11 +240,11 @@ pub struct TestConfig {
     /// Tags to apply to the stacks
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "tags")]
-    pub tags: Option<Tags>,
+    pub tags: Option<TagMap>,
     /// AWS profiles by region; `default` is used for every other region
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "auth")]
-    pub auth: Option<Auth>,
+    pub auth: Option<ProfileMap>,
     /// Name of the S3 bucket to upload the project to; without it a bucket is made for the run
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "bucket")]
@@ -326,14 +326,14 @@ pub struct HookData {
 /// (TaskCat makes `['a', 'b']` of most).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
-pub enum ParameterValue {
+pub enum ConfiguredParameter {
     String(String),
     Bool(bool),
     /// The items are no lists themselves.
-    List(Vec<ParameterValue>),
+    List(Vec<ConfiguredParameter>),
 }
 
-impl ParameterValue {
+impl ConfiguredParameter {
     /// The value as text; the items of a list are joined with commas.
     ///
     /// TaskCat sends a boolean as Python writes it, `True`, which a template with
@@ -342,9 +342,9 @@ impl ParameterValue {
     /// such a word it is Python's.
     pub fn text(&self, accepted: &[&str]) -> String {
         match self {
-            ParameterValue::String(text) => text.clone(),
-            ParameterValue::Bool(value) => boolean_text(*value, accepted),
-            ParameterValue::List(items) => items
+            ConfiguredParameter::String(text) => text.clone(),
+            ConfiguredParameter::Bool(value) => boolean_text(*value, accepted),
+            ConfiguredParameter::List(items) => items
                 .iter()
                 .map(|item| item.text(accepted))
                 .collect::<Vec<_>>()
@@ -385,16 +385,16 @@ fn capitalized(word: &str) -> String {
 }
 
 /// As `taskcat config show` prints it: booleans in Python's form, which is what TaskCat prints.
-impl Serialize for ParameterValue {
+impl Serialize for ConfiguredParameter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            ParameterValue::List(items) => items.serialize(serializer),
+            ConfiguredParameter::List(items) => items.serialize(serializer),
             scalar => serializer.serialize_str(&scalar.text(&[])),
         }
     }
 }
 
-impl JsonSchema for ParameterValue {
+impl JsonSchema for ConfiguredParameter {
     fn schema_name() -> Cow<'static, str> {
         "ParameterValue".into()
     }
@@ -493,7 +493,9 @@ fn auth(_: &mut SchemaGenerator) -> Schema {
 pub fn json_schema() -> &'static serde_json::Value {
     static SCHEMA: OnceLock<serde_json::Value> = OnceLock::new();
     SCHEMA.get_or_init(|| {
-        let settings = SchemaSettings::draft07().with_transform(RecursiveTransform(without_null));
+        let settings = SchemaSettings::draft07()
+            .with_transform(RecursiveTransform(without_null))
+            .with_transform(RecursiveTransform(crate::json_schema::join_lines));
         settings
             .into_generator()
             .into_root_schema_for::<BaseConfig>()
@@ -539,8 +541,8 @@ mod tests {
     #[test]
     fn booleans_take_the_words_that_the_template_knows() {
         let check = |accepted: &[&str], yes: &str, no: &str| {
-            assert_eq!(ParameterValue::Bool(true).text(accepted), yes);
-            assert_eq!(ParameterValue::Bool(false).text(accepted), no);
+            assert_eq!(ConfiguredParameter::Bool(true).text(accepted), yes);
+            assert_eq!(ConfiguredParameter::Bool(false).text(accepted), no);
         };
         check(&[], "True", "False");
         check(&["maybe", ""], "True", "False");
@@ -554,7 +556,7 @@ mod tests {
     #[test]
     fn values_have_a_text() {
         let check = |json: serde_json::Value, text: &str, shown: serde_json::Value| {
-            let value: ParameterValue = serde_json::from_value(json).unwrap();
+            let value: ConfiguredParameter = serde_json::from_value(json).unwrap();
             assert_eq!(
                 (
                     value.text(&[]).as_str(),

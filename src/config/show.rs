@@ -4,17 +4,17 @@
 
 use serde_json::{Value, json};
 
-use super::Loaded;
-use super::merge::{Content, Layer, Setting};
+use super::LoadedConfig;
+use super::merge::{ConfigLayer, ConfigSetting, SettingContent};
 use crate::yaml::lines;
 
 /// In TaskCat's own shape: `general`, `project`, `tests`, absent keys left out.
-pub fn json(loaded: &Loaded) -> String {
+pub fn json(loaded: &LoadedConfig) -> String {
     pretty(&loaded.to_json())
 }
 
 /// The configuration and, by path (`tests.default.regions.0`), where each value came from.
-pub fn json_with_origin(loaded: &Loaded) -> String {
+pub fn json_with_origin(loaded: &LoadedConfig) -> String {
     let origins = leaves(&loaded.to_json(), "")
         .into_iter()
         .filter_map(|path| {
@@ -28,7 +28,7 @@ pub fn json_with_origin(loaded: &Loaded) -> String {
 }
 
 /// As YAML that can be read back.
-pub fn yaml(loaded: &Loaded) -> String {
+pub fn yaml(loaded: &LoadedConfig) -> String {
     lines(&loaded.to_json())
         .into_iter()
         .map(|line| line.text + "\n")
@@ -36,7 +36,7 @@ pub fn yaml(loaded: &Loaded) -> String {
 }
 
 /// As YAML with a comment on each value that says where it came from.
-pub fn with_origin(loaded: &Loaded) -> String {
+pub fn with_origin(loaded: &LoadedConfig) -> String {
     let lines = lines(&loaded.to_json());
     let width = lines
         .iter()
@@ -54,12 +54,12 @@ pub fn with_origin(loaded: &Loaded) -> String {
 }
 
 /// The text of a `.taskcat.yml` with a layer's `project` and `tests`; what is empty is left out.
-pub fn project_file(layer: &Layer) -> String {
+pub fn project_file(layer: &ConfigLayer) -> String {
     let mut layer = layer.clone();
     layer.project.retain(|_, setting| match &setting.content {
-        Content::Value(value) => value != "",
-        Content::List(items) => !items.is_empty(),
-        Content::Section(section) => !section.is_empty(),
+        SettingContent::Value(value) => value != "",
+        SettingContent::List(items) => !items.is_empty(),
+        SettingContent::Section(section) => !section.is_empty(),
     });
     let mut config = layer.to_json();
     if let Some(sections) = config.as_object_mut() {
@@ -72,7 +72,7 @@ pub fn project_file(layer: &Layer) -> String {
 }
 
 /// The text of a `.taskcat_overrides.yml`.
-pub fn parameters_file(parameters: &Setting) -> String {
+pub fn parameters_file(parameters: &ConfigSetting) -> String {
     lines(&parameters.to_json())
         .into_iter()
         .map(|line| line.text + "\n")
@@ -108,7 +108,7 @@ fn leaves(value: &Value, path: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::Project;
+    use super::super::tests::TempProject;
     use super::*;
 
     const CONFIG: &str = r#"
@@ -131,7 +131,7 @@ tests:
 
     #[test]
     fn yaml_can_be_read_back() {
-        let loaded = Project::new(&[(".taskcat.yml", CONFIG)]).load();
+        let loaded = TempProject::new(&[(".taskcat.yml", CONFIG)]).load();
         insta::assert_snapshot!(yaml(&loaded), @r##"
         general:
           parameters: {}
@@ -175,13 +175,14 @@ tests:
                     - a b
                   n: null
         "##);
-        let again = Project::new(&[(".taskcat.yml", &yaml(&loaded))]).load();
+        let again = TempProject::new(&[(".taskcat.yml", &yaml(&loaded))]).load();
         assert_eq!(again.to_json(), loaded.to_json());
     }
 
     #[test]
     fn origins_stand_beside_the_values() {
-        let project = Project::new(&[(".taskcat.yml", CONFIG)]).env("TASKCAT_PROJECT_OWNER", "me");
+        let project =
+            TempProject::new(&[(".taskcat.yml", CONFIG)]).env("TASKCAT_PROJECT_OWNER", "me");
         let root = format!("{}/", project.request.project_root.display());
         insta::assert_snapshot!(with_origin(&project.load()).replace(&root, ""), @r##"
         general:
@@ -238,7 +239,7 @@ tests:
 
     #[test]
     fn json_is_taskcats_shape() {
-        let loaded = Project::new(&[(".taskcat.yml", "project: {name: p}\n")]).load();
+        let loaded = TempProject::new(&[(".taskcat.yml", "project: {name: p}\n")]).load();
         insta::assert_snapshot!(json(&loaded), @r##"
         {
           "general": {

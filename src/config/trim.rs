@@ -3,11 +3,11 @@
 //! Follows `_trim_tests` and `_trim_regions` in TaskCat's `testing/_cfn_test.py`, except that a
 //! name that no test has is an error here and nothing there.
 
-use super::Loaded;
+use super::LoadedConfig;
 use super::validate::nearest;
 use crate::diagnostic::Diagnostic;
 
-impl Loaded {
+impl LoadedConfig {
     /// Drops every other test, and every other region of the tests. `None` keeps all.
     pub fn trim(
         &mut self,
@@ -82,7 +82,7 @@ fn unknown(what: &str, asked: &[String], known: &[&str]) -> Vec<Diagnostic> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::Project;
+    use super::super::tests::TempProject;
 
     const CONFIG: &str = "project: {name: p, regions: [us-east-1, us-west-2]}\ntests:\n  small: \
         {}\n  large: \
@@ -95,7 +95,7 @@ mod tests {
     /// What is left as `test region…` lines, and what is said. Empty stands for all.
     #[track_caller]
     fn check(tests: &str, regions: &str, left: &[&str], said: &[&str]) {
-        let project = Project::new(&[(".taskcat.yml", CONFIG)]);
+        let project = TempProject::new(&[(".taskcat.yml", CONFIG)]);
         let mut loaded = project.load();
         let diagnostics = loaded.trim(strings(tests).as_deref(), strings(regions).as_deref());
         let tests = loaded.config.tests.iter();

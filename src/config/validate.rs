@@ -9,21 +9,21 @@ use std::collections::HashMap;
 use regex::Regex;
 use serde_json::Value as Json;
 
-use super::merge::{Content, Layer, Section, Setting};
-use super::origin::Source;
+use super::merge::{ConfigLayer, ConfigSetting, SettingContent, SettingSection};
+use super::origin::LayerSource;
 use super::schema;
 use crate::diagnostic::{Diagnostic, Position};
-use crate::yaml::{Node, Value};
+use crate::yaml::{Node, NodeValue};
 
 /// Checks trees of one source. The diagnostics gather across sources.
-pub struct Validator<'a> {
-    source: &'a Source,
+pub struct ConfigValidator<'a> {
+    source: &'a LayerSource,
     diagnostics: &'a mut Vec<Diagnostic>,
     patterns: HashMap<&'static str, Option<Regex>>,
 }
 
-impl<'a> Validator<'a> {
-    pub fn new(source: &'a Source, diagnostics: &'a mut Vec<Diagnostic>) -> Self {
+impl<'a> ConfigValidator<'a> {
+    pub fn new(source: &'a LayerSource, diagnostics: &'a mut Vec<Diagnostic>) -> Self {
         Self {
             source,
             diagnostics,
@@ -32,16 +32,16 @@ impl<'a> Validator<'a> {
     }
 
     /// A whole configuration.
-    pub fn config(&mut self, node: &Node) -> Layer {
+    pub fn config(&mut self, node: &Node) -> ConfigLayer {
         let mut sections = self
-            .value(node, Rule::root(), "")
-            .map_or_else(Section::new, Setting::into_section);
+            .value(node, KeyRule::root(), "")
+            .map_or_else(SettingSection::new, ConfigSetting::into_section);
         let mut take = |name: &str| {
             sections
                 .shift_remove(name)
-                .map_or_else(Section::new, Setting::into_section)
+                .map_or_else(SettingSection::new, ConfigSetting::into_section)
         };
-        Layer {
+        ConfigLayer {
             general: take("general"),
             project: take("project"),
             tests: take("tests"),
@@ -49,31 +49,31 @@ impl<'a> Validator<'a> {
     }
 
     /// A value for one key, such as `project.s3_bucket`; nothing if it is wrong.
-    pub fn value(&mut self, node: &Node, rule: Rule, path: &str) -> Option<Setting> {
+    pub fn value(&mut self, node: &Node, rule: KeyRule, path: &str) -> Option<ConfigSetting> {
         if let Some(tagged) = first_tagged(node, rule.takes()) {
             self.tag(tagged, path);
             return None;
         }
         let content = match rule.takes() {
-            Takes::Parameter => self.parameter(node, path)?,
-            Takes::Mapping => Content::Section(self.mapping(node, rule, path)?),
-            Takes::List => Content::List(self.list(node, rule, path)?),
-            Takes::Text => self.text(node, rule, path)?,
-            Takes::Boolean => match node.as_bool() {
-                Some(value) => Content::Value(value.into()),
+            ValueType::Parameter => self.parameter(node, path)?,
+            ValueType::Mapping => SettingContent::Section(self.mapping(node, rule, path)?),
+            ValueType::List => SettingContent::List(self.list(node, rule, path)?),
+            ValueType::Text => self.text(node, rule, path)?,
+            ValueType::Boolean => match node.as_bool() {
+                Some(value) => SettingContent::Value(value.into()),
                 None => return self.wrong_type(node, "true or false", path),
             },
-            Takes::Integer => self.integer(node, rule, path)?,
-            Takes::Anything => self.anything(node),
+            ValueType::Integer => self.integer(node, rule, path)?,
+            ValueType::Anything => self.anything(node),
         };
-        Some(Setting::new(content, self.source.origin(node.at)))
+        Some(ConfigSetting::new(content, self.source.origin(node.at)))
     }
 
-    fn mapping(&mut self, node: &Node, rule: Rule, path: &str) -> Option<Section> {
+    fn mapping(&mut self, node: &Node, rule: KeyRule, path: &str) -> Option<SettingSection> {
         let Some(entries) = node.as_mapping() else {
             return self.wrong_type(node, "a mapping", path);
         };
-        let mut section = Section::new();
+        let mut section = SettingSection::new();
         for (key, value) in entries {
             let key_path = if path.is_empty() {
                 key.text.to_string()
@@ -86,7 +86,7 @@ impl<'a> Validator<'a> {
             };
             if value.is_null()
                 && value.tag.is_none()
-                && !matches!(rule.takes(), Takes::Parameter | Takes::Anything)
+                && !matches!(rule.takes(), ValueType::Parameter | ValueType::Anything)
             {
                 let message = format!("`{key_path}` is empty and counts as absent");
                 self.push(
@@ -97,7 +97,10 @@ impl<'a> Validator<'a> {
                 if path == "tests" {
                     section.insert(
                         key.text.to_string(),
-                        Setting::new(Content::Section(Section::new()), self.source.origin(key.at)),
+                        ConfigSetting::new(
+                            SettingContent::Section(SettingSection::new()),
+                            self.source.origin(key.at),
+                        ),
                     );
                 }
                 continue;
@@ -110,7 +113,7 @@ impl<'a> Validator<'a> {
         Some(section)
     }
 
-    fn list(&mut self, node: &Node, rule: Rule, path: &str) -> Option<Vec<Setting>> {
+    fn list(&mut self, node: &Node, rule: KeyRule, path: &str) -> Option<Vec<ConfigSetting>> {
         let Some(items) = node.as_sequence() else {
             return self.wrong_type(node, "a list", path);
         };
@@ -123,12 +126,12 @@ impl<'a> Validator<'a> {
         )
     }
 
-    fn integer(&mut self, node: &Node, rule: Rule, path: &str) -> Option<Content> {
+    fn integer(&mut self, node: &Node, rule: KeyRule, path: &str) -> Option<SettingContent> {
         let (least, most) = rule.bounds();
         // From the environment and the command line numbers come as text.
         let number = node.as_int().or_else(|| node.as_str()?.parse().ok());
         match number.filter(|number| (least..=most).contains(number)) {
-            Some(number) => Some(Content::Value(number.into())),
+            Some(number) => Some(SettingContent::Value(number.into())),
             None => self.wrong_type(
                 node,
                 &format!("a whole number from {least} to {most}"),
@@ -138,23 +141,24 @@ impl<'a> Validator<'a> {
     }
 
     /// A tree that is taken as it stands; only where its values came from is kept.
-    fn anything(&self, node: &Node) -> Content {
-        let setting = |node: &Node, at| Setting::new(self.anything(node), self.source.origin(at));
+    fn anything(&self, node: &Node) -> SettingContent {
+        let setting =
+            |node: &Node, at| ConfigSetting::new(self.anything(node), self.source.origin(at));
         match &node.value {
-            Value::Sequence(items) => {
-                Content::List(items.iter().map(|item| setting(item, item.at)).collect())
+            NodeValue::Sequence(items) => {
+                SettingContent::List(items.iter().map(|item| setting(item, item.at)).collect())
             }
-            Value::Mapping(entries) => {
+            NodeValue::Mapping(entries) => {
                 let entries = entries
                     .iter()
                     .map(|(key, value)| (key.text.to_string(), setting(value, key.at)));
-                Content::Section(entries.collect())
+                SettingContent::Section(entries.collect())
             }
-            _ => Content::Value(node.to_json()),
+            _ => SettingContent::Value(node.to_json()),
         }
     }
 
-    fn text(&mut self, node: &Node, rule: Rule, path: &str) -> Option<Content> {
+    fn text(&mut self, node: &Node, rule: KeyRule, path: &str) -> Option<SettingContent> {
         let Some(text) = node.as_str() else {
             return self.wrong_type(node, "text", path);
         };
@@ -178,21 +182,23 @@ impl<'a> Validator<'a> {
                 return None;
             }
         }
-        Some(Content::Value(text.into()))
+        Some(SettingContent::Value(text.into()))
     }
 
     /// A parameter's value: a scalar, as TaskCat's text of it, or a list of them.
-    pub fn parameter(&mut self, node: &Node, path: &str) -> Option<Content> {
+    pub fn parameter(&mut self, node: &Node, path: &str) -> Option<SettingContent> {
         let Some(items) = node.as_sequence() else {
-            return self.parameter_scalar(node, path).map(Content::Value);
+            return self.parameter_scalar(node, path).map(SettingContent::Value);
         };
         let mut list = Vec::new();
         for (n, item) in items.iter().enumerate() {
             let origin = self.source.origin(item.at);
             let value = self.parameter_scalar(item, &format!("{path}[{n}]"));
-            list.extend(value.map(|value| Setting::new(Content::Value(value), origin)));
+            list.extend(
+                value.map(|value| ConfigSetting::new(SettingContent::Value(value), origin)),
+            );
         }
-        Some(Content::List(list))
+        Some(SettingContent::List(list))
     }
 
     fn parameter_scalar(&mut self, node: &Node, path: &str) -> Option<Json> {
@@ -201,10 +207,10 @@ impl<'a> Validator<'a> {
             return None;
         }
         match &node.value {
-            Value::String(text) => Some(Json::from(&**text)),
+            NodeValue::String(text) => Some(Json::from(&**text)),
             // As it is written: `1.10` stays `1.10`.
-            Value::Float(_) | Value::Timestamp(_) => Some(Json::from(&*node.text)),
-            Value::Int(number) => {
+            NodeValue::Float(_) | NodeValue::Timestamp(_) => Some(Json::from(&*node.text)),
+            NodeValue::Int(number) => {
                 if *node.text != number.to_string() {
                     // The number is not shown: it may be somebody's PIN.
                     let message =
@@ -217,7 +223,7 @@ impl<'a> Validator<'a> {
                 }
                 Some(number.to_string().into())
             }
-            Value::Bool(value) => {
+            NodeValue::Bool(value) => {
                 if !node
                     .text
                     .eq_ignore_ascii_case(if *value { "true" } else { "false" })
@@ -234,7 +240,7 @@ impl<'a> Validator<'a> {
                 }
                 Some((*value).into())
             }
-            Value::Null => {
+            NodeValue::Null => {
                 self.error(
                     node.at,
                     format!("`{path}` has no value"),
@@ -242,7 +248,7 @@ impl<'a> Validator<'a> {
                 );
                 None
             }
-            Value::Sequence(_) | Value::Mapping(_) => {
+            NodeValue::Sequence(_) | NodeValue::Mapping(_) => {
                 let message = format!(
                     "`{path}` takes a single value or a list of them, not {}",
                     node.kind_name()
@@ -266,7 +272,7 @@ impl<'a> Validator<'a> {
         );
     }
 
-    fn unknown_key(&mut self, key: &Node, rule: Rule, path: &str) {
+    fn unknown_key(&mut self, key: &Node, rule: KeyRule, path: &str) {
         let name = &*key.text;
         let known: Vec<&str> = rule.keys().collect();
         let message = match path {
@@ -277,7 +283,7 @@ impl<'a> Validator<'a> {
             Some(near) => format!("did you mean `{near}`?"),
             None => match ["project", "general"]
                 .iter()
-                .find(|section| Rule::root().at(&[section, name]).is_some())
+                .find(|section| KeyRule::root().at(&[section, name]).is_some())
             {
                 Some(section) if !path.is_empty() => format!("it is a key of `{section}`"),
                 _ => format!("known are {}", known.join(", ")),
@@ -289,13 +295,19 @@ impl<'a> Validator<'a> {
     fn wrong_type<T>(&mut self, node: &Node, takes: &str, path: &str) -> Option<T> {
         let message = format!("{}takes {takes}, not {}", about(path), node.kind_name());
         let help = match (takes, &node.value) {
-            ("text", Value::Int(_) | Value::Float(_) | Value::Bool(_) | Value::Timestamp(_)) => {
+            (
+                "text",
+                NodeValue::Int(_)
+                | NodeValue::Float(_)
+                | NodeValue::Bool(_)
+                | NodeValue::Timestamp(_),
+            ) => {
                 format!("put it in quotes: \"{}\"", node.text)
             }
-            ("true or false", Value::String(text)) if matches!(&**text, "true" | "false") => {
+            ("true or false", NodeValue::String(text)) if matches!(&**text, "true" | "false") => {
                 format!("write {text} without quotes")
             }
-            ("a list", Value::String(text)) => format!("write it as a list: [{text}]"),
+            ("a list", NodeValue::String(text)) => format!("write it as a list: [{text}]"),
             _ => String::new(),
         };
         self.error(node.at, message, &help);
@@ -320,14 +332,14 @@ impl<'a> Validator<'a> {
 }
 
 /// The node itself if it has a tag; in a tree that is taken as it stands, the first one that has.
-fn first_tagged(node: &Node, takes: Takes) -> Option<&Node> {
+fn first_tagged(node: &Node, takes: ValueType) -> Option<&Node> {
     if node.tag.is_some() {
         return Some(node);
     }
     match &node.value {
-        _ if takes != Takes::Anything => None,
-        Value::Sequence(items) => items.iter().find_map(|item| first_tagged(item, takes)),
-        Value::Mapping(entries) => entries
+        _ if takes != ValueType::Anything => None,
+        NodeValue::Sequence(items) => items.iter().find_map(|item| first_tagged(item, takes)),
+        NodeValue::Mapping(entries) => entries
             .iter()
             .find_map(|(_, value)| first_tagged(value, takes)),
         _ => None,
@@ -352,7 +364,7 @@ pub fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&
 
 /// What kind of value a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
+pub enum ValueType {
     Mapping,
     List,
     Text,
@@ -364,29 +376,29 @@ pub enum Takes {
 
 /// A part of the schema: what one key takes.
 #[derive(Clone, Copy)]
-pub struct Rule(&'static Json);
+pub struct KeyRule(&'static Json);
 
-impl Rule {
+impl KeyRule {
     pub fn root() -> Self {
-        Rule(schema::json_schema())
+        KeyRule(schema::json_schema())
     }
 
     /// The rule for a key under this one, by its path.
-    pub fn at(self, path: &[&str]) -> Option<Rule> {
+    pub fn at(self, path: &[&str]) -> Option<KeyRule> {
         path.iter().try_fold(self, |rule, key| rule.entry(key))
     }
 
-    pub fn takes(self) -> Takes {
+    pub fn takes(self) -> ValueType {
         if self.reference() == Some("ParameterValue") {
-            return Takes::Parameter;
+            return ValueType::Parameter;
         }
         match self.resolved().get("type").and_then(Json::as_str) {
-            Some("object") => Takes::Mapping,
-            Some("array") => Takes::List,
-            Some("string") => Takes::Text,
-            Some("boolean") => Takes::Boolean,
-            Some("integer") => Takes::Integer,
-            _ => Takes::Anything,
+            Some("object") => ValueType::Mapping,
+            Some("array") => ValueType::List,
+            Some("string") => ValueType::Text,
+            Some("boolean") => ValueType::Boolean,
+            Some("integer") => ValueType::Integer,
+            _ => ValueType::Anything,
         }
     }
 
@@ -407,17 +419,17 @@ impl Rule {
             .unwrap_or(self.0)
     }
 
-    fn entry(self, key: &str) -> Option<Rule> {
+    fn entry(self, key: &str) -> Option<KeyRule> {
         let rule = self.resolved();
         if let Some(known) = rule
             .get("properties")
             .and_then(|properties| properties.get(key))
         {
-            return Some(Rule(known));
+            return Some(KeyRule(known));
         }
         rule.get("additionalProperties")
             .filter(|additional| **additional != Json::Bool(false))
-            .map(Rule)
+            .map(KeyRule)
     }
 
     fn keys(self) -> impl Iterator<Item = &'static str> {
@@ -436,8 +448,8 @@ impl Rule {
         )
     }
 
-    fn item(self) -> Rule {
-        Rule(self.resolved().get("items").unwrap_or(&Json::Null))
+    fn item(self) -> KeyRule {
+        KeyRule(self.resolved().get("items").unwrap_or(&Json::Null))
     }
 
     fn allowed(self) -> Option<Vec<&'static str>> {
@@ -463,11 +475,11 @@ impl Rule {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::Project;
+    use super::super::tests::TempProject;
 
     #[track_caller]
     fn check(text: &str, expect: &[&str]) {
-        let project = Project::new(&[(".taskcat.yml", text)]);
+        let project = TempProject::new(&[(".taskcat.yml", text)]);
         let said = project.all_said();
         let said: Vec<&str> = said
             .iter()
@@ -579,7 +591,7 @@ mod tests {
                  to keep it as it is written)",
             ],
         );
-        let loaded = Project::new(&[(".taskcat.yml", text)]).load();
+        let loaded = TempProject::new(&[(".taskcat.yml", text)]).load();
         let texts = loaded.config.tests["t"]
             .parameters
             .values()
@@ -638,7 +650,7 @@ mod tests {
                  remove the key)",
             ],
         );
-        let loaded = Project::new(&[(".taskcat.yml", text)]).load();
+        let loaded = TempProject::new(&[(".taskcat.yml", text)]).load();
         assert_eq!(loaded.config.tests.keys().collect::<Vec<_>>(), ["t", "u"]);
         assert_eq!(
             loaded.config.tests["t"].regions.as_deref(),
@@ -656,7 +668,7 @@ mod tests {
 
     #[test]
     fn all_problems_of_all_sources_are_said_at_once() {
-        let project = Project::new(&[
+        let project = TempProject::new(&[
             (".taskcat.yml", "project: {name: p, foo: 1}\n"),
             (".taskcat_overrides.yml", "A: {}\n"),
         ])

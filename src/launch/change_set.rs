@@ -10,9 +10,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::LaunchError;
 use super::aws_cli::AwsCli;
-use super::ownership::{self, ForeignStack, Mark};
+use super::ownership::{self, ForeignStack, OwnershipTag};
 use crate::aws::{AwsError, ChangeSet, Clients, CreateChangeSet, Stack, request_token};
-use crate::event::{Change, ChangeDetail, Events, Happening};
+use crate::event::{EventKind, EventSender, ReportedChange, ReportedChangeDetail};
 use crate::mask::{MASK, Secrets};
 use crate::plan::{OWN_TAGS, StackPlan};
 use crate::status::{ChangeSetStatus, StackStatus};
@@ -32,7 +32,7 @@ const DISCARD_LIMIT: Duration = Duration::from_secs(45);
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
+pub struct ChangeSetRequest<'a> {
     pub plan: &'a StackPlan,
     /// The change set's name, which holds the run's ID: whatever has it is this run's. One that the
     /// user has chosen replaces a change set of that name.
@@ -40,7 +40,7 @@ pub struct Request<'a> {
     pub replaces: bool,
     /// Where the template was staged to.
     pub template_url: &'a str,
-    pub mark: Mark,
+    pub mark: OwnershipTag,
     /// Take over a stack that lacks the mark.
     pub adopt: bool,
     /// Delete a stack whose creation has failed and was rolled back, and create it anew. Deleting
@@ -50,22 +50,22 @@ pub struct Request<'a> {
 
 /// A change set that can be executed, or would change nothing.
 #[derive(Clone, Debug)]
-pub struct Proposal {
+pub struct ProposedChangeSet {
     pub id: String,
     pub name: String,
     pub stack_id: String,
     /// What happens to resources: nothing where only outputs, tags or the like change.
-    pub changes: Vec<Change>,
+    pub changes: Vec<ReportedChange>,
     /// CloudFormation has found no change at all, and doesn't execute it.
     pub is_unchanged: bool,
-    pub adoption: Option<Adoption>,
+    pub adoption: Option<TagChanges>,
     /// The stack came into being, in review, with this change set.
     pub is_new: bool,
 }
 
 /// What taking a stack over does to its tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Adoption {
+pub struct TagChanges {
     /// Whose it is as far as its tags tell.
     pub stack: ForeignStack,
     /// Key and value of the tags that are removed.
@@ -81,12 +81,12 @@ pub struct Adoption {
 /// The stack is somebody else's, can't be changed, or CloudFormation refuses. Then there is no
 /// change set, unless [`AwsError::may_have_taken_effect`] says otherwise.
 pub async fn create(
-    request: Request<'_>,
+    request: ChangeSetRequest<'_>,
     cli: &AwsCli,
     clients: &Clients,
-    events: &Events,
-) -> Result<Proposal, LaunchError> {
-    let Request { plan, name, .. } = request;
+    events: &EventSender,
+) -> Result<ProposedChangeSet, LaunchError> {
+    let ChangeSetRequest { plan, name, .. } = request;
     let mut existing = clients.describe_stack(&plan.stack_name).await?;
     let foreign = match &existing {
         Some(stack) => ownership::foreign(stack, request.mark, &plan.account_id, clients).await?,
@@ -121,9 +121,9 @@ pub async fn create(
         delete_named(&stack.stack_id, name, clients).await?;
     }
     let tags = tags(plan, existing.as_ref(), foreign.is_some());
-    let adoption = foreign.map(|stack| Adoption::new(stack, existing.as_ref(), &tags));
+    let adoption = foreign.map(|stack| TagChanges::new(stack, existing.as_ref(), &tags));
     let stack_name = plan.stack_name.clone();
-    let creating = Happening::ChangeSetCreating {
+    let creating = EventKind::ChangeSetCreating {
         cell: plan.cell.clone(),
         stack_name,
         change_set: name.to_owned(),
@@ -154,7 +154,7 @@ pub async fn create(
         }
     };
     let is_new = existing.is_none();
-    Ok(Proposal {
+    Ok(ProposedChangeSet {
         id,
         name: name.to_owned(),
         stack_id,
@@ -172,7 +172,7 @@ async fn delete_failed(
     failed: &Stack,
     limit: Duration,
     clients: &Clients,
-    events: &Events,
+    events: &EventSender,
 ) -> Result<(), LaunchError> {
     let started = Instant::now();
     events.warn(
@@ -272,7 +272,7 @@ fn tags(plan: &StackPlan, existing: Option<&Stack>, adopts: bool) -> Vec<(String
     tags
 }
 
-impl Adoption {
+impl TagChanges {
     fn new(stack: ForeignStack, existing: Option<&Stack>, tags: &[(String, String)]) -> Self {
         let mut adoption = Self {
             stack,
@@ -299,7 +299,7 @@ impl Adoption {
 /// # Errors
 /// What CloudFormation refuses, or that `limit` is over. The change set still exists then.
 pub async fn work_out(
-    proposal: &mut Proposal,
+    proposal: &mut ProposedChangeSet,
     plan: &StackPlan,
     limit: Duration,
     clients: &Clients,
@@ -312,7 +312,7 @@ pub async fn work_out(
 }
 
 /// Masks the values of properties that a secret parameter is part of, as far as that can be seen.
-fn hide(changes: &mut [Change], plan: &StackPlan) {
+fn hide(changes: &mut [ReportedChange], plan: &StackPlan) {
     let secret: Vec<_> = plan.parameters.iter().filter(|it| it.secret).collect();
     let values = Secrets::new(secret.iter().map(|it| it.value.clone()));
     let holds =
@@ -331,7 +331,7 @@ fn hide(changes: &mut [Change], plan: &StackPlan) {
     });
 }
 
-fn each_detail(changes: &mut [Change], act: &mut impl FnMut(&mut ChangeDetail)) {
+fn each_detail(changes: &mut [ReportedChange], act: &mut impl FnMut(&mut ReportedChangeDetail)) {
     for change in changes {
         change.details.iter_mut().for_each(&mut *act);
         each_detail(&mut change.nested, act);
@@ -342,7 +342,7 @@ fn each_detail(changes: &mut [Change], act: &mut impl FnMut(&mut ChangeDetail)) 
 ///
 /// # Errors
 /// It was not executed, or nobody knows.
-pub async fn execute(proposal: &Proposal, clients: &Clients) -> Result<(), AwsError> {
+pub async fn execute(proposal: &ProposedChangeSet, clients: &Clients) -> Result<(), AwsError> {
     let Err(error) = clients
         .execute_change_set(&proposal.id, &request_token())
         .await
@@ -372,7 +372,7 @@ pub async fn execute(proposal: &Proposal, clients: &Clients) -> Result<(), AwsEr
 ///
 /// # Errors
 /// One of them may still exist, also where that takes longer than [`DISCARD_LIMIT`].
-pub async fn discard(proposal: &Proposal, clients: &Clients) -> Result<(), AwsError> {
+pub async fn discard(proposal: &ProposedChangeSet, clients: &Clients) -> Result<(), AwsError> {
     match timeout(DISCARD_LIMIT, discard_all(proposal, clients)).await {
         Ok(discarded) => discarded,
         Err(_) => Err(AwsError::unfinished(
@@ -383,8 +383,8 @@ pub async fn discard(proposal: &Proposal, clients: &Clients) -> Result<(), AwsEr
     }
 }
 
-async fn discard_all(proposal: &Proposal, clients: &Clients) -> Result<(), AwsError> {
-    let Proposal { stack_id, name, .. } = proposal;
+async fn discard_all(proposal: &ProposedChangeSet, clients: &Clients) -> Result<(), AwsError> {
+    let ProposedChangeSet { stack_id, name, .. } = proposal;
     let requested = clients.delete_change_set(&proposal.id).await;
     let mut looks = 0;
     while let Some(found) = clients.find_change_set(stack_id, name).await? {

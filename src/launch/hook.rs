@@ -15,11 +15,11 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::event::{HookStage, Output};
+use crate::event::{HookStage, StackOutput};
 use crate::input;
 use crate::mask::Secrets;
 use crate::plan::{HookPlan, PlannedParameter};
-use crate::process::{self, End, Finished, last_lines};
+use crate::process::{self, ExitReason, FinishedProcess, last_lines};
 use crate::status::StackStatus;
 
 /// Runs one hook to its end.
@@ -91,7 +91,7 @@ async fn run_with(
             None => command.env_remove(name),
         };
     }
-    let stdin = serde_json::to_vec(&Message {
+    let stdin = serde_json::to_vec(&HookMessage {
         hook,
         input,
         project_root,
@@ -138,7 +138,7 @@ pub struct HookInput {
     pub status: Option<StackStatus>,
     pub parameters: Vec<PlannedParameter>,
     /// The stack's outputs; absent before it has settled.
-    pub outputs: Option<Vec<Output>>,
+    pub outputs: Option<Vec<StackOutput>>,
 }
 
 /// What a hook printed: the end of it, if it is much.
@@ -170,7 +170,7 @@ pub enum HookFailure {
     #[error("`{program}` {end}{}", last_words(output))]
     Ended {
         program: String,
-        end: End,
+        end: ExitReason,
         output: HookOutput,
     },
 }
@@ -281,13 +281,13 @@ fn timeout(config: &Value) -> Result<Duration, HookFailure> {
 }
 
 /// The JSON object on a hook's standard input.
-struct Message<'a> {
+struct HookMessage<'a> {
     hook: &'a HookPlan,
     input: &'a HookInput,
     project_root: &'a Path,
 }
 
-impl Serialize for Message<'_> {
+impl Serialize for HookMessage<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self {
             hook,
@@ -308,27 +308,27 @@ impl Serialize for Message<'_> {
         message.serialize_entry("status", &input.status)?;
         message.serialize_entry(
             "parameters",
-            &Values(|| input.parameters.iter().map(|one| (&one.key, &one.value))),
+            &JsonPairs(|| input.parameters.iter().map(|one| (&one.key, &one.value))),
         )?;
         let outputs = input.outputs.as_ref();
         let outputs =
-            outputs.map(|outputs| Values(|| outputs.iter().map(|one| (&one.key, &one.value))));
+            outputs.map(|outputs| JsonPairs(|| outputs.iter().map(|one| (&one.key, &one.value))));
         message.serialize_entry("outputs", &outputs)?;
         message.end()
     }
 }
 
 /// Pairs as a JSON object, in their order.
-struct Values<F>(F);
+struct JsonPairs<F>(F);
 
-impl<'a, F: Fn() -> I, I: Iterator<Item = (&'a String, &'a String)>> Serialize for Values<F> {
+impl<'a, F: Fn() -> I, I: Iterator<Item = (&'a String, &'a String)>> Serialize for JsonPairs<F> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map((self.0)())
     }
 }
 
 /// What was printed, as it may be shown.
-fn shown(finished: &Finished, input: &HookInput) -> HookOutput {
+fn shown(finished: &FinishedProcess, input: &HookInput) -> HookOutput {
     let mut secrets: Vec<String> = Vec::new();
     for parameter in input
         .parameters
@@ -395,7 +395,7 @@ mod tests {
             secret,
         };
         let settled = stage == HookStage::Posthooks;
-        let output = Output {
+        let output = StackOutput {
             key: "Url".into(),
             value: "https://x".into(),
             description: None,

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::aws::{AwsError, Clients, CreateStack, ErrorKind, INVISIBLE, request_token};
-use crate::event::{Events, Happening, NotRecorded};
+use crate::event::{EventKind, EventSender, JournalWriteFailed};
 use crate::plan::StackPlan;
 use crate::status::StackStatus;
 use ownership::ForeignStack;
@@ -32,7 +32,7 @@ pub enum LaunchError {
     #[error("{0}; the stack may exist all the same")]
     Unconfirmed(AwsError),
     #[error(transparent)]
-    NotRecorded(#[from] NotRecorded),
+    NotRecorded(#[from] JournalWriteFailed),
     #[error(transparent)]
     Foreign(#[from] ForeignStack),
     /// The stack's status allows no change set.
@@ -67,11 +67,11 @@ pub async fn launch(
     template_url: &str,
     clients: &Clients,
     stop: &CancellationToken,
-    events: &Events,
+    events: &EventSender,
 ) -> Result<String, LaunchError> {
     let token = request_token();
     events
-        .record(Happening::StackCreating {
+        .record(EventKind::StackCreating {
             cell: plan.cell.clone(),
             stack_name: plan.stack_name.clone(),
             client_request_token: token.clone(),
@@ -90,14 +90,14 @@ pub async fn launch(
         // A repeated call whose first answer got lost may be told that the stack already exists.
         Err(error) if error.may_have_taken_effect() || error.is(ErrorKind::AlreadyExists) => {
             match look_for(plan, run_id, clients).await {
-                Found::Ours(stack_id) => stack_id,
-                Found::Foreign => return Err(error.into()),
-                Found::Nothing => return Err(LaunchError::Unconfirmed(error)),
+                ExistingStack::Ours(stack_id) => stack_id,
+                ExistingStack::Foreign => return Err(error.into()),
+                ExistingStack::Nothing => return Err(LaunchError::Unconfirmed(error)),
             }
         }
         Err(error) => return Err(error.into()),
     };
-    events.send(Happening::StackCreated {
+    events.send(EventKind::StackCreated {
         cell: plan.cell.clone(),
         stack_id: stack_id.clone(),
     });
@@ -105,7 +105,7 @@ pub async fn launch(
 }
 
 /// What has the planned name.
-enum Found {
+enum ExistingStack {
     /// The ID of this run's stack.
     Ours(String),
     Foreign,
@@ -113,16 +113,16 @@ enum Found {
 }
 
 /// Looks for the stack after a creation that failed. It may not be visible at first.
-async fn look_for(plan: &StackPlan, run_id: Uuid, clients: &Clients) -> Found {
+async fn look_for(plan: &StackPlan, run_id: Uuid, clients: &Clients) -> ExistingStack {
     let started = Instant::now();
     loop {
         match clients.describe_stack(&plan.stack_name).await {
             Ok(Some(stack)) if stack.tag("taskcat-id") == Some(&run_id.simple().to_string()) => {
-                return Found::Ours(stack.stack_id);
+                return ExistingStack::Ours(stack.stack_id);
             }
-            Ok(Some(_)) => return Found::Foreign,
+            Ok(Some(_)) => return ExistingStack::Foreign,
             Ok(None) | Err(_) if started.elapsed() < INVISIBLE => sleep(LOOK).await,
-            Ok(None) | Err(_) => return Found::Nothing,
+            Ok(None) | Err(_) => return ExistingStack::Nothing,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::status::StackStatus;
 
 /// How a command recognises its stacks.
 #[derive(Clone, Copy, Debug)]
-pub struct Mark {
+pub struct OwnershipTag {
     /// The tag's key; its value is the stack's name.
     pub tag: &'static str,
     /// `taskcat deploy run`
@@ -30,12 +30,12 @@ pub struct ForeignStack {
     pub account_id: String,
     /// `taskcat deploy run`
     pub command: &'static str,
-    pub evidence: Evidence,
+    pub evidence: ForeignEvidence,
 }
 
 /// By what a stack is recognised as somebody else's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Evidence {
+pub enum ForeignEvidence {
     /// Its tags, key and value.
     Tags(Vec<(String, String)>),
     /// It is in review for a change set of this name, which somebody else has created.
@@ -49,7 +49,7 @@ pub enum Evidence {
 impl ForeignStack {
     /// A nested stack is its parent's, whatever anybody wants.
     pub fn can_be_adopted(&self) -> bool {
-        !matches!(self.evidence, Evidence::NestedIn(_))
+        !matches!(self.evidence, ForeignEvidence::NestedIn(_))
     }
 }
 
@@ -68,18 +68,18 @@ impl fmt::Display for ForeignStack {
              `{command}`: "
         )?;
         match evidence {
-            Evidence::Tags(tags) if tags.is_empty() => f.write_str("it has no tags"),
-            Evidence::Tags(tags) => write!(f, "its tags are {}", listed(tags)),
-            Evidence::ChangeSet(name) => {
+            ForeignEvidence::Tags(tags) if tags.is_empty() => f.write_str("it has no tags"),
+            ForeignEvidence::Tags(tags) => write!(f, "its tags are {}", listed(tags)),
+            ForeignEvidence::ChangeSet(name) => {
                 write!(
                     f,
                     "it is in review, and somebody else has created its change set {name}"
                 )
             }
-            Evidence::NoChangeSet => {
+            ForeignEvidence::NoChangeSet => {
                 f.write_str("it is in review, without any change set that would tell whose it is")
             }
-            Evidence::NestedIn(root) => write!(f, "it is nested in {root}"),
+            ForeignEvidence::NestedIn(root) => write!(f, "it is nested in {root}"),
         }
     }
 }
@@ -95,7 +95,7 @@ pub fn listed(tags: &[(String, String)]) -> String {
 /// By what the stack is recognised as somebody else's; `None` where it bears the mark.
 pub async fn foreign(
     stack: &Stack,
-    mark: Mark,
+    mark: OwnershipTag,
     account_id: &str,
     clients: &Clients,
 ) -> Result<Option<ForeignStack>, AwsError> {
@@ -109,16 +109,16 @@ pub async fn foreign(
         }))
     };
     if let Some(root) = stack.root_id.as_ref().filter(|_| stack.is_nested()) {
-        return foreign(Evidence::NestedIn(root.clone()));
+        return foreign(ForeignEvidence::NestedIn(root.clone()));
     }
     let name = Some(stack.stack_name.as_str());
     if !stack.is_in_review() {
         return match stack.tag(mark.tag) == name {
             true => Ok(None),
-            false => foreign(Evidence::Tags(stack.tags.clone())),
+            false => foreign(ForeignEvidence::Tags(stack.tags.clone())),
         };
     }
-    let mut evidence = Some(Evidence::NoChangeSet);
+    let mut evidence = Some(ForeignEvidence::NoChangeSet);
     for change_set in clients.change_set_names(&stack.stack_id).await? {
         match clients
             .find_change_set(&stack.stack_id, &change_set)
@@ -127,7 +127,7 @@ pub async fn foreign(
             Some(found) if is_run_name(&change_set) && found.tag(mark.tag) == name => {
                 evidence = None
             }
-            Some(_) => return foreign(Evidence::ChangeSet(change_set)),
+            Some(_) => return foreign(ForeignEvidence::ChangeSet(change_set)),
             // Deleted meanwhile, so it tells nothing.
             None => {}
         }
@@ -148,7 +148,7 @@ fn is_run_name(change_set: &str) -> bool {
 
 /// Why the stack's status allows no change set, as advice; `None` where CloudFormation may take
 /// one. <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>
-pub fn status_advice(stack: &Stack, mark: Mark, cli: &AwsCli) -> Option<String> {
+pub fn status_advice(stack: &Stack, mark: OwnershipTag, cli: &AwsCli) -> Option<String> {
     let name = stack.stack_name.as_str();
     match &stack.status {
         StackStatus::ReviewInProgress => None,
@@ -202,7 +202,7 @@ mod tests {
             region: "us-east-1".into(),
             endpoint: None,
         };
-        let mark = Mark {
+        let mark = OwnershipTag {
             tag: "tag",
             command: "command",
             replaces_failed: Some("--replace"),

@@ -17,7 +17,7 @@ use tempfile::NamedTempFile;
 
 use super::{Finding, submodule};
 use crate::diagnostic::{Location, Position, Severity};
-use crate::process::{self, End, Finished, indented, last_lines};
+use crate::process::{self, ExitReason, FinishedProcess, indented, last_lines};
 
 /// What templates are checked for when cfn-lint knows none of their regions: its own default.
 const PRIMARY_REGION: &str = "us-east-1";
@@ -35,7 +35,7 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 ///
 /// # Errors
 /// cfn-lint is there and failed: that says nothing about the templates.
-pub async fn run(templates: &[LintTarget], project_root: &Path) -> Result<Lint, LintError> {
+pub async fn run(templates: &[LintTarget], project_root: &Path) -> Result<LintOutcome, LintError> {
     run_with(templates, project_root, None).await
 }
 
@@ -44,7 +44,7 @@ async fn run_with(
     templates: &[LintTarget],
     project_root: &Path,
     programs: Option<&OsStr>,
-) -> Result<Lint, LintError> {
+) -> Result<LintOutcome, LintError> {
     let mut warnings = Vec::new();
     let submodules = submodule::folders(project_root)
         .await
@@ -61,12 +61,12 @@ async fn run_with(
         .iter()
         .map(|(regions, names)| lint(regions, names, project_root, programs))
         .collect();
-    let answers: Vec<Option<Answer>> = stream::iter(lints)
+    let answers: Vec<Option<CfnLintOutput>> = stream::iter(lints)
         .buffer_unordered(processes)
         .try_collect()
         .await?;
     let Some(answers) = answers.into_iter().collect::<Option<Vec<_>>>() else {
-        return Ok(Lint::Absent);
+        return Ok(LintOutcome::Absent);
     };
     let unknown: BTreeSet<_> = answers
         .iter()
@@ -92,7 +92,7 @@ async fn run_with(
         .flatten()
         .map(|(_, path)| path.to_path_buf())
         .collect();
-    Ok(Lint::Findings {
+    Ok(LintOutcome::Findings {
         findings,
         warnings,
         linted,
@@ -109,7 +109,7 @@ pub struct LintTarget {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lint {
+pub enum LintOutcome {
     /// There is no `cfn-lint` on PATH.
     Absent,
     Findings {
@@ -127,7 +127,7 @@ pub enum LintError {
     #[error("cannot run `cfn-lint`: {0}")]
     Start(io::Error),
     #[error("`cfn-lint` {end} and linted nothing{}", indented(output))]
-    Failed { end: End, output: String },
+    Failed { end: ExitReason, output: String },
     #[error("`cfn-lint` cannot work with its settings{}", indented(&messages.join("\n")))]
     Settings { messages: Vec<String> },
     #[error("`cfn-lint` wrote no findings that can be read: {0}")]
@@ -135,13 +135,13 @@ pub enum LintError {
 }
 
 /// Templates by their regions: the name that cfn-lint gets, and the path that the caller gave.
-type Groups<'a> = BTreeMap<BTreeSet<&'a str>, Vec<(PathBuf, &'a Path)>>;
+type TemplateGroups<'a> = BTreeMap<BTreeSet<&'a str>, Vec<(PathBuf, &'a Path)>>;
 
 fn group<'a>(
     templates: &'a [LintTarget],
     project_root: &Path,
     submodules: &[PathBuf],
-) -> Groups<'a> {
+) -> TemplateGroups<'a> {
     let mut regions_of: BTreeMap<PathBuf, (&Path, BTreeSet<&str>)> = BTreeMap::new();
     for target in templates {
         let path = project_root.join(&target.path);
@@ -160,7 +160,7 @@ fn group<'a>(
             .or_insert((&target.path, BTreeSet::new()));
         regions.extend(target.regions.iter().map(String::as_str));
     }
-    let mut groups = Groups::new();
+    let mut groups = TemplateGroups::new();
     for (name, (path, regions)) in regions_of {
         groups.entry(regions).or_default().push((name, path));
     }
@@ -168,8 +168,8 @@ fn group<'a>(
 }
 
 /// What cfn-lint said of one group.
-struct Answer {
-    matches: Vec<Match>,
+struct CfnLintOutput {
+    matches: Vec<CfnLintMatch>,
     unknown_regions: Vec<String>,
 }
 
@@ -180,7 +180,7 @@ async fn lint(
     templates: &[(PathBuf, &Path)],
     project_root: &Path,
     programs: Option<&OsStr>,
-) -> Result<Option<Answer>, LintError> {
+) -> Result<Option<CfnLintOutput>, LintError> {
     let mut asked = regions.clone();
     let mut unknown_regions = Vec::new();
     loop {
@@ -206,12 +206,12 @@ async fn lint(
         match finished.end {
             // By convention "command not found": a stand-in on PATH (pyenv's, asdf's) has nothing
             // to stand in for.
-            End::Exited(127) => return Ok(None),
+            ExitReason::Exited(127) => return Ok(None),
             // A bit for each severity found: 2 for errors, 4 for warnings, 8 for informational
             // findings.
-            End::Exited(code) if code & !0b1110 == 0 => {
+            ExitReason::Exited(code) if code & !0b1110 == 0 => {
                 let matches = read(report.path())?;
-                return Ok(Some(Answer {
+                return Ok(Some(CfnLintOutput {
                     matches,
                     unknown_regions,
                 }));
@@ -260,16 +260,16 @@ fn unsupported<'a>(output: &str, regions: &BTreeSet<&'a str>) -> Vec<&'a str> {
         .collect()
 }
 
-fn failure(finished: &Finished) -> LintError {
+fn failure(finished: &FinishedProcess) -> LintError {
     LintError::Failed {
         end: finished.end,
         output: last_lines(&finished.output.text(), 20),
     }
 }
 
-fn read(report: &Path) -> Result<Vec<Match>, LintError> {
+fn read(report: &Path) -> Result<Vec<CfnLintMatch>, LintError> {
     let report = std::fs::read(report).map_err(LintError::Start)?;
-    let matches: Vec<Match> = serde_json::from_slice(&report).map_err(LintError::Output)?;
+    let matches: Vec<CfnLintMatch> = serde_json::from_slice(&report).map_err(LintError::Output)?;
     let about_settings = matches
         .iter()
         .filter(|one| one.filename.is_none() && one.rule.id == CONFIG_RULE);
@@ -284,17 +284,17 @@ fn read(report: &Path) -> Result<Vec<Match>, LintError> {
 /// One element of `--format json` (cfnlint/formatters/json.py).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Match {
+struct CfnLintMatch {
     filename: Option<String>,
     level: String,
     message: String,
-    rule: Rule,
-    location: Span,
+    rule: CfnLintRule,
+    location: CfnLintSpan,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Rule {
+struct CfnLintRule {
     id: String,
     #[serde(default)]
     short_description: String,
@@ -302,18 +302,18 @@ struct Rule {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Span {
-    start: Start,
+struct CfnLintSpan {
+    start: CfnLintPosition,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Start {
+struct CfnLintPosition {
     line_number: u32,
     column_number: u32,
 }
 
-impl Match {
+impl CfnLintMatch {
     /// None for a finding without a template: when its settings ignore all templates, cfn-lint
     /// reads, and finds fault with, its empty standard input.
     fn into_finding(self, names: &BTreeMap<&Path, &Path>) -> Option<Finding> {
@@ -321,7 +321,7 @@ impl Match {
         let template = names
             .get(&*filename)
             .map_or_else(|| filename.clone(), |path| path.to_path_buf());
-        let Start {
+        let CfnLintPosition {
             line_number,
             column_number,
         } = self.location.start;
@@ -379,8 +379,8 @@ mod tests {
             .await
             .map_err(|error| error.to_string())?
         {
-            Lint::Absent => panic!("cfn-lint is here"),
-            Lint::Findings {
+            LintOutcome::Absent => panic!("cfn-lint is here"),
+            LintOutcome::Findings {
                 findings, warnings, ..
             } => {
                 let shown = findings.iter().map(|one| {
@@ -510,12 +510,12 @@ mod tests {
             Some(nothing.path().as_os_str()),
         )
         .await;
-        assert_eq!(absent.unwrap(), Lint::Absent);
+        assert_eq!(absent.unwrap(), LintOutcome::Absent);
         // It may run beside other tasks.
         let idle = tokio::spawn(async move { run(&[], nothing.path()).await });
         assert_eq!(
             idle.await.unwrap().unwrap(),
-            Lint::Findings {
+            LintOutcome::Findings {
                 findings: vec![],
                 warnings: vec![],
                 linted: vec![]

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::process::{self, Tail};
+use crate::process::{self, OutputTail};
 
 /// Reading a file takes no time; a git that takes longer waits for something that never comes.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -24,9 +24,9 @@ pub(super) async fn folders(project_root: &Path) -> io::Result<Vec<PathBuf>> {
     ]);
     let finished = process::run(git, Vec::new(), LIMIT).await?;
     match finished.end {
-        process::End::Exited(0) => Ok(parse(&finished.stdout, project_root)),
+        process::ExitReason::Exited(0) => Ok(parse(&finished.stdout, project_root)),
         // No such key: a file without submodules.
-        process::End::Exited(1) => Ok(Vec::new()),
+        process::ExitReason::Exited(1) => Ok(Vec::new()),
         end => Err(io::Error::other(format!(
             "`git config` {end}{}",
             process::indented(&finished.stderr.text())
@@ -35,7 +35,7 @@ pub(super) async fn folders(project_root: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Each entry is the key, a line feed, the value, and a null.
-fn parse(output: &Tail, project_root: &Path) -> Vec<PathBuf> {
+fn parse(output: &OutputTail, project_root: &Path) -> Vec<PathBuf> {
     let text = output.text();
     let entries = text.split('\0').filter_map(|entry| entry.split_once('\n'));
     entries.map(|(_, path)| project_root.join(path)).collect()

@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use super::tree::{self, Kind};
-use super::{Built, PackageError};
+use super::tree::{self, ArchiveEntryKind};
+use super::{BuildResult, PackageError};
 use crate::input;
-use crate::links::Bounds;
+use crate::links::ProjectBoundary;
 
 /// Packs `folder`, without `skip` and, where there are `bounds`, with no link out of them, into the
 /// archive `to`, whose folder is made. The archive is exchanged as a whole, and only if it is
@@ -25,10 +25,10 @@ use crate::links::Bounds;
 pub(super) fn write(
     folder: &Path,
     skip: &[PathBuf],
-    bounds: Option<&Bounds>,
+    bounds: Option<&ProjectBoundary>,
     to: &Path,
     stop: &CancellationToken,
-) -> Result<Built, PackageError> {
+) -> Result<BuildResult, PackageError> {
     let tree = tree::list(folder, skip, bounds)?;
     let mut file = create_beside(to)?;
     let mut zip = ZipWriter::new(BufWriter::new(file.as_file_mut()));
@@ -38,10 +38,10 @@ pub(super) fn write(
     };
     for entry in tree.entries {
         match entry.kind {
-            Kind::Folder => zip
+            ArchiveEntryKind::Folder => zip
                 .add_directory(&*entry.name, options(0o755))
                 .map_err(|error| not_written(error.into()))?,
-            Kind::File { executable, size } => {
+            ArchiveEntryKind::File { executable, size } => {
                 // Sizes of 4 GiB and more take a longer header, which must be known before the
                 // content is.
                 let options = options(if executable { 0o755 } else { 0o644 })
@@ -75,7 +75,7 @@ pub(super) fn write(
         .map_err(io::Error::from)
         .and_then(|mut file| file.flush())
         .map_err(not_written)?;
-    Ok(Built {
+    Ok(BuildResult {
         changed: Some(exchange(file, to)?),
         warnings: tree.warnings,
     })

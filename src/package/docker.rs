@@ -14,18 +14,18 @@ use tempfile::TempDir;
 use uuid::Uuid;
 use walkdir::WalkDir;
 
-use super::source::Lambda;
-use super::{Built, PackageError, archive, blocking};
+use super::source::LambdaSource;
+use super::{BuildResult, PackageError, archive, blocking};
 use crate::input;
-use crate::links::Bounds;
-use crate::process::{self, End, Finished, last_lines};
+use crate::links::ProjectBoundary;
+use crate::process::{self, ExitReason, FinishedProcess, last_lines};
 
 pub(super) async fn build(
-    lambda: &Lambda,
+    lambda: &LambdaSource,
     programs: Option<&OsStr>,
-) -> Result<Built, PackageError> {
+) -> Result<BuildResult, PackageError> {
     let tag = tag(&lambda.source);
-    let docker = Docker { lambda, programs };
+    let docker = DockerEngine { lambda, programs };
     docker
         .run(&[
             OsStr::new("build"),
@@ -35,7 +35,7 @@ pub(super) async fn build(
         ])
         .await?;
     let container = format!("{tag}-{}", Uuid::new_v4().simple());
-    let mut removal = Removal {
+    let mut removal = ContainerGuard {
         container: &container,
         programs,
         is_due: true,
@@ -79,7 +79,7 @@ fn tag(source: &Path) -> String {
 
 /// Runs the image to its end, and copies its `/output` to a temporary folder.
 async fn take_output(
-    docker: &Docker<'_>,
+    docker: &DockerEngine<'_>,
     tag: &str,
     container: &str,
 ) -> Result<TempDir, PackageError> {
@@ -104,13 +104,13 @@ async fn take_output(
     Ok(output)
 }
 
-struct Docker<'a> {
-    lambda: &'a Lambda,
+struct DockerEngine<'a> {
+    lambda: &'a LambdaSource,
     programs: Option<&'a OsStr>,
 }
 
-impl Docker<'_> {
-    async fn run(&self, arguments: &[&OsStr]) -> Result<Finished, PackageError> {
+impl DockerEngine<'_> {
+    async fn run(&self, arguments: &[&OsStr]) -> Result<FinishedProcess, PackageError> {
         let lambda = || self.lambda.name.clone();
         let mut command = process::command("docker", self.programs);
         command.args(arguments);
@@ -127,7 +127,7 @@ impl Docker<'_> {
                 });
             }
         };
-        if finished.end == End::Exited(0) {
+        if finished.end == ExitReason::Exited(0) {
             return Ok(finished);
         }
         let verb = arguments
@@ -149,13 +149,13 @@ impl Docker<'_> {
 
 /// Removes the container when the build is given up half-way. It can't be awaited then; docker goes
 /// on by itself.
-struct Removal<'a> {
+struct ContainerGuard<'a> {
     container: &'a str,
     programs: Option<&'a OsStr>,
     is_due: bool,
 }
 
-impl Drop for Removal<'_> {
+impl Drop for ContainerGuard<'_> {
     fn drop(&mut self) {
         if !self.is_due {
             return;
@@ -179,9 +179,9 @@ fn place(
     lambda: &str,
     output: &Path,
     archive: &Path,
-    bounds: Option<&Bounds>,
-) -> Result<Built, PackageError> {
-    let mut built = Built::default();
+    bounds: Option<&ProjectBoundary>,
+) -> Result<BuildResult, PackageError> {
+    let mut built = BuildResult::default();
     let folder = archive.parent().unwrap_or(archive);
     let mut files = 0;
     // Links are not followed: one of the container's may lead to anywhere on this machine.

@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::input;
-use crate::links::Escape;
-use crate::process::{End, indented};
+use crate::links::PathEscape;
+use crate::process::{ExitReason, indented};
 
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
@@ -45,7 +45,7 @@ pub enum PackageError {
     Failed {
         lambda: String,
         program: String,
-        end: End,
+        end: ExitReason,
         output: String,
     },
 
@@ -70,7 +70,7 @@ pub enum PackageError {
     OutsideProject { path: PathBuf },
 
     #[error(transparent)]
-    Outside(#[from] Escape),
+    Outside(#[from] PathEscape),
 
     #[error("cannot read {path:?}: {}", input::reason(error))]
     Read { path: PathBuf, error: io::Error },

@@ -4,8 +4,8 @@
 //! As TaskCat's `_lambda_build.py`, one file for each way to build: `docker` where there is a
 //! `Dockerfile`, `pip` where there is a `requirements.txt`, `archive` alone for the rest. `source`
 //! finds the folders, in git submodules too. Archives are reproducible, so that staging sends
-//! nothing when nothing changed. `run` calls [`package`] before it stages, and turns [`Progress`]
-//! into events.
+//! nothing when nothing changed. `run` calls [`package`] before it stages, and turns
+//! [`PackageProgress`] into events.
 
 mod archive;
 mod docker;
@@ -22,17 +22,17 @@ use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
 pub use error::PackageError;
-pub use source::Build;
+pub use source::BuildMethod;
 
-use crate::links::Escape;
-use source::Lambda;
+use crate::links::PathEscape;
+use source::LambdaSource;
 
 /// How long pip, or one docker command, may take.
 const BUILD_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// What to package: the keys of `project` in `.taskcat.yml` that are about it.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct PackageRequest {
     pub project_root: PathBuf,
     /// Relative to the project root. Nothing is packaged if it does not exist.
     pub lambda_source_path: PathBuf,
@@ -46,7 +46,7 @@ pub struct Request {
 
 /// A finished archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Archive {
+pub struct LambdaArchive {
     /// The source folder, relative to the project root.
     pub lambda: String,
     /// The archive, relative to the project root.
@@ -57,25 +57,25 @@ pub struct Archive {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// `lambda` as in [`Archive::lambda`].
+pub enum PackageProgress {
+    /// `lambda` as in [`LambdaArchive::lambda`].
     Started {
         lambda: String,
-        build: Build,
+        build: BuildMethod,
     },
-    Finished(Archive),
+    Finished(LambdaArchive),
     Warning(String),
 }
 
 /// Finds what would be read or written outside of the project, without packaging anything.
-pub fn escapes(request: &Request) -> Vec<Escape> {
-    let source::Found {
+pub fn escapes(request: &PackageRequest) -> Vec<PathEscape> {
+    let source::FoundSources {
         lambdas, errors, ..
     } = source::find(request);
     // What Docker makes of a link is Docker's business: it leads nowhere outside of the folder.
     let built_here = lambdas
         .iter()
-        .filter(|lambda| lambda.build != Build::Docker);
+        .filter(|lambda| lambda.build != BuildMethod::Docker);
     let listed = built_here
         .filter_map(|lambda| tree::list(&lambda.source, &lambda.skip, Some(&lambda.bounds)).err());
     let escape = |error| match error {
@@ -98,26 +98,26 @@ pub fn escapes(request: &Request) -> Vec<Escape> {
 /// # Errors
 /// Each Lambda that could not be packaged; the others are packaged all the same.
 pub async fn package(
-    request: &Request,
-    progress: impl Fn(Progress),
-) -> Result<Vec<Archive>, Vec<PackageError>> {
+    request: &PackageRequest,
+    progress: impl Fn(PackageProgress),
+) -> Result<Vec<LambdaArchive>, Vec<PackageError>> {
     package_with(request, progress, None).await
 }
 
 /// `programs` stands in for the PATH on which docker and pip are looked for.
 async fn package_with(
-    request: &Request,
-    progress: impl Fn(Progress),
+    request: &PackageRequest,
+    progress: impl Fn(PackageProgress),
     programs: Option<&OsStr>,
-) -> Result<Vec<Archive>, Vec<PackageError>> {
-    let source::Found {
+) -> Result<Vec<LambdaArchive>, Vec<PackageError>> {
+    let source::FoundSources {
         lambdas,
         warnings,
         mut errors,
     } = source::find(request);
     warnings
         .into_iter()
-        .map(Progress::Warning)
+        .map(PackageProgress::Warning)
         .for_each(&progress);
     let stop = CancellationToken::new();
     let _stop_when_dropped = stop.clone().drop_guard();
@@ -145,19 +145,19 @@ async fn package_with(
 
 /// None for an image that makes other files than `lambda.zip`, which is a warning.
 async fn build_one(
-    lambda: &Lambda,
-    progress: impl Fn(Progress),
+    lambda: &LambdaSource,
+    progress: impl Fn(PackageProgress),
     programs: Option<&OsStr>,
     stop: &CancellationToken,
-) -> Result<Option<Archive>, PackageError> {
-    progress(Progress::Started {
+) -> Result<Option<LambdaArchive>, PackageError> {
+    progress(PackageProgress::Started {
         lambda: lambda.name.clone(),
         build: lambda.build,
     });
     let built = match lambda.build {
-        Build::Docker => docker::build(lambda, programs).await?,
-        Build::Pip => pip::build(lambda, programs, stop).await?,
-        Build::Plain => {
+        BuildMethod::Docker => docker::build(lambda, programs).await?,
+        BuildMethod::Pip => pip::build(lambda, programs, stop).await?,
+        BuildMethod::Plain => {
             let lambda = lambda.clone();
             let stop = stop.clone();
             let bounds = lambda.bounds.clone();
@@ -176,22 +176,22 @@ async fn build_one(
     built
         .warnings
         .into_iter()
-        .for_each(|warning| progress(Progress::Warning(warning)));
+        .for_each(|warning| progress(PackageProgress::Warning(warning)));
     Ok(built.changed.map(|changed| {
-        let archive = Archive {
+        let archive = LambdaArchive {
             lambda: lambda.name.clone(),
             archive: lambda.archive_name.clone(),
             path: lambda.archive.clone(),
             changed,
         };
-        progress(Progress::Finished(archive.clone()));
+        progress(PackageProgress::Finished(archive.clone()));
         archive
     }))
 }
 
 /// What a build came to.
 #[derive(Debug, Default)]
-struct Built {
+struct BuildResult {
     /// Whether the archive is another than before; None if there is none.
     changed: Option<bool>,
     warnings: Vec<String>,
@@ -220,9 +220,9 @@ mod tests {
 
     use super::*;
 
-    struct Project(tempfile::TempDir);
+    struct TempProject(tempfile::TempDir);
 
-    impl Project {
+    impl TempProject {
         fn new(files: &[(&str, &str)]) -> Self {
             let project = Self(tempfile::tempdir().unwrap());
             for (name, content) in files {
@@ -245,8 +245,8 @@ mod tests {
         async fn package(
             &self,
             programs: Option<&OsStr>,
-        ) -> Result<(Vec<Archive>, Vec<String>), Vec<String>> {
-            let request = Request {
+        ) -> Result<(Vec<LambdaArchive>, Vec<String>), Vec<String>> {
+            let request = PackageRequest {
                 project_root: self.0.path().into(),
                 lambda_source_path: "functions/source".into(),
                 lambda_zip_path: "functions/packages".into(),
@@ -258,14 +258,14 @@ mod tests {
 
         async fn package_as(
             &self,
-            request: &Request,
+            request: &PackageRequest,
             programs: Option<&OsStr>,
-        ) -> Result<(Vec<Archive>, Vec<String>), Vec<String>> {
+        ) -> Result<(Vec<LambdaArchive>, Vec<String>), Vec<String>> {
             let (warnings, finished) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
             let progress = |progress| match progress {
-                Progress::Warning(warning) => warnings.borrow_mut().push(warning),
-                Progress::Finished(archive) => finished.borrow_mut().push(archive),
-                Progress::Started { .. } => {}
+                PackageProgress::Warning(warning) => warnings.borrow_mut().push(warning),
+                PackageProgress::Finished(archive) => finished.borrow_mut().push(archive),
+                PackageProgress::Started { .. } => {}
             };
             let archives = package_with(request, progress, programs).await;
             let archives = archives
@@ -310,7 +310,7 @@ mod tests {
             ("f/.hidden", "h"),
             ("f/ä", ""),
         ];
-        let (one, other) = (Project::new(&[]), Project::new(&[]));
+        let (one, other) = (TempProject::new(&[]), TempProject::new(&[]));
         for (name, content) in files {
             one.write(&format!("functions/source/{name}"), content.as_bytes());
         }
@@ -345,7 +345,7 @@ mod tests {
 
         let (archives, warnings) = one.package(None).await.unwrap();
         assert_eq!(warnings, [""; 0]);
-        let expected = Archive {
+        let expected = LambdaArchive {
             lambda: "functions/source/f".into(),
             archive: "functions/packages/f/lambda.zip".into(),
             path: one.path("functions/packages/f/lambda.zip"),
@@ -370,8 +370,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_archive_is_written_only_when_it_changes() {
-        let project = Project::new(&[("functions/source/f/a", "1")]);
-        let written = |project: &Project| {
+        let project = TempProject::new(&[("functions/source/f/a", "1")]);
+        let written = |project: &TempProject| {
             fs::metadata(project.path("functions/packages/f/lambda.zip"))
                 .unwrap()
                 .modified()
@@ -398,7 +398,8 @@ mod tests {
 
     #[tokio::test]
     async fn links_are_followed() {
-        let project = Project::new(&[("shared/lib.py", "lib"), ("functions/source/f/a.py", "a")]);
+        let project =
+            TempProject::new(&[("shared/lib.py", "lib"), ("functions/source/f/a.py", "a")]);
         symlink("a.py", project.path("functions/source/f/link.py")).unwrap();
         symlink("../../../shared", project.path("functions/source/f/shared")).unwrap();
         symlink("nowhere", project.path("functions/source/f/dangling")).unwrap();
@@ -426,7 +427,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_errors_are_reported_and_the_rest_is_built() {
-        let project = Project::new(&[
+        let project = TempProject::new(&[
             ("functions/source/a.b/x", ""),
             ("functions/source/a.c/x", ""),
             ("functions/source/good/x", ""),
@@ -461,7 +462,7 @@ mod tests {
 
     #[tokio::test]
     async fn submodules_are_packaged_as_deep_as_they_go() {
-        let project = Project::new(&[
+        let project = TempProject::new(&[
             ("functions/source/f/x", ""),
             ("submodules/one/functions/source/g/x", ""),
             ("submodules/one/submodules/two/functions/source/h.d/x", ""),
@@ -479,7 +480,7 @@ mod tests {
             "submodules/one/submodules/two/functions/packages/h/lambda.zip",
         ];
         assert_eq!(found, expected);
-        let request = Request {
+        let request = PackageRequest {
             project_root: project.0.path().into(),
             lambda_source_path: "functions/source/".into(),
             lambda_zip_path: "./functions/../zips".into(),
@@ -496,7 +497,7 @@ mod tests {
         );
         let elsewhere = tempfile::tempdir().unwrap();
         let elsewhere = elsewhere.path().canonicalize().unwrap();
-        let request = Request {
+        let request = PackageRequest {
             lambda_zip_path: elsewhere.clone(),
             build_submodules: true,
             ..request
@@ -511,15 +512,15 @@ mod tests {
     #[tokio::test]
     async fn no_source_folder_is_nothing_to_do() {
         assert_eq!(
-            Project::new(&[("a", "")]).package(None).await.unwrap(),
+            TempProject::new(&[("a", "")]).package(None).await.unwrap(),
             (vec![], vec![])
         );
     }
 
     #[tokio::test]
     async fn archives_inside_the_source_folder_are_not_packaged() {
-        let project = Project::new(&[("lambdas/f/x", "x")]);
-        let request = |zip: &str| Request {
+        let project = TempProject::new(&[("lambdas/f/x", "x")]);
+        let request = |zip: &str| PackageRequest {
             project_root: project.0.path().into(),
             lambda_source_path: "lambdas".into(),
             lambda_zip_path: zip.into(),
@@ -547,14 +548,14 @@ mod tests {
 
     #[tokio::test]
     async fn it_runs_beside_other_tasks_and_stops_when_dropped() {
-        let project = Project::new(&[("functions/source/f/huge", "")]);
+        let project = TempProject::new(&[("functions/source/f/huge", "")]);
         File::options()
             .write(true)
             .open(project.path("functions/source/f/huge"))
             .unwrap()
             .set_len(1 << 36)
             .unwrap();
-        let request = Request {
+        let request = PackageRequest {
             project_root: project.0.path().into(),
             lambda_source_path: "functions/source".into(),
             lambda_zip_path: "zips".into(),
@@ -607,7 +608,7 @@ mod tests {
     #[tokio::test]
     #[ignore = "needs pip; run tests/run.sh"]
     async fn pip_installs_beside_a_copy() {
-        let project = Project::new(&[
+        let project = TempProject::new(&[
             ("functions/source/f/handler.py", "import greeting"),
             (
                 "functions/source/f/requirements.txt",
@@ -667,7 +668,7 @@ mod tests {
             "python3",
             &format!("exec {python:?} \"$@\""),
         );
-        let project = Project::new(&[
+        let project = TempProject::new(&[
             (
                 "functions/source/f/logging.py",
                 "raise Exception('not the module that pip wants')",
@@ -692,7 +693,8 @@ mod tests {
     #[tokio::test]
     #[ignore = "needs pip; run tests/run.sh"]
     async fn what_pip_says_is_in_the_error() {
-        let project = Project::new(&[("functions/source/f/requirements.txt", "./nothing-here\n")]);
+        let project =
+            TempProject::new(&[("functions/source/f/requirements.txt", "./nothing-here\n")]);
         let errors = project
             .package(Some(&crate::process::path_with_python_tools()))
             .await
@@ -710,7 +712,7 @@ mod tests {
     #[tokio::test]
     async fn programs_are_missed_only_where_they_are_needed() {
         let nothing = tempfile::tempdir().unwrap();
-        let project = Project::new(&[
+        let project = TempProject::new(&[
             ("functions/source/image/Dockerfile", "FROM scratch"),
             ("functions/source/image/requirements.txt", ""),
             ("functions/source/plain/x", ""),
@@ -750,7 +752,7 @@ mod tests {
             "docker",
             "echo 'ERROR: Cannot connect to the Docker daemon.' >&2; exit 1",
         );
-        let project = Project::new(&[("functions/source/f/Dockerfile", "FROM scratch")]);
+        let project = TempProject::new(&[("functions/source/f/Dockerfile", "FROM scratch")]);
         let errors = project
             .package(Some(programs.path().as_os_str()))
             .await
@@ -769,7 +771,7 @@ mod tests {
         let dockerfile = "FROM public.ecr.aws/docker/library/busybox\n\
                           CMD mkdir -p /output/more && echo zip > /output/lambda.zip && echo 1 > \
                           /output/more/x\n";
-        let project = Project::new(&[("functions/source/f/Dockerfile", dockerfile)]);
+        let project = TempProject::new(&[("functions/source/f/Dockerfile", dockerfile)]);
         let (archives, warnings) = project.package(None).await.unwrap();
         assert_eq!(
             (

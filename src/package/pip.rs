@@ -9,8 +9,8 @@ use std::path::Path;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use super::source::Lambda;
-use super::{Built, PackageError, archive, blocking, tree};
+use super::source::LambdaSource;
+use super::{BuildResult, PackageError, archive, blocking, tree};
 use crate::process::{self, last_lines};
 
 /// Stands in for `python3 -m pip`, which would import modules of the Lambda in place of Python's
@@ -19,10 +19,10 @@ const PIP_OF_PYTHON: &str = "import sys; sys.path[:] = [folder for folder in sys
     import runpy; runpy.run_module('pip', run_name='__main__', alter_sys=True)";
 
 pub(super) async fn build(
-    lambda: &Lambda,
+    lambda: &LambdaSource,
     programs: Option<&OsStr>,
     stop: &CancellationToken,
-) -> Result<Built, PackageError> {
+) -> Result<BuildResult, PackageError> {
     let of_copy = lambda.clone();
     let stop_copy = stop.clone();
     let (copy, mut warnings) = blocking(move || {
@@ -46,7 +46,7 @@ pub(super) async fn build(
     });
     let packed = packed.await?;
     warnings.extend(packed.warnings);
-    Ok(Built {
+    Ok(BuildResult {
         changed: packed.changed,
         warnings,
     })
@@ -54,7 +54,7 @@ pub(super) async fn build(
 
 /// Runs the first pip that is there.
 async fn install(
-    lambda: &Lambda,
+    lambda: &LambdaSource,
     copy: &TempDir,
     programs: Option<&OsStr>,
 ) -> Result<(), PackageError> {

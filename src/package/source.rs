@@ -8,16 +8,16 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::{PackageError, Request};
-use crate::links::Bounds;
+use super::{PackageError, PackageRequest};
+use crate::links::ProjectBoundary;
 
 /// A folder to be packaged.
 #[derive(Clone, Debug)]
-pub(super) struct Lambda {
+pub(super) struct LambdaSource {
     /// The folder relative to the project root: what people read.
     pub name: String,
     pub source: PathBuf,
-    pub build: Build,
+    pub build: BuildMethod,
     /// `<lambda_zip_path>/<name>/lambda.zip`
     pub archive: PathBuf,
     pub archive_name: String,
@@ -25,11 +25,11 @@ pub(super) struct Lambda {
     /// archives.
     pub skip: Vec<PathBuf>,
     /// The project, which nothing is read or written outside of.
-    pub bounds: Bounds,
+    pub bounds: ProjectBoundary,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Build {
+pub enum BuildMethod {
     /// It has a `Dockerfile`.
     Docker,
     /// It has a `requirements.txt`.
@@ -38,19 +38,19 @@ pub enum Build {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct FoundSources {
     /// Folder by folder, the project's own before its submodules'.
-    pub lambdas: Vec<Lambda>,
+    pub lambdas: Vec<LambdaSource>,
     pub warnings: Vec<String>,
     pub errors: Vec<PackageError>,
 }
 
-pub(super) fn find(request: &Request) -> Found {
-    let bounds = Bounds::new(&request.project_root, request.follow_links);
-    let mut search = Search {
+pub(super) fn find(request: &PackageRequest) -> FoundSources {
+    let bounds = ProjectBoundary::new(&request.project_root, request.follow_links);
+    let mut search = SourceSearch {
         root: PathBuf::new(),
         bounds,
-        found: Found::default(),
+        found: FoundSources::default(),
     };
     match std::path::absolute(&request.project_root) {
         Ok(root) => search.root = resolve(&root),
@@ -85,16 +85,16 @@ pub(super) fn find(request: &Request) -> Found {
     search.found
 }
 
-struct Search {
+struct SourceSearch {
     root: PathBuf,
-    bounds: Bounds,
-    found: Found,
+    bounds: ProjectBoundary,
+    found: FoundSources,
 }
 
-impl Search {
+impl SourceSearch {
     /// The Lambdas of one source folder.
     fn folder(&mut self, source: &Path, zip: &Path) {
-        let mut by_output: BTreeMap<PathBuf, Vec<Lambda>> = BTreeMap::new();
+        let mut by_output: BTreeMap<PathBuf, Vec<LambdaSource>> = BTreeMap::new();
         for path in self.children(source) {
             let is_folder = match fs::metadata(&path) {
                 Ok(metadata) => metadata.is_dir(),
@@ -149,16 +149,16 @@ impl Search {
         self.found.lambdas.extend(lambdas);
     }
 
-    fn lambda(&self, source: PathBuf, output: &Path, zip: &Path) -> Lambda {
+    fn lambda(&self, source: PathBuf, output: &Path, zip: &Path) -> LambdaSource {
         let build = if source.join("Dockerfile").is_file() {
-            Build::Docker
+            BuildMethod::Docker
         } else if source.join("requirements.txt").is_file() {
-            Build::Pip
+            BuildMethod::Pip
         } else {
-            Build::Plain
+            BuildMethod::Plain
         };
         let archive = output.join("lambda.zip");
-        Lambda {
+        LambdaSource {
             name: self.name(&source),
             build,
             archive_name: self.name(&archive),

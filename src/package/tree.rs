@@ -10,25 +10,25 @@ use tokio_util::sync::CancellationToken;
 use walkdir::WalkDir;
 
 use super::PackageError;
-use crate::links::Bounds;
+use crate::links::ProjectBoundary;
 
 #[derive(Debug)]
-pub(super) struct Tree {
+pub(super) struct ArchiveTree {
     /// Sorted by name, so that a folder stands before what is in it.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<ArchiveEntry>,
     pub warnings: Vec<String>,
 }
 
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct ArchiveEntry {
     /// Relative to the root, with `/`; a folder's ends with one.
     pub name: String,
     pub path: PathBuf,
-    pub kind: Kind,
+    pub kind: ArchiveEntryKind,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub(super) enum ArchiveEntryKind {
     Folder,
     /// `size` in bytes.
     File {
@@ -42,9 +42,9 @@ pub(super) enum Kind {
 pub(super) fn list(
     root: &Path,
     skip: &[PathBuf],
-    bounds: Option<&Bounds>,
-) -> Result<Tree, PackageError> {
-    let mut tree = Tree {
+    bounds: Option<&ProjectBoundary>,
+) -> Result<ArchiveTree, PackageError> {
+    let mut tree = ArchiveTree {
         entries: Vec::new(),
         warnings: Vec::new(),
     };
@@ -82,17 +82,17 @@ pub(super) fn list(
             return Err(PackageError::Name { path });
         };
         if metadata.is_dir() {
-            tree.entries.push(Entry {
+            tree.entries.push(ArchiveEntry {
                 name: name + "/",
                 path,
-                kind: Kind::Folder,
+                kind: ArchiveEntryKind::Folder,
             });
         } else if metadata.is_file() {
             let executable = metadata.permissions().mode() & 0o111 != 0;
-            tree.entries.push(Entry {
+            tree.entries.push(ArchiveEntry {
                 name,
                 path,
-                kind: Kind::File {
+                kind: ArchiveEntryKind::File {
                     executable,
                     size: metadata.len(),
                 },
@@ -108,18 +108,24 @@ pub(super) fn list(
 }
 
 /// Copies a folder, links followed, into one that exists and is empty.
-pub(super) fn copy(tree: &Tree, to: &Path, stop: &CancellationToken) -> Result<(), PackageError> {
+pub(super) fn copy(
+    tree: &ArchiveTree,
+    to: &Path,
+    stop: &CancellationToken,
+) -> Result<(), PackageError> {
     for entry in &tree.entries {
         if stop.is_cancelled() {
             return Err(PackageError::Stopped);
         }
         let target = to.join(&entry.name);
         match entry.kind {
-            Kind::Folder => fs::create_dir(&target).map_err(|error| PackageError::Write {
-                path: target,
-                error,
-            })?,
-            Kind::File { .. } => {
+            ArchiveEntryKind::Folder => {
+                fs::create_dir(&target).map_err(|error| PackageError::Write {
+                    path: target,
+                    error,
+                })?
+            }
+            ArchiveEntryKind::File { .. } => {
                 fs::copy(&entry.path, &target).map_err(|error| PackageError::Read {
                     path: entry.path.clone(),
                     error,

@@ -18,9 +18,9 @@ use uuid::Uuid;
 use crate::catalog;
 use crate::event::CellId;
 use crate::plan::{
-    BucketKind, BucketPlan, Identity, Plan, PlannedParameter, StackPlan, TestLimits,
+    BucketKind, BucketPlan, Plan, PlannedParameter, ProfileIdentity, StackPlan, TestLimits,
 };
-use crate::template::{Place, Template};
+use crate::template::{StackEnvironment, Template};
 
 pub use kit::{Kit, program_prefix};
 pub use programs::Programs;
@@ -52,7 +52,7 @@ pub struct Target {
     pub name: String,
     pub region: String,
     pub profile: String,
-    pub identity: Identity,
+    pub identity: ProfileIdentity,
 }
 
 /// Parameters by name, as the template declares them.
@@ -78,9 +78,9 @@ impl Target {
     }
 
     /// Where the template is evaluated.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> StackEnvironment {
         let partition = catalog::partition_of(&self.region);
-        Place::new(&self.region, &self.identity.partition, partition.dns_suffix)
+        StackEnvironment::new(&self.region, &self.identity.partition, partition.dns_suffix)
     }
 
     /// What has to be done for the stack to be as the kit and the parameters say; `ToolsBucket` is
@@ -91,7 +91,7 @@ impl Target {
             region,
             profile,
             identity:
-                Identity {
+                ProfileIdentity {
                     account_id,
                     partition,
                     ..
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     fn target(name: &str) -> Target {
-        let identity = Identity {
+        let identity = ProfileIdentity {
             account_id: "123456789012".into(),
             partition: "aws".into(),
             regions: Vec::new(),

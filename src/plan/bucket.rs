@@ -6,8 +6,8 @@
 
 use uuid::Uuid;
 
-use super::place::{Place, ProjectDraft};
-use super::{BucketKind, BucketPlan, Identity, names};
+use super::place::{ProfileRegion, ProjectDraft};
+use super::{BucketKind, BucketPlan, ProfileIdentity, names};
 use crate::config::TestConfig;
 
 /// What a test says about its bucket.
@@ -35,13 +35,13 @@ impl BucketChoice {
     /// user's own that is a guess, which staging corrects.
     pub(super) fn bucket(
         &self,
-        place: &Place,
-        identity: &Identity,
+        place: &ProfileRegion,
+        identity: &ProfileIdentity,
         project: &ProjectDraft,
         run_id: Uuid,
     ) -> BucketPlan {
         let region = &place.region;
-        let Identity {
+        let ProfileIdentity {
             account_id,
             partition,
             ..

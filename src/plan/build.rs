@@ -1,4 +1,4 @@
-//! A [`Draft`] with what AWS answered becomes the [`Plan`].
+//! A [`PlanDraft`] with what AWS answered becomes the [`Plan`].
 
 use std::path::Path;
 
@@ -7,12 +7,12 @@ use rand::{Rng, SeedableRng};
 use thiserror::Error;
 
 use super::bucket;
-use super::draft::{Draft, OWN_TAGS, TestDraft};
-use super::parameters::{Missing, Rendered, Scope};
-use super::place::Place;
+use super::draft::{OWN_TAGS, PlanDraft, TestDraft};
+use super::parameters::{CellContext, MissingAnswer, RenderedValue};
+use super::place::ProfileRegion;
 use super::{
-    Answers, BucketPlan, Identities, Identity, Lookup, Plan, PlannedParameter, RefusedCell,
-    StackPlan, shown,
+    BucketPlan, Lookup, LookupAnswers, Plan, PlannedParameter, ProfileIdentities, ProfileIdentity,
+    RefusedCell, StackPlan, shown,
 };
 use crate::catalog;
 use crate::diagnostic::Diagnostic;
@@ -24,9 +24,9 @@ pub enum PlanError {
     NoRandomness(#[from] SysError),
 }
 
-impl Draft {
+impl PlanDraft {
     /// What must be asked of AWS for the parameters of all cells, each question once.
-    pub fn lookups(&self, identities: &Identities) -> Vec<Lookup> {
+    pub fn lookups(&self, identities: &ProfileIdentities) -> Vec<Lookup> {
         let mut lookups = Vec::new();
         for test in self.tests.iter().filter(|test| test.problems.is_empty()) {
             for place in &test.places {
@@ -50,8 +50,8 @@ impl Draft {
     /// [`Plan::refused`] and stops no other. Random values are drawn anew each time.
     pub fn build(
         &self,
-        identities: &Identities,
-        answers: &Answers,
+        identities: &ProfileIdentities,
+        answers: &LookupAnswers,
     ) -> Result<(Plan, Vec<Diagnostic>), PlanError> {
         let mut rng = StdRng::try_from_rng(&mut SysRng)?;
         let mut plan = Plan {
@@ -74,7 +74,7 @@ impl Draft {
                 match self.decided(test, place, identities, answers, &mut rng) {
                     Ok(decided) => {
                         let bucket = bucket::index_of(decided.bucket, &mut plan.buckets);
-                        let Decided {
+                        let CellDecisions {
                             identity,
                             parameters,
                             role_arn,
@@ -101,7 +101,7 @@ impl Draft {
     fn artifacts(
         &self,
         test: &TestDraft,
-        identities: &Identities,
+        identities: &ProfileIdentities,
         plan: &mut Plan,
         warnings: &mut Vec<Diagnostic>,
     ) {
@@ -125,11 +125,11 @@ impl Draft {
     fn decided<'a>(
         &self,
         test: &TestDraft,
-        place: &Place,
-        identities: &'a Identities,
-        answers: &Answers,
+        place: &ProfileRegion,
+        identities: &'a ProfileIdentities,
+        answers: &LookupAnswers,
         rng: &mut impl Rng,
-    ) -> Result<Decided<'a>, Box<RefusedCell>> {
+    ) -> Result<CellDecisions<'a>, Box<RefusedCell>> {
         let refused = |account_id: &str, parameters: &[PlannedParameter], reason: String| {
             let places = test.values.parameters.places(&self.project_root);
             Box::new(RefusedCell {
@@ -143,7 +143,7 @@ impl Draft {
         let rendered = test
             .values
             .parameters
-            .render(&scope, answers, Missing::Error, rng);
+            .render(&scope, answers, MissingAnswer::Error, rng);
         let (parameters, mut errors) = planned(rendered, &test.values.unsent);
         let role_arn = test
             .role
@@ -154,7 +154,7 @@ impl Draft {
             None
         });
         if errors.is_empty() {
-            return Ok(Decided {
+            return Ok(CellDecisions {
                 identity,
                 bucket,
                 parameters,
@@ -171,12 +171,12 @@ impl Draft {
     fn cell(
         &self,
         test: &TestDraft,
-        place: &Place,
-        identity: &Identity,
+        place: &ProfileRegion,
+        identity: &ProfileIdentity,
         bucket: usize,
         parameters: Vec<PlannedParameter>,
     ) -> StackPlan {
-        let Identity {
+        let ProfileIdentity {
             account_id,
             partition,
             ..
@@ -199,7 +199,12 @@ impl Draft {
         }
     }
 
-    fn bucket(&self, test: &TestDraft, place: &Place, identity: &Identity) -> BucketPlan {
+    fn bucket(
+        &self,
+        test: &TestDraft,
+        place: &ProfileRegion,
+        identity: &ProfileIdentity,
+    ) -> BucketPlan {
         test.bucket
             .bucket(place, identity, &self.project, self.run_id)
     }
@@ -207,11 +212,11 @@ impl Draft {
     fn scope<'a>(
         &'a self,
         test: &'a TestDraft,
-        place: &'a Place,
-        identity: &'a Identity,
+        place: &'a ProfileRegion,
+        identity: &'a ProfileIdentity,
         bucket: &'a BucketPlan,
-    ) -> Scope<'a> {
-        Scope {
+    ) -> CellContext<'a> {
+        CellContext {
             project_name: &self.project.name,
             test_name: &test.name,
             region: &place.region,
@@ -235,8 +240,8 @@ impl Draft {
     }
 }
 
-struct Decided<'a> {
-    identity: &'a Identity,
+struct CellDecisions<'a> {
+    identity: &'a ProfileIdentity,
     bucket: BucketPlan,
     parameters: Vec<PlannedParameter>,
     role_arn: Option<String>,
@@ -244,14 +249,14 @@ struct Decided<'a> {
 
 fn refused(
     test: &TestDraft,
-    place: &Place,
+    place: &ProfileRegion,
     account_id: &str,
     parameters: &[PlannedParameter],
     reason: String,
 ) -> RefusedCell {
     let (stack_name, template) = (test.stack_name.clone(), test.template.clone());
     let (account_id, parameters) = (account_id.to_owned(), shown(parameters));
-    let cell = event::Cell {
+    let cell = event::PlannedCell {
         id: cell_id(test, place),
         stack_name,
         template,
@@ -266,7 +271,7 @@ fn refused(
 }
 
 /// A cell of a test that can't be planned.
-fn unplanned(test: &TestDraft, place: &Place, project_root: &Path) -> RefusedCell {
+fn unplanned(test: &TestDraft, place: &ProfileRegion, project_root: &Path) -> RefusedCell {
     let reasons: Vec<String> = test
         .problems
         .iter()
@@ -286,14 +291,17 @@ fn from_root(problem: &Diagnostic, project_root: &Path) -> String {
     problem.to_string()
 }
 
-fn cell_id(test: &TestDraft, place: &Place) -> CellId {
+fn cell_id(test: &TestDraft, place: &ProfileRegion) -> CellId {
     CellId {
         test: test.name.as_str().into(),
         region: place.region.as_str().into(),
     }
 }
 
-fn identity<'a>(place: &Place, identities: &'a Identities) -> Result<&'a Identity, String> {
+fn identity<'a>(
+    place: &ProfileRegion,
+    identities: &'a ProfileIdentities,
+) -> Result<&'a ProfileIdentity, String> {
     let profile = &place.profile;
     let partition = catalog::partition_of(&place.region).name;
     match identities.get(&(profile.clone(), partition.to_owned())) {
@@ -305,7 +313,7 @@ fn identity<'a>(place: &Place, identities: &'a Identities) -> Result<&'a Identit
 
 /// What is sent, and the reasons why the rest can't be.
 fn planned(
-    rendered: Vec<(String, Rendered)>,
+    rendered: Vec<(String, RenderedValue)>,
     unsent: &[String],
 ) -> (Vec<PlannedParameter>, Vec<String>) {
     let mut parameters = Vec::new();
@@ -315,15 +323,15 @@ fn planned(
         .filter(|(key, _)| !unsent.contains(key))
     {
         match rendered {
-            Rendered::Value { text, secret } => parameters.push(PlannedParameter {
+            RenderedValue::Value { text, secret } => parameters.push(PlannedParameter {
                 key,
                 value: text,
                 secret,
             }),
-            Rendered::Unknown(unknown) => {
+            RenderedValue::Unknown(unknown) => {
                 errors.push(format!("parameter {key}: {unknown} is not known"))
             }
-            Rendered::Error(reason) => errors.push(format!("parameter {key}: {reason}")),
+            RenderedValue::Error(reason) => errors.push(format!("parameter {key}: {reason}")),
         }
     }
     (parameters, errors)
@@ -332,9 +340,9 @@ fn planned(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::draft::tests::{Project, RUN};
+    use crate::plan::draft::tests::{RUN, TempProject};
     use crate::plan::names;
-    use crate::plan::{Answer, AvailabilityZone, BucketKind, Question};
+    use crate::plan::{AvailabilityZone, BucketKind, LookupAnswer, LookupKind};
 
     const TEMPLATE: &str = "Parameters:\n  Zones: {Type: String, Default: '$[taskcat_genaz_2]'}\n  \
                             Name: {Type: String, Default: x}\n  Port: {Type: Number, Default: \
@@ -343,7 +351,7 @@ mod tests {
 
     /// Profiles are accounts: `default` is 111111111111, `other` 222222222222, `china`
     /// 333333333333, `gone` unknown.
-    fn identities(draft: &Draft) -> Identities {
+    fn identities(draft: &PlanDraft) -> ProfileIdentities {
         let profiles = [
             ("default", "aws", Some("111111111111")),
             ("same", "aws", Some("111111111111")),
@@ -358,7 +366,7 @@ mod tests {
                 .into_iter()
                 .find(|it| it.profile == profile)
                 .map(|it| it.regions);
-            let identity = account.map(|account_id| Identity {
+            let identity = account.map(|account_id| ProfileIdentity {
                 account_id: account_id.to_owned(),
                 partition: partition.clone(),
                 regions: regions.unwrap_or_default(),
@@ -370,8 +378,8 @@ mod tests {
     }
 
     /// Two zones everywhere, but one in us-west-1, and no answer for eu-west-1.
-    fn answer(lookup: &Lookup) -> Result<Answer, String> {
-        assert_eq!(lookup.question, Question::AvailabilityZones);
+    fn answer(lookup: &Lookup) -> Result<LookupAnswer, String> {
+        assert_eq!(lookup.question, LookupKind::AvailabilityZones);
         let zones = match lookup.region.as_str() {
             "eu-west-1" => return Err("UnauthorizedOperation: no".to_owned()),
             "us-west-1" => 1,
@@ -381,11 +389,13 @@ mod tests {
             name: format!("{}{}", lookup.region, ["a", "b"][n]),
             id: format!("az{n}"),
         };
-        Ok(Answer::AvailabilityZones((0..zones).map(zone).collect()))
+        Ok(LookupAnswer::AvailabilityZones(
+            (0..zones).map(zone).collect(),
+        ))
     }
 
     fn plan(config: &str) -> (Plan, Vec<String>) {
-        let project = Project::new(&[(".taskcat.yml", config), ("templates/t.yaml", TEMPLATE)]);
+        let project = TempProject::new(&[(".taskcat.yml", config), ("templates/t.yaml", TEMPLATE)]);
         let (draft, _) = project.draft().unwrap();
         let answers = draft
             .lookups(&identities(&draft))
@@ -652,7 +662,7 @@ mod tests {
 
     #[test]
     fn questions_are_asked_once_for_profile_and_region() {
-        let project = Project::new(&[
+        let project = TempProject::new(&[
             (
                 ".taskcat.yml",
                 "project: {name: p, template: templates/t.yaml,\n  \

@@ -1,8 +1,8 @@
 //! What configuration and templates say by themselves, before anything is asked of AWS.
 //!
-//! A [`Draft`] is checked: whatever is wrong with templates, parameters and names is found here,
-//! all at once, with its place. What is wrong with one test is kept with it and stops no other. Who
-//! is to be asked is read off the draft, and `build` makes the plan of it.
+//! A [`PlanDraft`] is checked: whatever is wrong with templates, parameters and names is found
+//! here, all at once, with its place. What is wrong with one test is kept with it and stops no
+//! other. Who is to be asked is read off the draft, and `build` makes the plan of it.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use uuid::Uuid;
 
 use super::bucket::BucketChoice;
 use super::names::StackNaming;
-use super::place::{Place, ProjectDraft};
+use super::place::{ProfileRegion, ProjectDraft};
 use super::profile_name::{DEFAULT_PROFILE, explicit_profile};
-use super::role::Role;
-use super::values::{Values, ValuesReader};
+use super::role::StackRole;
+use super::values::{TemplateParameters, TemplateParametersReader};
 use super::{HookPlan, ProfileRegions, TestLimits, git};
 use crate::catalog;
-use crate::config::{HookData, Loaded, TestConfig};
+use crate::config::{HookData, LoadedConfig, TestConfig};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::template::Templates;
 
@@ -26,7 +26,7 @@ pub const OWN_TAGS: [&str; 3] = ["taskcat-id", "taskcat-project-name", "taskcat-
 
 /// Tests as they are configured, checked against their templates.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub struct PlanDraft {
     pub(super) run_id: Uuid,
     pub(super) project_root: PathBuf,
     pub(super) project: ProjectDraft,
@@ -38,7 +38,7 @@ pub struct Draft {
 /// The role of a test's stacks.
 #[derive(Clone, Debug)]
 pub(super) struct RoleDraft {
-    pub role: Role,
+    pub role: StackRole,
     /// Where it is configured.
     pub location: Option<Location>,
 }
@@ -50,9 +50,9 @@ pub(super) struct TestDraft {
     pub template: String,
     pub stack_name: String,
     /// Each region once.
-    pub places: Vec<Place>,
+    pub places: Vec<ProfileRegion>,
     /// Further regions whose buckets get the project's files (`artifact_regions`).
-    pub artifact_places: Vec<Place>,
+    pub artifact_places: Vec<ProfileRegion>,
     pub bucket: BucketChoice,
     pub az_blacklist: Vec<String>,
     pub role: Option<RoleDraft>,
@@ -61,16 +61,16 @@ pub(super) struct TestDraft {
     pub prehooks: Vec<HookPlan>,
     pub posthooks: Vec<HookPlan>,
     pub limits: TestLimits,
-    pub values: Values,
+    pub values: TemplateParameters,
     /// Why it can't be planned: then it fails in each of its regions.
     pub problems: Vec<Diagnostic>,
 }
 
-impl Draft {
+impl PlanDraft {
     /// Reads the templates that the tests name, with all that they nest.
     /// `follow_links` allows links that lead outside of the project.
     pub fn templates(
-        loaded: &Loaded,
+        loaded: &LoadedConfig,
         project_root: &Path,
         follow_links: bool,
     ) -> (Templates, Vec<Diagnostic>) {
@@ -85,18 +85,18 @@ impl Draft {
 
     /// Checks the tests against `templates`. Gives the warnings with the draft; on error, which
     /// concerns the configuration as a whole, every diagnostic. What is wrong with a single test is
-    /// in [`Draft::problems`]. A test whose template leads out of the project is passed over: that
-    /// has been reported with the template.
+    /// in [`PlanDraft::problems`]. A test whose template leads out of the project is passed over:
+    /// that has been reported with the template.
     pub fn new(
-        loaded: &Loaded,
+        loaded: &LoadedConfig,
         project_root: &Path,
         templates: &Templates,
         run_id: Uuid,
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
-        let mut drafter = Drafter {
+        let mut drafter = PlanDrafter {
             loaded,
             run_id,
-            values: ValuesReader::new(loaded),
+            values: TemplateParametersReader::new(loaded),
             diagnostics: Vec::new(),
         };
         if loaded.config.tests.is_empty() {
@@ -152,7 +152,7 @@ impl Draft {
 
     /// What an upload needs: the buckets of every test, and nothing launched. Neither templates nor
     /// parameters are looked at, so that a project can be staged before it can be tested.
-    pub fn of_buckets(loaded: &Loaded, project_root: &Path, run_id: Uuid) -> Self {
+    pub fn of_buckets(loaded: &LoadedConfig, project_root: &Path, run_id: Uuid) -> Self {
         let tests = loaded.config.tests.iter().map(|(name, test)| {
             let mut artifact_places = places(test, test.regions.as_deref().unwrap_or_default());
             artifact_places.extend(places_of_artifacts(test));
@@ -245,20 +245,20 @@ impl TestDraft {
             prehooks: Vec::new(),
             posthooks: Vec::new(),
             limits: TestLimits::default(),
-            values: Values::default(),
+            values: TemplateParameters::default(),
             problems: Vec::new(),
         }
     }
 }
 
-struct Drafter<'a> {
-    loaded: &'a Loaded,
+struct PlanDrafter<'a> {
+    loaded: &'a LoadedConfig,
     run_id: Uuid,
-    values: ValuesReader<'a>,
+    values: TemplateParametersReader<'a>,
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Drafter<'_> {
+impl PlanDrafter<'_> {
     fn test(&mut self, name: &str, test: &TestConfig, templates: &Templates) -> Option<TestDraft> {
         let path = format!("tests.{name}");
         // Where other regions were asked for, a test may be left with none.
@@ -324,7 +324,7 @@ impl Drafter<'_> {
             return Ok(None);
         };
         let location = self.loaded.location(&format!("tests.{name}.role_name"));
-        match Role::parse(text) {
+        match StackRole::parse(text) {
             Ok(role) => Ok(Some(RoleDraft { role, location })),
             Err(error) => {
                 let diagnostic =
@@ -527,10 +527,10 @@ fn profile_of<'a>(test: &'a TestConfig, region: &str) -> &'a str {
         .map_or(DEFAULT_PROFILE, explicit_profile)
 }
 
-fn places(test: &TestConfig, regions: &[String]) -> Vec<Place> {
+fn places(test: &TestConfig, regions: &[String]) -> Vec<ProfileRegion> {
     let mut places = Vec::new();
     for region in regions {
-        let place = Place {
+        let place = ProfileRegion {
             region: region.clone(),
             profile: profile_of(test, region).to_owned(),
         };
@@ -541,23 +541,23 @@ fn places(test: &TestConfig, regions: &[String]) -> Vec<Place> {
     places
 }
 
-fn places_of_artifacts(test: &TestConfig) -> Vec<Place> {
+fn places_of_artifacts(test: &TestConfig) -> Vec<ProfileRegion> {
     places(test, test.artifact_regions.as_deref().unwrap_or_default())
 }
 
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::config::{self, Request};
+    use crate::config::{self, LoadRequest};
 
     pub const RUN: Uuid = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
 
     /// A project in a folder of its own.
-    pub struct Project {
+    pub struct TempProject {
         folder: tempfile::TempDir,
     }
 
-    impl Project {
+    impl TempProject {
         pub fn new(files: &[(&str, &str)]) -> Self {
             let folder = tempfile::tempdir().unwrap();
             for (path, text) in files {
@@ -573,16 +573,16 @@ pub mod tests {
         }
 
         /// As a run makes it; errors of templates come with those of the draft.
-        pub fn draft(&self) -> Result<(Draft, Vec<Diagnostic>), Vec<Diagnostic>> {
+        pub fn draft(&self) -> Result<(PlanDraft, Vec<Diagnostic>), Vec<Diagnostic>> {
             let root = self.folder.path();
-            let request = Request {
+            let request = LoadRequest {
                 project_root: root.to_owned(),
                 input_file: ".taskcat.yml".into(),
-                ..Request::default()
+                ..LoadRequest::default()
             };
             let loaded = config::load(&request)?;
-            let (templates, mut diagnostics) = Draft::templates(&loaded, root, false);
-            match Draft::new(&loaded, root, &templates, RUN) {
+            let (templates, mut diagnostics) = PlanDraft::templates(&loaded, root, false);
+            match PlanDraft::new(&loaded, root, &templates, RUN) {
                 Ok((draft, mut warnings)) => {
                     let problems = draft.problems();
                     diagnostics.retain(|diagnostic| !problems.contains(diagnostic));
@@ -619,9 +619,9 @@ pub mod tests {
                             Size: {Type: Number, Default: 3}\nResources: {}\n";
 
     /// A project of the two templates `t.yaml` and `u.yaml`, which declares nothing.
-    fn project(config: &[&str]) -> Project {
+    fn project(config: &[&str]) -> TempProject {
         let config = config.join("\n");
-        Project::new(&[
+        TempProject::new(&[
             (".taskcat.yml", &config),
             ("t.yaml", TEMPLATE),
             ("u.yaml", "Resources: {}\n"),
@@ -636,7 +636,7 @@ pub mod tests {
         }
     }
 
-    fn warned(config: &[&str], expect: &[&str]) -> Draft {
+    fn warned(config: &[&str], expect: &[&str]) -> PlanDraft {
         let project = project(config);
         let (draft, diagnostics) = project
             .draft()
@@ -737,14 +737,14 @@ pub mod tests {
             "  four: {template: u.yaml, role_name: x, stack_name: same}",
             "  five: {template: u.yaml, role_name: x, stack_name: same}",
         ]);
-        let loaded = config::load(&Request {
+        let loaded = config::load(&LoadRequest {
             project_root: project.root().to_owned(),
             input_file: ".taskcat.yml".into(),
-            ..Request::default()
+            ..LoadRequest::default()
         });
         let loaded = loaded.unwrap();
-        let (templates, _) = Draft::templates(&loaded, project.root(), false);
-        let (draft, warnings) = Draft::new(&loaded, project.root(), &templates, RUN).unwrap();
+        let (templates, _) = PlanDraft::templates(&loaded, project.root(), false);
+        let (draft, warnings) = PlanDraft::new(&loaded, project.root(), &templates, RUN).unwrap();
         assert_eq!(warnings, []);
         let problems: Vec<_> = draft
             .tests
@@ -867,7 +867,7 @@ pub mod tests {
 
     #[test]
     fn the_branch_is_asked_of_git_where_it_is_needed() {
-        let project = Project::new(&[
+        let project = TempProject::new(&[
             (
                 ".taskcat.yml",
                 "project: {name: p, template: t.yaml, regions: [us-east-1]}\n\

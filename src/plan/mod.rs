@@ -1,11 +1,11 @@
 //! Configuration and templates become a [`Plan`]: one [`StackPlan`] per test and region, fully
 //! resolved.
 //!
-//! It goes in steps, since AWS is asked in between: [`Draft::new`] checks everything that files can
-//! tell; its [`Draft::profiles`] are who must be asked for [`Identities`], its [`Draft::lookups`]
-//! what must be asked for [`Answers`]; [`Draft::build`] then gives the plan. Nothing here calls
-//! AWS: `aws` does, and `run` carries a plan out. [`Draft::forecast`] asks nobody and says what
-//! would become of every cell.
+//! It goes in steps, since AWS is asked in between: [`PlanDraft::new`] checks everything that files
+//! can tell; its [`PlanDraft::profiles`] are who must be asked for [`ProfileIdentities`], its
+//! [`PlanDraft::lookups`] what must be asked for [`LookupAnswers`]; [`PlanDraft::build`] then gives
+//! the plan. Nothing here calls AWS: `aws` does, and `run` carries a plan out.
+//! [`PlanDraft::forecast`] asks nobody and says what would become of every cell.
 
 mod bucket;
 mod build;
@@ -31,7 +31,7 @@ use crate::event::{self, CellId};
 use crate::mask::MASK;
 
 pub use build::PlanError;
-pub use draft::{Draft, OWN_TAGS, unknown_region};
+pub use draft::{OWN_TAGS, PlanDraft, unknown_region};
 pub use limits::TestLimits;
 pub use names::{auto_bucket_name, valid_stack_name};
 pub use profile_name::{
@@ -92,10 +92,10 @@ impl Plan {
 #[derive(Clone, Debug)]
 pub struct RefusedCell {
     /// As far as it is known; without an identity `account_id` is empty.
-    pub cell: event::Cell,
+    pub cell: event::PlannedCell,
     pub reason: String,
     /// Where its parameters are set.
-    pub places: Vec<event::FailurePlace>,
+    pub places: Vec<event::PredictedFailure>,
 }
 
 /// One test in one region.
@@ -156,8 +156,8 @@ impl StackPlan {
     }
 
     /// The cell as events tell of it, without secrets.
-    pub fn to_event(&self) -> event::Cell {
-        event::Cell {
+    pub fn to_event(&self) -> event::PlannedCell {
+        event::PlannedCell {
             id: self.cell.clone(),
             stack_name: self.stack_name.clone(),
             template: self.template.clone(),
@@ -168,8 +168,8 @@ impl StackPlan {
 }
 
 /// Parameters as events tell of them.
-fn shown(parameters: &[PlannedParameter]) -> Vec<event::Parameter> {
-    let shown = |it: &PlannedParameter| event::Parameter {
+fn shown(parameters: &[PlannedParameter]) -> Vec<event::CellParameter> {
+    let shown = |it: &PlannedParameter| event::CellParameter {
         key: it.key.clone(),
         value: it.shown().to_owned(),
     };
@@ -233,11 +233,11 @@ impl BucketKind {
 pub struct Lookup {
     pub profile: String,
     pub region: String,
-    pub question: Question,
+    pub question: LookupKind,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Question {
+pub enum LookupKind {
     /// EC2 DescribeAvailabilityZones with `state=available`.
     AvailabilityZones,
     /// SSM GetParameter, decrypted.
@@ -254,7 +254,7 @@ pub enum Question {
 }
 
 #[derive(Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum LookupAnswer {
     Text(String),
     /// A text that must not be shown.
     Secret(String),
@@ -271,11 +271,11 @@ pub struct AvailabilityZone {
 }
 
 /// What was asked and what came back; an error is the text that AWS, or the SDK, gave.
-pub type Answers = HashMap<Lookup, Result<Answer, String>>;
+pub type LookupAnswers = HashMap<Lookup, Result<LookupAnswer, String>>;
 
 /// Who a profile is, from STS GetCallerIdentity.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub struct ProfileIdentity {
     pub account_id: String,
     pub partition: String,
     /// Regions where the profile's tests run, in their order; the one in which STS has answered
@@ -294,4 +294,4 @@ pub struct ProfileRegions {
 }
 
 /// By names of profile and partition; an error names the profile and says why it is nobody.
-pub type Identities = BTreeMap<(String, String), Result<Identity, String>>;
+pub type ProfileIdentities = BTreeMap<(String, String), Result<ProfileIdentity, String>>;

@@ -1,10 +1,10 @@
 //! Where a draft's stacks and buckets go, and as what.
 
-use crate::config::Loaded;
+use crate::config::LoadedConfig;
 
 /// Where something happens, and whose credentials do it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct ProfileRegion {
     pub region: String,
     pub profile: String,
 }
@@ -19,7 +19,7 @@ pub(super) struct ProjectDraft {
 }
 
 impl ProjectDraft {
-    pub fn of(loaded: &Loaded) -> Self {
+    pub fn of(loaded: &LoadedConfig) -> Self {
         let project = &loaded.config.project;
         Self {
             name: project.name.clone().unwrap_or_default(),

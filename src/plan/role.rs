@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// A role that CloudFormation assumes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum StackRole {
     /// Its name, after its path if it has one: `deploy`, `ci/deploy`.
     Name(String),
     Arn {
@@ -15,7 +15,7 @@ pub enum Role {
 
 /// Why a `role_name` is none. Reads after the value.
 #[derive(Debug, PartialEq, Eq, Error)]
-pub enum NoRole {
+pub enum InvalidRole {
     #[error("is not the name of an IAM role (letters, digits and +=,.@_-, at most 64 of them)")]
     Name,
     #[error("has a path that IAM doesn't allow")]
@@ -35,12 +35,12 @@ pub enum NoRole {
 const MAX_NAME: usize = 64;
 const MAX_PATH: usize = 512;
 
-impl Role {
+impl StackRole {
     /// Reads the value of `role_name`.
     ///
     /// # Errors
     /// It is neither the name nor the ARN of a role.
-    pub fn parse(text: &str) -> Result<Self, NoRole> {
+    pub fn parse(text: &str) -> Result<Self, InvalidRole> {
         if !text.starts_with("arn:") {
             let name = text.strip_prefix('/').unwrap_or(text);
             check_name(name)?;
@@ -49,15 +49,15 @@ impl Role {
         let [_, partition, service, region, account, resource] =
             text.splitn(6, ':').collect::<Vec<_>>()[..]
         else {
-            return Err(NoRole::Arn);
+            return Err(InvalidRole::Arn);
         };
         let name = match (service, region, resource.split_once('/')) {
             ("iam", "", Some(("role", name))) => name,
-            ("sts", _, Some(("assumed-role", _))) => return Err(NoRole::Session),
-            _ => return Err(NoRole::Arn),
+            ("sts", _, Some(("assumed-role", _))) => return Err(InvalidRole::Session),
+            _ => return Err(InvalidRole::Arn),
         };
         if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(NoRole::Account);
+            return Err(InvalidRole::Account);
         }
         check_name(name)?;
         Ok(Self::Arn {
@@ -88,16 +88,20 @@ impl Role {
 }
 
 /// Checks a role's name with its path.
-fn check_name(text: &str) -> Result<(), NoRole> {
+fn check_name(text: &str) -> Result<(), InvalidRole> {
     let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
     let allowed = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
     if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(allowed) {
-        return Err(NoRole::Name);
+        return Err(InvalidRole::Name);
     }
     // With the slashes around it.
     let is_path =
         path.len() + 2 <= MAX_PATH && path.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
-    if is_path { Ok(()) } else { Err(NoRole::Path) }
+    if is_path {
+        Ok(())
+    } else {
+        Err(InvalidRole::Path)
+    }
 }
 
 #[cfg(test)]
@@ -107,7 +111,7 @@ mod tests {
     #[test]
     fn roles_are_names_or_arns() {
         let check = |text: &str, expect: Result<&str, &str>| {
-            let role = Role::parse(text).map_err(|error| error.to_string());
+            let role = StackRole::parse(text).map_err(|error| error.to_string());
             let arn = role.and_then(|role| role.arn("aws-cn", "123456789012"));
             assert_eq!(arn.as_deref().map_err(String::as_str), expect, "{text}");
         };

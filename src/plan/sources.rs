@@ -4,9 +4,11 @@
 use indexmap::IndexMap;
 
 use crate::catalog;
-use crate::event::{Gift, ParameterSource, ResourceSource, TemplateSource};
+use crate::event::{ParameterBinding, ParameterSource, ResourceSource, TemplateSource};
 use crate::mask::MASK;
-use crate::template::{self, Evaluator, Offline, Place, Template, Templates, Uses};
+use crate::template::{
+    self, Evaluator, OfflineEnvironment, ResourceUses, StackEnvironment, Template, Templates,
+};
 use crate::yaml::Node;
 
 /// All templates of the tests, nested ones too.
@@ -20,9 +22,9 @@ pub fn sources(templates: &Templates) -> Vec<TemplateSource> {
 fn source(template: &Template, templates: &Templates) -> TemplateSource {
     // Where a loop runs over a parameter, its default is as good a guess as any region.
     let partition = catalog::partition_of("us-east-1");
-    let place = Place::new("us-east-1", partition.name, partition.dns_suffix);
-    let (givens, world) = (IndexMap::new(), Offline(templates));
-    let evaluator = Evaluator::new(template, &place, &givens, &world);
+    let place = StackEnvironment::new("us-east-1", partition.name, partition.dns_suffix);
+    let (parameter_values, world) = (IndexMap::new(), OfflineEnvironment(templates));
+    let evaluator = Evaluator::new(template, &place, &parameter_values, &world);
     let parameters = template.parameters.iter().map(|it| {
         let default = it
             .default_text()
@@ -57,19 +59,23 @@ fn source(template: &Template, templates: &Templates) -> TemplateSource {
     }
 }
 
-fn resource(uses: Uses, child: Option<String>, templates: &Templates) -> ResourceSource {
+fn resource(uses: ResourceUses, child: Option<String>, templates: &Templates) -> ResourceSource {
     let nested = child.as_deref().and_then(|child| templates.get(child));
     let hides = |key: &str| {
         nested.is_some_and(|it| it.parameters.iter().any(|it| it.key == key && it.no_echo))
     };
-    let gift = |(key, gift): (String, template::Gift)| {
-        let gift = match gift {
-            template::Gift::Text(_) if hides(&key) => Gift::Value(MASK.to_owned()),
-            template::Gift::Text(text) => Gift::Value(text),
-            template::Gift::Parameter(name) => Gift::Ref(name),
-            template::Gift::MadeOf(names) => Gift::MadeOf(names.into_iter().collect()),
+    let binding = |(key, binding): (String, template::ParameterSourceExpression)| {
+        let binding = match binding {
+            template::ParameterSourceExpression::Text(_) if hides(&key) => {
+                ParameterBinding::Value(MASK.to_owned())
+            }
+            template::ParameterSourceExpression::Text(text) => ParameterBinding::Value(text),
+            template::ParameterSourceExpression::Parameter(name) => ParameterBinding::Ref(name),
+            template::ParameterSourceExpression::MadeOf(names) => {
+                ParameterBinding::MadeOf(names.into_iter().collect())
+            }
         };
-        (key, gift)
+        (key, binding)
     };
     ResourceSource {
         line: uses.at.line,
@@ -77,18 +83,18 @@ fn resource(uses: Uses, child: Option<String>, templates: &Templates) -> Resourc
         parameters: uses.parameters.into_iter().collect(),
         depends_on: uses.resources.into_iter().collect(),
         template: child,
-        gives: uses.gives.into_iter().map(gift).collect(),
+        gives: uses.gives.into_iter().map(binding).collect(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::draft::tests::Project;
+    use crate::plan::draft::tests::TempProject;
 
     #[test]
     fn a_template_and_the_one_that_it_nests() {
-        let project = Project::new(&[
+        let project = TempProject::new(&[
             (
                 ".taskcat.yml",
                 "project: {name: p, regions: [us-east-1]}\ntests: {t: {template: main.yaml, \

@@ -10,40 +10,40 @@ use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 
-use super::parameters::{Parameters, Source};
-use crate::config::{Loaded, Origin, ParameterValue, TestConfig, nearest};
+use super::parameters::{ParameterSourceText, TestParameters};
+use crate::config::{ConfiguredParameter, LoadedConfig, TestConfig, ValueOrigin, nearest};
 use crate::diagnostic::Diagnostic;
-use crate::template::{Note, Parameter, Template};
-use crate::yaml::{Node, Value};
+use crate::template::{FailureNote, Template, TemplateParameter};
+use crate::yaml::{Node, NodeValue};
 
 /// A test's parameters in the template's order.
 #[derive(Clone, Debug, Default)]
-pub struct Values {
-    pub parameters: Parameters,
+pub struct TemplateParameters {
+    pub parameters: TestParameters,
     /// Those that are not sent, since the template's default holds; a `getval` may ask for them.
     pub unsent: Vec<String>,
     /// Where each value is set, in the same order.
-    pub notes: Vec<Note>,
+    pub notes: Vec<FailureNote>,
 }
 
 /// Reads test after test.
-pub struct ValuesReader<'a> {
-    loaded: &'a Loaded,
+pub struct TemplateParametersReader<'a> {
+    loaded: &'a LoadedConfig,
     /// By key and origin: one value may be given to many tests.
-    given: IndexMap<(String, Option<Origin>), Given>,
+    given: IndexMap<(String, Option<ValueOrigin>), ConfiguredValue>,
 }
 
 /// What became of a configured value.
 #[derive(Default)]
-struct Given {
+struct ConfiguredValue {
     is_declared: bool,
     /// Templates that don't declare it.
     templates: BTreeSet<String>,
     nearest: Option<String>,
 }
 
-impl<'a> ValuesReader<'a> {
-    pub fn new(loaded: &'a Loaded) -> Self {
+impl<'a> TemplateParametersReader<'a> {
+    pub fn new(loaded: &'a LoadedConfig) -> Self {
         Self {
             loaded,
             given: IndexMap::new(),
@@ -56,7 +56,7 @@ impl<'a> ValuesReader<'a> {
         name: &str,
         test: &TestConfig,
         template: &Template,
-    ) -> (Values, Vec<Diagnostic>) {
+    ) -> (TemplateParameters, Vec<Diagnostic>) {
         self.note_given(name, test, template);
         let mut sources = Vec::new();
         let mut unsent = Vec::new();
@@ -68,7 +68,7 @@ impl<'a> ValuesReader<'a> {
                 (Some(value), _) => {
                     notes.push(set_by(&key, self.loaded.origin(&path(name, &key)), no_echo));
                     let location = self.loaded.location(&path(name, &key));
-                    sources.push(Source {
+                    sources.push(ParameterSourceText {
                         key,
                         values: configured(value, parameter),
                         no_echo,
@@ -81,12 +81,12 @@ impl<'a> ValuesReader<'a> {
                     }
                     let location = Some(template.location(default.at));
                     let message = format!("parameter {key} has its default here");
-                    notes.push(Note {
+                    notes.push(FailureNote {
                         message,
                         at: location.clone(),
                         is_secret: no_echo,
                     });
-                    sources.push(Source {
+                    sources.push(ParameterSourceText {
                         key,
                         values: parameter.default_texts(),
                         no_echo,
@@ -100,12 +100,12 @@ impl<'a> ValuesReader<'a> {
         if !missing.is_empty() {
             problems.push(self.missing(name, &missing, template));
         }
-        let parameters = Parameters::parse(sources).unwrap_or_else(|diagnostics| {
+        let parameters = TestParameters::parse(sources).unwrap_or_else(|diagnostics| {
             problems.extend(diagnostics);
-            Parameters::default()
+            TestParameters::default()
         });
         (
-            Values {
+            TemplateParameters {
                 parameters,
                 unsent,
                 notes,
@@ -147,14 +147,19 @@ impl<'a> ValuesReader<'a> {
         }
     }
 
-    fn missing(&self, name: &str, missing: &[&Parameter], template: &Template) -> Diagnostic {
+    fn missing(
+        &self,
+        name: &str,
+        missing: &[&TemplateParameter],
+        template: &Template,
+    ) -> Diagnostic {
         let list = missing
             .iter()
             .map(|parameter| parameter.key.as_str())
             .collect::<Vec<_>>()
             .join(", ");
         let file = &template.relative;
-        let declared = |parameter: &&Parameter| {
+        let declared = |parameter: &&TemplateParameter| {
             (
                 template.location(parameter.at),
                 format!("parameter {} has no default", parameter.key),
@@ -174,13 +179,13 @@ impl<'a> ValuesReader<'a> {
 }
 
 /// Where a configured value comes from.
-fn set_by(key: &str, origin: Option<&Origin>, is_secret: bool) -> Note {
-    let at = origin.and_then(Origin::location).cloned();
+fn set_by(key: &str, origin: Option<&ValueOrigin>, is_secret: bool) -> FailureNote {
+    let at = origin.and_then(ValueOrigin::location).cloned();
     let message = match (origin, &at) {
         (Some(origin), None) => format!("parameter {key} is set by {origin}"),
         _ => format!("parameter {key} is set here"),
     };
-    Note {
+    FailureNote {
         message,
         at,
         is_secret,
@@ -191,7 +196,7 @@ fn path(test: &str, key: &str) -> String {
     format!("tests.{test}.parameters.{key}")
 }
 
-fn configured(value: &ParameterValue, parameter: &Parameter) -> Vec<String> {
+fn configured(value: &ConfiguredParameter, parameter: &TemplateParameter) -> Vec<String> {
     let default = parameter.default_text();
     let accepted: Vec<&str> = parameter
         .allowed_values
@@ -200,22 +205,24 @@ fn configured(value: &ParameterValue, parameter: &Parameter) -> Vec<String> {
         .map(String::as_str)
         .collect();
     match value {
-        ParameterValue::List(items) => items.iter().map(|item| item.text(&accepted)).collect(),
-        ParameterValue::String(_) | ParameterValue::Bool(_) => vec![value.text(&accepted)],
+        ConfiguredParameter::List(items) => items.iter().map(|item| item.text(&accepted)).collect(),
+        ConfiguredParameter::String(_) | ConfiguredParameter::Bool(_) => {
+            vec![value.text(&accepted)]
+        }
     }
 }
 
 fn is_sent(default: &Node) -> bool {
-    matches!(default.value, Value::String(_) | Value::Sequence(_))
+    matches!(default.value, NodeValue::String(_) | NodeValue::Sequence(_))
 }
 
-fn dropped(key: &str, origin: Option<&Origin>, given: &Given) -> Diagnostic {
+fn dropped(key: &str, origin: Option<&ValueOrigin>, given: &ConfiguredValue) -> Diagnostic {
     let templates: Vec<&str> = given.templates.iter().map(String::as_str).collect();
     let why = match templates.as_slice() {
         [template] => format!("{template} does not declare it"),
         templates => format!("none of {} declares it", templates.join(", ")),
     };
-    let location = origin.and_then(Origin::location).cloned();
+    let location = origin.and_then(ValueOrigin::location).cloned();
     let from = match (origin, &location) {
         (Some(origin), None) => format!("{origin}: "),
         _ => String::new(),
@@ -233,8 +240,8 @@ fn dropped(key: &str, origin: Option<&Origin>, given: &Given) -> Diagnostic {
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::draft::tests::Project;
-    use crate::plan::{Answers, Identities, Identity};
+    use crate::plan::draft::tests::TempProject;
+    use crate::plan::{LookupAnswers, ProfileIdentities, ProfileIdentity};
 
     /// What is sent for these declarations and these configured parameters.
     fn check(declared: &str, configured: &str, expect: &[(&str, &str)]) {
@@ -243,19 +250,19 @@ mod tests {
             "project: {{name: p, template: t.yaml, regions: [us-east-1]}}\ntests: {{one: \
              {{parameters: {configured}}}}}\n"
         );
-        let project = Project::new(&[(".taskcat.yml", &config), ("t.yaml", &template)]);
+        let project = TempProject::new(&[(".taskcat.yml", &config), ("t.yaml", &template)]);
         let (draft, _) = project
             .draft()
             .unwrap_or_else(|errors| panic!("{declared} {configured}\n{errors:?}"));
         let regions = vec!["us-east-1".to_owned()];
-        let identity = Identity {
+        let identity = ProfileIdentity {
             account_id: "1".to_owned(),
             partition: "aws".to_owned(),
             regions,
         };
         let identities =
-            Identities::from([(("default".to_owned(), "aws".to_owned()), Ok(identity))]);
-        let (plan, _) = draft.build(&identities, &Answers::new()).unwrap();
+            ProfileIdentities::from([(("default".to_owned(), "aws".to_owned()), Ok(identity))]);
+        let (plan, _) = draft.build(&identities, &LookupAnswers::new()).unwrap();
         let sent: Vec<_> = plan.cells[0]
             .parameters
             .iter()

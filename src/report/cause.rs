@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::source::TemplatePlace;
-use crate::event::Parameter;
+use super::source::TemplateLocation;
+use crate::event::CellParameter;
 use crate::status::ResourceStatus;
 
 /// What failed first. Its text (`Display`) is one paragraph:
@@ -30,9 +30,9 @@ pub struct RootCause {
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub at: Option<Timestamp>,
     /// Where the template declares what failed.
-    pub source: Option<TemplatePlace>,
+    pub source: Option<TemplateLocation>,
     /// The values of the parameters that fed it; secrets are masked.
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<CellParameter>,
     /// What to do about it, where the cause is a well-known one.
     pub hint: Option<String>,
 }

@@ -3,16 +3,17 @@
 use std::iter;
 
 use super::text;
-use crate::event::{Change, ChangeDetail};
+use crate::event::{ReportedChange, ReportedChangeDetail};
 
 /// Of a property's value, in characters: what fits two of into a line.
 const LONGEST_VALUE: usize = 60;
 
 /// `4 changes: 2 to add, 1 to modify, 1 to replace`; nested stacks' changes count, the nested
 /// stacks themselves don't.
-pub fn summary(changes: &[Change]) -> String {
+pub fn summary(changes: &[ReportedChange]) -> String {
     let all = flat(changes);
-    let count = |test: fn(&Change) -> bool| all.iter().filter(|change| test(change)).count();
+    let count =
+        |test: fn(&ReportedChange) -> bool| all.iter().filter(|change| test(change)).count();
     let kinds = [
         (count(|it| it.action == "Add"), "to add"),
         (
@@ -41,14 +42,14 @@ pub fn summary(changes: &[Change]) -> String {
 }
 
 /// True where something is deleted or replaced, and data may go with it.
-pub fn is_destructive(changes: &[Change]) -> bool {
+pub fn is_destructive(changes: &[ReportedChange]) -> bool {
     flat(changes)
         .into_iter()
         .any(|it| it.action == "Remove" || is_replaced(it) || may_be_replaced(it))
 }
 
 /// The resources that are deleted, nested stacks' too: `Bucket (AWS::S3::Bucket) shop-bucket`.
-pub fn deleted(changes: &[Change]) -> Vec<String> {
+pub fn deleted(changes: &[ReportedChange]) -> Vec<String> {
     flat(changes)
         .into_iter()
         .filter(|it| it.action == "Remove")
@@ -57,7 +58,7 @@ pub fn deleted(changes: &[Change]) -> Vec<String> {
 }
 
 /// The resources that are, or may be, replaced.
-pub fn replaced(changes: &[Change]) -> Vec<String> {
+pub fn replaced(changes: &[ReportedChange]) -> Vec<String> {
     flat(changes)
         .into_iter()
         .filter(|it| is_replaced(it) || may_be_replaced(it))
@@ -65,7 +66,7 @@ pub fn replaced(changes: &[Change]) -> Vec<String> {
         .collect()
 }
 
-fn resource(change: &Change) -> String {
+fn resource(change: &ReportedChange) -> String {
     let physical_id = change.physical_id.as_deref().unwrap_or_default();
     format!(
         "{} ({}) {physical_id}",
@@ -77,23 +78,23 @@ fn resource(change: &Change) -> String {
 
 /// A line for each change, nested stacks' below theirs: a sign, the logical id, the type, and what
 /// changes in it. Below it a line for each property whose value is known, before and after.
-pub fn lines(changes: &[Change]) -> Vec<String> {
+pub fn lines(changes: &[ReportedChange]) -> Vec<String> {
     let mut rows = Vec::new();
     collect(changes, 0, &mut rows);
-    let width = |column: fn(&Row) -> &str| {
+    let width = |column: fn(&ChangeLine) -> &str| {
         rows.iter()
             .map(|row| column(row).chars().count())
             .max()
             .unwrap_or(0)
     };
     let (ids, kinds) = (width(|row| &row.id).min(60), width(|row| &row.kind).min(60));
-    let line = |row: &Row| {
+    let line = |row: &ChangeLine| {
         format!(
             "{:<9} {:<ids$}  {:<kinds$}  {}",
             row.sign, row.id, row.kind, row.what
         )
     };
-    let of_row = |row: &Row| {
+    let of_row = |row: &ChangeLine| {
         let values = row
             .values
             .iter()
@@ -105,7 +106,7 @@ pub fn lines(changes: &[Change]) -> Vec<String> {
     rows.iter().flat_map(of_row).collect()
 }
 
-struct Row {
+struct ChangeLine {
     sign: &'static str,
     id: String,
     kind: String,
@@ -114,14 +115,14 @@ struct Row {
     depth: usize,
 }
 
-fn collect(changes: &[Change], depth: usize, rows: &mut Vec<Row>) {
+fn collect(changes: &[ReportedChange], depth: usize, rows: &mut Vec<ChangeLine>) {
     for change in changes {
         let (valued, others): (Vec<_>, Vec<_>) = change
             .details
             .iter()
             .partition(|it| it.before.is_some() || it.after.is_some());
         let details: Vec<String> = others.into_iter().map(detail).collect();
-        rows.push(Row {
+        rows.push(ChangeLine {
             sign: sign(change),
             id: format!(
                 "{}{}",
@@ -138,7 +139,7 @@ fn collect(changes: &[Change], depth: usize, rows: &mut Vec<Row>) {
 }
 
 /// The action in a word, behind a character for those who skim.
-pub(super) fn sign(change: &Change) -> &'static str {
+pub(super) fn sign(change: &ReportedChange) -> &'static str {
     match change.action.as_str() {
         "Add" => "+ add",
         "Remove" => "- delete",
@@ -151,7 +152,7 @@ pub(super) fn sign(change: &Change) -> &'static str {
 }
 
 /// `Engine: mysql → postgres (replaces it)`
-fn values(detail: &ChangeDetail) -> String {
+fn values(detail: &ReportedChangeDetail) -> String {
     let told = |value: &Option<String>| {
         value.as_ref().map_or("–".to_owned(), |it| {
             text::shortened(&text::one_line(it), LONGEST_VALUE)
@@ -167,12 +168,12 @@ fn values(detail: &ChangeDetail) -> String {
 }
 
 /// `Engine (replaces it)`, `SubnetId (by Network)`
-fn detail(detail: &ChangeDetail) -> String {
+fn detail(detail: &ReportedChangeDetail) -> String {
     format!("{}{}", text::one_line(&detail.name), notes(detail))
 }
 
 /// ` (by Network, replaces it)`, or nothing.
-pub(super) fn notes(detail: &ChangeDetail) -> String {
+pub(super) fn notes(detail: &ReportedChangeDetail) -> String {
     let replaces = match detail.recreation.as_str() {
         "Always" => Some("replaces it".to_owned()),
         "Conditionally" => Some("may replace it".to_owned()),
@@ -187,18 +188,18 @@ pub(super) fn notes(detail: &ChangeDetail) -> String {
     }
 }
 
-fn is_replaced(change: &Change) -> bool {
+fn is_replaced(change: &ReportedChange) -> bool {
     change.replacement.as_deref() == Some("True")
 }
 
-fn may_be_replaced(change: &Change) -> bool {
+fn may_be_replaced(change: &ReportedChange) -> bool {
     change.replacement.as_deref() == Some("Conditional")
 }
 
 /// Without the nested stacks whose own changes are known.
-fn flat(changes: &[Change]) -> Vec<&Change> {
-    let within = |change| -> Vec<&Change> {
-        let change: &Change = change;
+fn flat(changes: &[ReportedChange]) -> Vec<&ReportedChange> {
+    let within = |change| -> Vec<&ReportedChange> {
+        let change: &ReportedChange = change;
         if change.nested.is_empty() {
             vec![change]
         } else {
@@ -212,25 +213,25 @@ fn flat(changes: &[Change]) -> Vec<&Change> {
 mod tests {
     use super::*;
 
-    fn change(action: &str, id: &str, kind: &str, replacement: &str) -> Change {
+    fn change(action: &str, id: &str, kind: &str, replacement: &str) -> ReportedChange {
         let replacement = Some(replacement.to_owned()).filter(|it| !it.is_empty());
         let (action, logical_id, resource_type) =
             (action.to_owned(), id.to_owned(), kind.to_owned());
-        Change {
+        ReportedChange {
             action,
             logical_id,
             resource_type,
             replacement,
-            ..Change::default()
+            ..ReportedChange::default()
         }
     }
 
-    fn changes() -> Vec<Change> {
-        let detail = |name: &str, recreation: &str, cause: Option<&str>| ChangeDetail {
+    fn changes() -> Vec<ReportedChange> {
+        let detail = |name: &str, recreation: &str, cause: Option<&str>| ReportedChangeDetail {
             name: name.to_owned(),
             recreation: recreation.to_owned(),
             cause: cause.map(str::to_owned),
-            ..ChangeDetail::default()
+            ..ReportedChangeDetail::default()
         };
         let mut queue = change("Modify", "Queue", "AWS::SQS::Queue", "False");
         queue.details = vec![
@@ -239,7 +240,7 @@ mod tests {
         ];
         let mut database = change("Modify", "Database", "AWS::RDS::DBInstance", "True");
         let value = |text: &str| Some(text.to_owned());
-        database.details = vec![ChangeDetail {
+        database.details = vec![ReportedChangeDetail {
             before: value("mysql"),
             after: value("postgres\u{1b}[2J"),
             ..detail("Engine", "Always", None)

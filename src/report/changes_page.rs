@@ -12,8 +12,8 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value};
 use serde::Serialize;
 
-use super::{Consumer, at_path, changes, replace, text};
-use crate::event::{CellId, Change, ChangeDetail, Happening, RunEvent};
+use super::{EventConsumer, at_path, changes, replace, text};
+use crate::event::{CellId, EventKind, ReportedChange, ReportedChangeDetail, RunEvent};
 
 const PAGE: &str = include_str!("changes.html");
 
@@ -40,12 +40,12 @@ struct StackChanges {
     /// Something is deleted or replaced.
     destructive: bool,
     warnings: Vec<String>,
-    changes: Vec<Change>,
+    changes: Vec<ReportedChange>,
 }
 
 /// A line of the page's table: a resource, or a property of the one above.
 #[derive(Serialize, Default)]
-struct Row {
+struct ChangeRow {
     sign: &'static str,
     id: String,
     kind: String,
@@ -63,7 +63,7 @@ struct StackView<'s> {
     change_set: &'s str,
     summary: &'s str,
     warnings: &'s [String],
-    rows: Vec<Row>,
+    rows: Vec<ChangeRow>,
 }
 
 #[derive(Serialize)]
@@ -84,7 +84,7 @@ impl ChangesPage {
         }
     }
 
-    fn add(&mut self, cell: &CellId, change_set: &str, changes: &[Change]) {
+    fn add(&mut self, cell: &CellId, change_set: &str, changes: &[ReportedChange]) {
         let name = self
             .names
             .iter()
@@ -141,10 +141,10 @@ impl ChangesPage {
     }
 }
 
-impl Consumer for ChangesPage {
+impl EventConsumer for ChangesPage {
     fn take(&mut self, event: &RunEvent) -> io::Result<()> {
-        match &event.happening {
-            Happening::RunStarted(started) => {
+        match &event.kind {
+            EventKind::RunStarted(started) => {
                 self.title = text::one_line(&started.project);
                 self.names = started
                     .cells
@@ -152,13 +152,13 @@ impl Consumer for ChangesPage {
                     .map(|it| (it.id.clone(), it.stack_name.clone()))
                     .collect();
             }
-            Happening::Warning {
+            EventKind::Warning {
                 cell: Some(cell),
                 message,
             } => {
                 self.warnings.push((cell.clone(), text::one_line(message)));
             }
-            Happening::ChangeSetCreated {
+            EventKind::ChangeSetCreated {
                 cell,
                 change_set,
                 changes,
@@ -167,7 +167,7 @@ impl Consumer for ChangesPage {
                 self.add(cell, change_set, changes);
                 return self.write();
             }
-            Happening::CellFinished {
+            EventKind::CellFinished {
                 cell,
                 reason: Some(reason),
                 ..
@@ -186,10 +186,10 @@ impl Consumer for ChangesPage {
     }
 }
 
-fn rows(changes: &[Change], depth: usize) -> Vec<Row> {
+fn rows(changes: &[ReportedChange], depth: usize) -> Vec<ChangeRow> {
     let mut rows = Vec::new();
     for change in changes {
-        rows.push(Row {
+        rows.push(ChangeRow {
             sign: changes::sign(change),
             id: format!(
                 "{}{}",
@@ -200,7 +200,7 @@ fn rows(changes: &[Change], depth: usize) -> Vec<Row> {
             notes: text::one_line(change.physical_id.as_deref().unwrap_or_default()),
             destructive: change.nested.is_empty()
                 && changes::is_destructive(std::slice::from_ref(change)),
-            ..Row::default()
+            ..ChangeRow::default()
         });
         rows.extend(change.details.iter().map(property));
         rows.extend(self::rows(&change.nested, depth + 1));
@@ -208,14 +208,14 @@ fn rows(changes: &[Change], depth: usize) -> Vec<Row> {
     rows
 }
 
-fn property(detail: &ChangeDetail) -> Row {
+fn property(detail: &ReportedChangeDetail) -> ChangeRow {
     let shown = |value: &Option<String>| {
         value
             .as_deref()
             .map(|it| text::clean(it).into_owned())
             .unwrap_or_default()
     };
-    Row {
+    ChangeRow {
         property: text::one_line(&detail.name),
         before: shown(&detail.before),
         after: shown(&detail.after),
@@ -223,6 +223,6 @@ fn property(detail: &ChangeDetail) -> Row {
             .trim_matches([' ', '(', ')'])
             .to_owned(),
         destructive: detail.recreation == "Always",
-        ..Row::default()
+        ..ChangeRow::default()
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Consumer, Error, at_path, replace};
+use super::{EventConsumer, ReportError, at_path, replace};
 use crate::event::RunEvent;
 use crate::input;
 
@@ -25,7 +25,7 @@ impl EventsFile {
     }
 }
 
-impl Consumer for EventsFile {
+impl EventConsumer for EventsFile {
     fn take(&mut self, event: &RunEvent) -> io::Result<()> {
         let mut line = serde_json::to_vec(event)?;
         line.push(b'\n');
@@ -48,8 +48,8 @@ pub fn write(events: &[RunEvent], path: &Path) -> io::Result<()> {
 }
 
 /// The events of a recorded run. A last line that was cut short is left out.
-pub fn read(path: &Path) -> Result<Vec<RunEvent>, Error> {
-    let bytes = input::read(path, input::RECORD).map_err(|source| Error::Read {
+pub fn read(path: &Path) -> Result<Vec<RunEvent>, ReportError> {
+    let bytes = input::read(path, input::RECORD).map_err(|source| ReportError::Read {
         path: path.into(),
         source,
     })?;
@@ -62,7 +62,7 @@ pub fn read(path: &Path) -> Result<Vec<RunEvent>, Error> {
             Ok(event) => events.push(event),
             Err(_) if !line.ends_with(b"\n") => break,
             Err(source) => {
-                return Err(Error::Event {
+                return Err(ReportError::Event {
                     path: path.into(),
                     line: index + 1,
                     source,
@@ -78,16 +78,16 @@ mod tests {
     use super::*;
     use crate::report::tests::fixture_path;
 
-    fn read_text(bytes: &[u8]) -> Result<Vec<RunEvent>, Error> {
+    fn read_text(bytes: &[u8]) -> Result<Vec<RunEvent>, ReportError> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
         read(file.path()).map_err(|error| match error {
-            Error::Event { line, source, .. } => Error::Event {
+            ReportError::Event { line, source, .. } => ReportError::Event {
                 path: "events.ndjson".into(),
                 line,
                 source,
             },
-            Error::Read { source, .. } => Error::Read {
+            ReportError::Read { source, .. } => ReportError::Read {
                 path: "events.ndjson".into(),
                 source,
             },

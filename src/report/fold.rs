@@ -8,13 +8,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::model::{
-    BucketEnd, BucketReport, CellReport, CellState, HookReport, LintReport, PackageReport, Run,
-    RunReport, SCHEMA_VERSION, StackReport, Teardown, Totals, Verdict, nested_stack_id,
-    seconds_between,
+    BucketReport, BucketState, CellReport, CellState, HookReport, LintReport, PackageReport,
+    ReportedRun, RunReport, RunVerdict, SCHEMA_VERSION, StackReport, TeardownState, Totals,
+    nested_stack_id, seconds_between,
 };
-use super::source::Sources;
+use super::source::TemplateSources;
 use super::{hint, root_cause};
-use crate::event::{Cell, CellId, Happening, Hook, Outcome, RunEvent, RunStarted, StackEvent};
+use crate::event::{
+    CellId, EventKind, Hook, Outcome, PlannedCell, RunEvent, RunStarted, StackEvent,
+};
 use crate::status::StackStatus;
 
 impl RunReport {
@@ -32,32 +34,32 @@ impl RunReport {
         let at = event.at;
         self.started_at.get_or_insert(at);
         self.finished_at = self.finished_at.max(Some(at));
-        self.decision.apply(at, &event.happening);
-        match &event.happening {
-            Happening::RunStarted(run) => self.start(run),
-            Happening::RunFinished(end) => self.run().finished = Some(end.clone()),
-            Happening::Interrupted { signal } => self.run().interrupted_by = Some(signal.clone()),
-            Happening::Warning {
+        self.decision.apply(at, &event.kind);
+        match &event.kind {
+            EventKind::RunStarted(run) => self.start(run),
+            EventKind::RunFinished(end) => self.run().finished = Some(end.clone()),
+            EventKind::Interrupted { signal } => self.run().interrupted_by = Some(signal.clone()),
+            EventKind::Warning {
                 cell: None,
                 message,
             } => self.warnings.push(message.clone()),
-            Happening::LintStarted { .. }
-            | Happening::LintFinding(_)
-            | Happening::LintFinished { .. } => {
-                self.lint.get_or_insert_default().apply(&event.happening);
+            EventKind::LintStarted { .. }
+            | EventKind::LintFinding(_)
+            | EventKind::LintFinished { .. } => {
+                self.lint.get_or_insert_default().apply(&event.kind);
             }
-            Happening::LintSkipped { reason } => {
+            EventKind::LintSkipped { reason } => {
                 self.lint = None;
                 self.warnings.push(reason.clone());
             }
-            Happening::PackageStarted { lambda } => {
+            EventKind::PackageStarted { lambda } => {
                 self.packages.retain(|package| package.lambda != *lambda);
                 self.packages.push(PackageReport {
                     lambda: lambda.clone(),
                     archive: None,
                 });
             }
-            Happening::PackageFinished { lambda, archive } => {
+            EventKind::PackageFinished { lambda, archive } => {
                 if let Some(package) = self
                     .packages
                     .iter_mut()
@@ -67,43 +69,43 @@ impl RunReport {
                     package.archive = Some(archive.clone());
                 }
             }
-            Happening::BucketCreating { bucket, .. }
-            | Happening::BucketCreated { bucket, .. }
-            | Happening::StagingMarked { bucket, .. }
-            | Happening::StagingReleased { bucket, .. }
-            | Happening::UploadStarted { bucket, .. }
-            | Happening::ObjectUploaded { bucket, .. }
-            | Happening::ObjectRemoved { bucket, .. }
-            | Happening::UploadFinished { bucket }
-            | Happening::BucketDeleted { bucket }
-            | Happening::BucketKept { bucket, .. }
-            | Happening::BucketDeleteFailed { bucket, .. } => {
-                self.bucket(bucket).apply(&event.happening)
+            EventKind::BucketCreating { bucket, .. }
+            | EventKind::BucketCreated { bucket, .. }
+            | EventKind::StagingMarked { bucket, .. }
+            | EventKind::StagingReleased { bucket, .. }
+            | EventKind::UploadStarted { bucket, .. }
+            | EventKind::ObjectUploaded { bucket, .. }
+            | EventKind::ObjectRemoved { bucket, .. }
+            | EventKind::UploadFinished { bucket }
+            | EventKind::BucketDeleted { bucket }
+            | EventKind::BucketKept { bucket, .. }
+            | EventKind::BucketDeleteFailed { bucket, .. } => {
+                self.bucket(bucket).apply(&event.kind)
             }
-            Happening::CellRetried { cell, reason, .. } => self.retry(cell, at, reason),
-            Happening::Warning {
+            EventKind::CellRetried { cell, reason, .. } => self.retry(cell, at, reason),
+            EventKind::Warning {
                 cell: Some(cell), ..
             }
-            | Happening::FailuresLocated { cell, .. }
-            | Happening::HookStarted { cell, .. }
-            | Happening::HookFinished { cell, .. }
-            | Happening::StackCreating { cell, .. }
-            | Happening::StackCreated { cell, .. }
-            | Happening::LaunchFailed { cell, .. }
-            | Happening::StackEvent { cell, .. }
-            | Happening::StackSettled { cell, .. }
-            | Happening::CellFinished { cell, .. }
-            | Happening::ChangeSetCreating { cell, .. }
-            | Happening::ChangeSetCreated { cell, .. }
-            | Happening::ChangeSetExecuted { cell, .. }
-            | Happening::ChangeSetLeft { cell, .. }
-            | Happening::ChangeSetDropped { cell, .. }
-            | Happening::StackDeleting { cell, .. }
-            | Happening::StackDeleted { cell, .. }
-            | Happening::StackDeleteFailed { cell, .. }
-            | Happening::StackKept { cell, .. }
-            | Happening::StackDeleteUnawaited { cell, .. } => {
-                self.cell(cell).apply(at, &event.happening)
+            | EventKind::FailuresLocated { cell, .. }
+            | EventKind::HookStarted { cell, .. }
+            | EventKind::HookFinished { cell, .. }
+            | EventKind::StackCreating { cell, .. }
+            | EventKind::StackCreated { cell, .. }
+            | EventKind::LaunchFailed { cell, .. }
+            | EventKind::StackEvent { cell, .. }
+            | EventKind::StackSettled { cell, .. }
+            | EventKind::CellFinished { cell, .. }
+            | EventKind::ChangeSetCreating { cell, .. }
+            | EventKind::ChangeSetCreated { cell, .. }
+            | EventKind::ChangeSetExecuted { cell, .. }
+            | EventKind::ChangeSetLeft { cell, .. }
+            | EventKind::ChangeSetDropped { cell, .. }
+            | EventKind::StackDeleting { cell, .. }
+            | EventKind::StackDeleted { cell, .. }
+            | EventKind::StackDeleteFailed { cell, .. }
+            | EventKind::StackKept { cell, .. }
+            | EventKind::StackDeleteUnawaited { cell, .. } => {
+                self.cell(cell).apply(at, &event.kind)
             }
         }
     }
@@ -135,7 +137,7 @@ impl RunReport {
         let buckets = self
             .buckets
             .iter()
-            .filter(|it| matches!(it.end, BucketEnd::DeleteFailed { .. }))
+            .filter(|it| matches!(it.end, BucketState::DeleteFailed { .. }))
             .count();
         let seen = stacks + buckets;
         let ends = self.runs.iter().filter_map(|run| run.finished.as_ref());
@@ -166,20 +168,20 @@ impl RunReport {
         self.interrupted_by = counting().find_map(|run| run.interrupted_by.clone());
     }
 
-    fn judge(&self) -> Verdict {
+    fn judge(&self) -> RunVerdict {
         let totals = &self.totals;
         if self.error.is_some() {
-            Verdict::Error
+            RunVerdict::Error
         } else if self.interrupted_by.is_some() || totals.interrupted > 0 {
-            Verdict::Interrupted
+            RunVerdict::Interrupted
         } else if totals.failed > 0 {
-            Verdict::Failed
+            RunVerdict::Failed
         } else if !self.has_ended() || totals.unfinished > 0 {
-            Verdict::Incomplete
+            RunVerdict::Incomplete
         } else if totals.left_behind > 0 {
-            Verdict::LeftBehind
+            RunVerdict::LeftBehind
         } else {
-            Verdict::Passed
+            RunVerdict::Passed
         }
     }
 
@@ -205,9 +207,9 @@ impl RunReport {
     /// A run begins. It may be a further one, whose cells then take the places of those that were
     /// tested before.
     fn start(&mut self, run: &RunStarted) {
-        self.runs.push(Run {
+        self.runs.push(ReportedRun {
             run_id: run.run_id.clone(),
-            ..Run::default()
+            ..ReportedRun::default()
         });
         if self.runs.len() > 1 {
             self.merged_runs = self.runs.iter().map(|run| run.run_id.clone()).collect();
@@ -218,7 +220,7 @@ impl RunReport {
         self.task = run.task;
         self.endpoint = run.endpoint.clone();
         self.simulated |= run.simulated;
-        let sources = Arc::new(Sources::new(&run.templates));
+        let sources = Arc::new(TemplateSources::new(&run.templates));
         for cell in &run.cells {
             let run = self.runs.len() - 1;
             let new = CellReport {
@@ -227,9 +229,9 @@ impl RunReport {
             };
             match self.positions.get(&cell.id) {
                 Some(position) => {
-                    let former = std::mem::replace(&mut self.cells[*position], new);
-                    let run_id = self.runs.get(former.run).map_or("", |run| &run.run_id);
-                    self.cells[*position].attempts = former.into_attempts(run_id);
+                    let previous = std::mem::replace(&mut self.cells[*position], new);
+                    let run_id = self.runs.get(previous.run).map_or("", |run| &run.run_id);
+                    self.cells[*position].attempts = previous.into_attempts(run_id);
                 }
                 None => {
                     self.positions.insert(cell.id.clone(), self.cells.len());
@@ -254,9 +256,9 @@ impl RunReport {
     }
 
     /// The run that is going on.
-    fn run(&mut self) -> &mut Run {
+    fn run(&mut self) -> &mut ReportedRun {
         if self.runs.is_empty() {
-            self.runs.push(Run::default());
+            self.runs.push(ReportedRun::default());
         }
         let last = self.runs.len() - 1;
         &mut self.runs[last]
@@ -282,7 +284,7 @@ impl RunReport {
     fn cell(&mut self, id: &CellId) -> &mut CellReport {
         let position = *self.positions.entry(id.clone()).or_insert_with(|| {
             let (stack_name, template, account_id) = (String::new(), String::new(), String::new());
-            let cell = Cell {
+            let cell = PlannedCell {
                 id: id.clone(),
                 stack_name,
                 template,
@@ -297,14 +299,14 @@ impl RunReport {
 }
 
 impl LintReport {
-    fn apply(&mut self, happening: &Happening) {
-        match happening {
-            Happening::LintStarted { templates } => self.templates = self.templates.max(*templates),
+    fn apply(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::LintStarted { templates } => self.templates = self.templates.max(*templates),
             // Each of several runs finds the same.
-            Happening::LintFinding(finding) if !self.findings.contains(finding) => {
+            EventKind::LintFinding(finding) if !self.findings.contains(finding) => {
                 self.findings.push(finding.clone())
             }
-            Happening::LintFinished { errors, warnings } => {
+            EventKind::LintFinished { errors, warnings } => {
                 let found = self.findings.iter().filter(|finding| finding.error).count();
                 self.errors = found.max(*errors);
                 self.warnings = (self.findings.len() - found).max(*warnings);
@@ -315,14 +317,14 @@ impl LintReport {
 }
 
 impl BucketReport {
-    fn apply(&mut self, happening: &Happening) {
-        match happening {
-            Happening::BucketCreating { region, .. } => self.region = Some(region.clone()),
-            Happening::BucketCreated { region, .. } => {
+    fn apply(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::BucketCreating { region, .. } => self.region = Some(region.clone()),
+            EventKind::BucketCreated { region, .. } => {
                 self.region = Some(region.clone());
                 self.created = true;
             }
-            Happening::UploadStarted {
+            EventKind::UploadStarted {
                 uploads,
                 unchanged,
                 removals,
@@ -332,12 +334,12 @@ impl BucketReport {
                 (self.uploads, self.unchanged, self.removals) = (*uploads, *unchanged, *removals);
                 self.bytes = *bytes;
             }
-            Happening::ObjectUploaded { .. } => self.uploaded += 1,
-            Happening::ObjectRemoved { .. } => self.removed += 1,
-            Happening::BucketDeleted { .. } => self.end = BucketEnd::Deleted,
-            Happening::BucketKept { why, .. } => self.end = BucketEnd::Kept { why: *why },
-            Happening::BucketDeleteFailed { reason, .. } => {
-                self.end = BucketEnd::DeleteFailed {
+            EventKind::ObjectUploaded { .. } => self.uploaded += 1,
+            EventKind::ObjectRemoved { .. } => self.removed += 1,
+            EventKind::BucketDeleted { .. } => self.end = BucketState::Deleted,
+            EventKind::BucketKept { why, .. } => self.end = BucketState::Kept { why: *why },
+            EventKind::BucketDeleteFailed { reason, .. } => {
+                self.end = BucketState::DeleteFailed {
                     reason: reason.clone(),
                 };
             }
@@ -347,12 +349,12 @@ impl BucketReport {
 }
 
 impl CellReport {
-    fn apply(&mut self, at: Timestamp, happening: &Happening) {
-        self.decision.apply(at, happening);
-        match happening {
-            Happening::Warning { message, .. } => self.warnings.push(message.clone()),
-            Happening::FailuresLocated { places, .. } => self.places = places.clone(),
-            Happening::HookStarted { hook, .. } => {
+    fn apply(&mut self, at: Timestamp, kind: &EventKind) {
+        self.decision.apply(at, kind);
+        match kind {
+            EventKind::Warning { message, .. } => self.warnings.push(message.clone()),
+            EventKind::FailuresLocated { places, .. } => self.places = places.clone(),
+            EventKind::HookStarted { hook, .. } => {
                 self.begin(at);
                 let hook = hook.clone();
                 self.hooks.push(HookReport {
@@ -363,28 +365,28 @@ impl CellReport {
                     output: None,
                 });
             }
-            Happening::HookFinished {
+            EventKind::HookFinished {
                 hook,
                 error,
                 output,
                 ..
             } => self.hook_finished(at, hook, error, output),
-            Happening::StackCreating { stack_name, .. }
-            | Happening::ChangeSetCreating { stack_name, .. } => {
+            EventKind::StackCreating { stack_name, .. }
+            | EventKind::ChangeSetCreating { stack_name, .. } => {
                 self.begin(at);
                 self.stack_name = stack_name.clone();
             }
-            Happening::StackCreated { stack_id, .. }
-            | Happening::ChangeSetCreated { stack_id, .. } => {
+            EventKind::StackCreated { stack_id, .. }
+            | EventKind::ChangeSetCreated { stack_id, .. } => {
                 self.begin(at);
                 self.stack_id = Some(stack_id.clone());
             }
-            Happening::LaunchFailed { reason, .. } => {
+            EventKind::LaunchFailed { reason, .. } => {
                 self.launch_error = Some(reason.clone());
                 self.finish(at, CellState::Failed);
             }
-            Happening::StackEvent { detail, .. } => self.stack_event(detail),
-            Happening::StackSettled {
+            EventKind::StackEvent { detail, .. } => self.stack_event(detail),
+            EventKind::StackSettled {
                 status,
                 reason,
                 outputs,
@@ -395,7 +397,7 @@ impl CellReport {
                 self.stack_status_reason = reason.clone();
                 self.outputs = outputs.clone();
             }
-            Happening::CellFinished {
+            EventKind::CellFinished {
                 outcome, reason, ..
             } => {
                 self.reason = reason.clone();
@@ -407,25 +409,25 @@ impl CellReport {
                 };
                 self.finish(at, state);
             }
-            Happening::StackDeleting { .. } => {
+            EventKind::StackDeleting { .. } => {
                 self.tearing_down = true;
-                self.teardown = Teardown::Deleting;
+                self.teardown = TeardownState::Deleting;
             }
-            Happening::StackDeleted { .. } => self.teardown = Teardown::Deleted,
-            Happening::StackDeleteFailed { reason, left, .. } => {
+            EventKind::StackDeleted { .. } => self.teardown = TeardownState::Deleted,
+            EventKind::StackDeleteFailed { reason, left, .. } => {
                 let reasons = left
                     .iter()
                     .filter_map(|it| it.reason.as_deref())
                     .chain([reason.as_str()]);
                 let hint = reasons.filter_map(hint::of).next();
-                self.teardown = Teardown::DeleteFailed {
+                self.teardown = TeardownState::DeleteFailed {
                     reason: reason.clone(),
                     left: left.clone(),
                     hint,
                 };
             }
-            Happening::StackKept { why, .. } => self.teardown = Teardown::Kept { why: *why },
-            Happening::StackDeleteUnawaited { .. } => self.teardown = Teardown::Unawaited,
+            EventKind::StackKept { why, .. } => self.teardown = TeardownState::Kept { why: *why },
+            EventKind::StackDeleteUnawaited { .. } => self.teardown = TeardownState::Unawaited,
             _ => {}
         }
     }
@@ -523,7 +525,7 @@ mod tests {
         let mut events = fixture(scenario);
         for event in &mut events {
             event.at += jiff::SignedDuration::from_hours(hours);
-            if let Happening::RunStarted(run) = &mut event.happening {
+            if let EventKind::RunStarted(run) = &mut event.kind {
                 run.run_id = run_id.to_owned();
             }
         }
@@ -531,7 +533,7 @@ mod tests {
     }
 
     fn only(mut events: Vec<RunEvent>, test: &str) -> Vec<RunEvent> {
-        if let Happening::RunStarted(run) = &mut events[0].happening {
+        if let EventKind::RunStarted(run) = &mut events[0].kind {
             run.cells.retain(|cell| &*cell.id.test == test);
         }
         let is_other = |event: &RunEvent| {
@@ -554,7 +556,7 @@ mod tests {
         let report = RunReport::from_events(vpc.iter().chain(&app));
         assert_eq!(
             (report.verdict, report.counts().as_str()),
-            (Verdict::Passed, "6 passed")
+            (RunVerdict::Passed, "6 passed")
         );
         assert_eq!(
             (
@@ -572,7 +574,7 @@ mod tests {
         let killed = &vpc[..vpc.len() - 1];
         assert_eq!(
             RunReport::from_events(killed.iter().chain(&app)).verdict,
-            Verdict::Incomplete
+            RunVerdict::Incomplete
         );
     }
 
@@ -609,7 +611,7 @@ mod tests {
         let report = RunReport::from_events(first.iter().chain(&second));
         assert_eq!(
             (report.verdict, report.counts().as_str()),
-            (Verdict::Passed, "6 passed")
+            (RunVerdict::Passed, "6 passed")
         );
         assert_eq!(
             attempts(&report),
@@ -624,7 +626,7 @@ mod tests {
         let report = RunReport::from_events(first.iter().chain(&second).chain(&third));
         assert_eq!(
             (report.verdict, report.counts().as_str()),
-            (Verdict::Failed, "1 failed, 5 passed")
+            (RunVerdict::Failed, "1 failed, 5 passed")
         );
         assert_eq!(attempts(&report).len(), 6);
     }
@@ -635,20 +637,20 @@ mod tests {
         let report = RunReport::from_events(first.iter().chain(&second));
         assert_eq!(
             (report.verdict, report.interrupted_by.as_deref()),
-            (Verdict::Passed, None)
+            (RunVerdict::Passed, None)
         );
         let part = only(again("passing", "two", 1), "app");
         let report = RunReport::from_events(first.iter().chain(&part));
         assert_eq!(
             (report.verdict, report.interrupted_by.as_deref()),
-            (Verdict::Interrupted, Some("SIGINT"))
+            (RunVerdict::Interrupted, Some("SIGINT"))
         );
         // What a run left behind stays there, whatever comes after.
         let (first, second) = (again("delete-failed", "one", 0), again("passing", "two", 1));
         let report = RunReport::from_events(first.iter().chain(&second));
         assert_eq!(
             (report.verdict, report.totals.left_behind),
-            (Verdict::LeftBehind, 1)
+            (RunVerdict::LeftBehind, 1)
         );
     }
 }

@@ -15,7 +15,7 @@ use rustix::fs::OFlags;
 
 use super::model::RunReport;
 use super::{at_path, events, write};
-use crate::event::{Happening, RunEvent, RunFinished, RunStarted};
+use crate::event::{EventKind, RunEvent, RunFinished, RunStarted};
 use crate::input;
 use crate::report_files::{LOCK, is_report};
 
@@ -111,10 +111,10 @@ impl Folder {
             left_behind: 0,
             error: Some(reason.to_owned()),
         };
-        let happenings = [Happening::RunStarted(run), Happening::RunFinished(finished)];
+        let kinds = [EventKind::RunStarted(run), EventKind::RunFinished(finished)];
         let events: Vec<RunEvent> = (1..)
-            .zip(happenings)
-            .map(|(seq, happening)| RunEvent { seq, at, happening })
+            .zip(kinds)
+            .map(|(seq, kind)| RunEvent { seq, at, kind })
             .collect();
         events::write(&events, &self.path.join("events.ndjson"))?;
         write(&RunReport::from_events(&events), &self.path)

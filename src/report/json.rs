@@ -12,10 +12,7 @@ pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
 
 /// The JSON Schema (2020-12) of `report.json`.
 pub fn schema() -> schemars::Schema {
-    schemars::generate::SchemaSettings::draft2020_12()
-        .for_serialize()
-        .into_generator()
-        .into_root_schema_for::<RunReport>()
+    crate::json_schema::of_output::<RunReport>()
 }
 
 #[cfg(test)]

@@ -155,7 +155,9 @@ fn case(report: &RunReport, cell: &CellReport) -> TestCase {
 
 fn status(cell: &CellReport) -> TestCaseStatus {
     let reruns = cell.attempts.iter().filter_map(rerun);
-    let Some(told) = Told::of(cell.state, cell.root_cause.as_ref(), cell.reason.as_deref()) else {
+    let Some(told) =
+        FailureElement::of(cell.state, cell.root_cause.as_ref(), cell.reason.as_deref())
+    else {
         let mut status = TestCaseStatus::success();
         status.add_reruns(reruns);
         return status;
@@ -171,7 +173,7 @@ fn status(cell: &CellReport) -> TestCaseStatus {
 
 /// An earlier attempt that didn't pass.
 fn rerun(attempt: &Attempt) -> Option<TestRerun> {
-    let told = Told::of(
+    let told = FailureElement::of(
         attempt.state,
         attempt.root_cause.as_ref(),
         attempt.reason.as_deref(),
@@ -185,7 +187,7 @@ fn rerun(attempt: &Attempt) -> Option<TestRerun> {
 }
 
 /// How a failure is told.
-struct Told {
+struct FailureElement {
     kind: NonSuccessKind,
     type_of: String,
     /// On one line.
@@ -193,7 +195,7 @@ struct Told {
     text: String,
 }
 
-impl Told {
+impl FailureElement {
     /// None of what passed.
     fn of(state: CellState, cause: Option<&RootCause>, reason: Option<&str>) -> Option<Self> {
         let (kind, type_of, fallback) = match state {

@@ -1,7 +1,7 @@
 //! What people and machines see of a run: every consumer of its events.
 //!
-//! `run`'s dispatcher hands each event to each [`Consumer`]. `events.ndjson` is written as the run
-//! goes; the other files are rendered from one [`RunReport`], the fold of the events, so that a
+//! `run`'s dispatcher hands each event to each [`EventConsumer`]. `events.ndjson` is written as the
+//! run goes; the other files are rendered from one [`RunReport`], the fold of the events, so that a
 //! recorded run renders the same again. The terminal is for those who watch. This module knows
 //! `event` only: never a step, never `run`.
 
@@ -37,7 +37,7 @@ pub use model::RunReport;
 
 /// One who is told of everything that happens in a run. One that fails is dropped by the
 /// dispatcher, with a warning that shows its error; the others go on.
-pub trait Consumer: Send {
+pub trait EventConsumer: Send {
     fn take(&mut self, event: &RunEvent) -> io::Result<()>;
 
     /// Called about once a second for as long as the run lasts, however little happens.
@@ -53,7 +53,7 @@ pub trait Consumer: Send {
 
 /// Why a recorded run could not be read.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ReportError {
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: InputError },
     #[error("{}:{line}: not an event of taskcat: {source}", path.display())]
@@ -64,10 +64,10 @@ pub enum Error {
     },
 }
 
-type Render = fn(&RunReport, &mut dyn Write) -> io::Result<()>;
+type RenderFile = fn(&RunReport, &mut dyn Write) -> io::Result<()>;
 
 /// The files that a run has one of.
-const FILES: [(&str, Render); 3] = [
+const FILES: [(&str, RenderFile); 3] = [
     ("index.html", html::render),
     ("junit.xml", junit::render),
     ("report.json", json::render),
@@ -75,7 +75,7 @@ const FILES: [(&str, Render); 3] = [
 
 /// The consumers that write the usual files to `directory`, which is made if need be. The report of
 /// an earlier run is removed: it must not pass for this one's.
-pub fn files(directory: &Path) -> io::Result<Vec<Box<dyn Consumer>>> {
+pub fn files(directory: &Path) -> io::Result<Vec<Box<dyn EventConsumer>>> {
     fs::create_dir_all(directory).map_err(|error| at_path(directory, error))?;
     FILES
         .iter()
@@ -151,7 +151,7 @@ struct ReportFiles {
 /// A run may be killed without warning; its report is then no older than this.
 const BETWEEN_WRITES: Duration = Duration::from_secs(15);
 
-impl Consumer for ReportFiles {
+impl EventConsumer for ReportFiles {
     fn take(&mut self, event: &RunEvent) -> io::Result<()> {
         self.report.apply(event);
         Ok(())
@@ -191,7 +191,7 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::Happening;
+    use crate::event::EventKind;
 
     pub const SCENARIOS: [&str; 8] = [
         "passing",
@@ -215,7 +215,7 @@ pub(crate) mod tests {
         events::read(&fixture_path(scenario)).unwrap()
     }
 
-    fn rendered(render: Render, report: &RunReport) -> String {
+    fn rendered(render: RenderFile, report: &RunReport) -> String {
         let mut out = Vec::new();
         render(report, &mut out).unwrap();
         String::from_utf8(out).unwrap()
@@ -360,7 +360,7 @@ pub(crate) mod tests {
     fn a_simulated_run_says_so_in_every_file_and_no_other_does() {
         let check = |simulated: bool| {
             let mut events = fixture("one-failed");
-            if let Happening::RunStarted(run) = &mut events[0].happening {
+            if let EventKind::RunStarted(run) = &mut events[0].kind {
                 (run.simulated, run.endpoint) = (simulated, None);
             }
             let directory = tempfile::tempdir().unwrap();
@@ -657,12 +657,12 @@ pub(crate) mod tests {
         let mut events = fixture("passing");
         events.truncate(60);
         let report = RunReport::from_events(&events);
-        assert_eq!(report.verdict, model::Verdict::Incomplete);
+        assert_eq!(report.verdict, model::RunVerdict::Incomplete);
         assert_eq!(report.counts(), "6 unfinished");
         assert!(
             !events
                 .iter()
-                .any(|event| matches!(event.happening, Happening::RunFinished(_)))
+                .any(|event| matches!(event.kind, EventKind::RunFinished(_)))
         );
         let page = rendered(html::render, &report);
         assert!(page.contains("The run did not end."));

@@ -12,10 +12,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::cause::RootCause;
-use super::source::Sources;
+use super::source::TemplateSources;
 use crate::event::{
-    Cell, CellId, FailurePlace, Happening, Hook, HookStage, KeptWhy, LeftResource, LintFinding,
-    Output, Parameter, RunFinished, StackEvent, Task,
+    CellId, CellParameter, EventKind, Hook, HookStage, KeepReason, LeftoverResource, LintFinding,
+    PlannedCell, PredictedFailure, RunFinished, RunTask, StackEvent, StackOutput,
 };
 use crate::status::StackStatus;
 
@@ -35,7 +35,7 @@ pub struct RunReport {
     pub merged_runs: Vec<String>,
     pub taskcat_version: String,
     #[serde(skip)]
-    pub task: Task,
+    pub task: RunTask,
     pub project: String,
     /// The endpoint that stood in for AWS, if any was given.
     pub endpoint: Option<String>,
@@ -46,7 +46,7 @@ pub struct RunReport {
     /// The last event's time.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub finished_at: Option<Timestamp>,
-    pub verdict: Verdict,
+    pub verdict: RunVerdict,
     /// What stopped the run before its cells.
     pub error: Option<String>,
     /// The signal that asked the run to stop.
@@ -64,14 +64,14 @@ pub struct RunReport {
     #[serde(skip)]
     pub(super) positions: HashMap<CellId, usize>,
     #[serde(skip)]
-    pub(super) runs: Vec<Run>,
+    pub(super) runs: Vec<ReportedRun>,
     #[serde(skip)]
-    pub(super) decision: Decision,
+    pub(super) decision: DecisionTime,
 }
 
 /// One of the runs that a report is of; mostly there is one alone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Run {
+pub(super) struct ReportedRun {
     pub run_id: String,
     /// What it found counts: not all of its cells have been tested again since.
     pub counts: bool,
@@ -82,7 +82,7 @@ pub(super) struct Run {
 /// What the run as a whole came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum RunVerdict {
     /// Every cell passed, and nothing is left that should be gone.
     Passed,
     /// At least one cell failed.
@@ -143,18 +143,18 @@ pub struct BucketReport {
     pub uploaded: usize,
     pub removed: usize,
     pub bytes: u64,
-    pub end: BucketEnd,
+    pub end: BucketState,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
-pub enum BucketEnd {
+pub enum BucketState {
     /// Nothing was said of its end.
     #[default]
     Unknown,
     Deleted,
     Kept {
-        why: KeptWhy,
+        why: KeepReason,
     },
     DeleteFailed {
         reason: String,
@@ -187,10 +187,10 @@ pub struct CellReport {
     pub finished_at: Option<Timestamp>,
     pub duration_seconds: Option<f64>,
     /// Secrets are masked.
-    pub parameters: Vec<Parameter>,
-    pub outputs: Vec<Output>,
+    pub parameters: Vec<CellParameter>,
+    pub outputs: Vec<StackOutput>,
     pub hooks: Vec<HookReport>,
-    pub teardown: Teardown,
+    pub teardown: TeardownState,
     pub warnings: Vec<String>,
     /// What it came to before, the first one first: in earlier runs, where this is the report of
     /// several, and in attempts that were retried.
@@ -210,30 +210,30 @@ pub struct CellReport {
     pub(super) tearing_down: bool,
     /// The run's templates.
     #[serde(skip)]
-    pub sources: Arc<Sources>,
+    pub sources: Arc<TemplateSources>,
     /// Which of the report's runs tested it last.
     #[serde(skip)]
     pub(super) run: usize,
     #[serde(skip)]
-    pub(super) decision: Decision,
+    pub(super) decision: DecisionTime,
     /// The places in the project's files of its possible causes of failure.
     #[serde(skip)]
-    pub(super) places: Vec<FailurePlace>,
+    pub(super) places: Vec<PredictedFailure>,
 }
 
 /// The time that a deployment waits for somebody's answer, which is not the deployment's.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Decision {
+pub(super) struct DecisionTime {
     /// Since when it is waited for.
     since: Option<Timestamp>,
     seconds: f64,
 }
 
-impl Decision {
-    pub fn apply(&mut self, at: Timestamp, happening: &Happening) {
-        match happening {
-            Happening::ChangeSetCreated { .. } => self.since = Some(at),
-            Happening::ChangeSetExecuted { .. } | Happening::ChangeSetDropped { .. } => {
+impl DecisionTime {
+    pub fn apply(&mut self, at: Timestamp, kind: &EventKind) {
+        match kind {
+            EventKind::ChangeSetCreated { .. } => self.since = Some(at),
+            EventKind::ChangeSetExecuted { .. } | EventKind::ChangeSetDropped { .. } => {
                 self.seconds += seconds_between(self.since.take(), Some(at)).unwrap_or_default();
             }
             _ => {}
@@ -300,7 +300,7 @@ pub struct HookReport {
 /// What became of a cell's stack after its verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
-pub enum Teardown {
+pub enum TeardownState {
     /// There was no stack, or the events say nothing of its deletion.
     #[default]
     None,
@@ -308,12 +308,12 @@ pub enum Teardown {
     Deleted,
     DeleteFailed {
         reason: String,
-        left: Vec<LeftResource>,
+        left: Vec<LeftoverResource>,
         /// What to do about it, where the cause is a well-known one.
         hint: Option<String>,
     },
     Kept {
-        why: KeptWhy,
+        why: KeepReason,
     },
     /// Its deletion was asked for and not awaited.
     Unawaited,
@@ -370,7 +370,7 @@ impl RunReport {
 }
 
 impl CellReport {
-    pub(super) fn new(cell: &Cell, sources: Arc<Sources>) -> Self {
+    pub(super) fn new(cell: &PlannedCell, sources: Arc<TemplateSources>) -> Self {
         Self {
             id: cell.id.clone(),
             state: CellState::Waiting,
@@ -389,7 +389,7 @@ impl CellReport {
             parameters: cell.parameters.clone(),
             outputs: Vec::new(),
             hooks: Vec::new(),
-            teardown: Teardown::None,
+            teardown: TeardownState::None,
             warnings: Vec::new(),
             attempts: Vec::new(),
             flaky: false,
@@ -399,14 +399,14 @@ impl CellReport {
             tearing_down: false,
             sources,
             run: 0,
-            decision: Decision::default(),
+            decision: DecisionTime::default(),
             places: Vec::new(),
         }
     }
 
     /// The cell as it was announced.
-    pub(super) fn to_event(&self) -> Cell {
-        Cell {
+    pub(super) fn to_event(&self) -> PlannedCell {
+        PlannedCell {
             id: self.id.clone(),
             stack_name: self.stack_name.clone(),
             template: self.template.clone(),
@@ -446,7 +446,7 @@ impl CellReport {
 
     /// True where the stack should be gone and is not.
     pub fn is_left_behind(&self) -> bool {
-        matches!(self.teardown, Teardown::DeleteFailed { .. })
+        matches!(self.teardown, TeardownState::DeleteFailed { .. })
     }
 
     /// The logical ids that lead from the cell's own stack to `stack_id`; empty for the cell's own.
@@ -479,10 +479,10 @@ pub fn hook_name(hook: &Hook) -> String {
 }
 
 /// Why something stays, as people read it.
-pub fn why_kept(why: KeptWhy) -> &'static str {
+pub fn why_kept(why: KeepReason) -> &'static str {
     match why {
-        KeptWhy::NoDelete => "--no-delete",
-        KeptWhy::KeepFailed => "--keep-failed",
+        KeepReason::NoDelete => "--no-delete",
+        KeepReason::KeepFailed => "--keep-failed",
     }
 }
 

@@ -15,8 +15,8 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use fancy_regex::Regex;
 use serde_json::Value;
 
-use super::Consumer;
-use crate::event::{Happening, RunEvent};
+use super::EventConsumer;
+use crate::event::{EventKind, RunEvent};
 
 /// Account ids, as a word of their own.
 static ACCOUNT: LazyLock<Regex> = LazyLock::new(|| {
@@ -54,22 +54,20 @@ impl Redaction {
     /// Knows everything that recorded events tell of.
     pub fn of(events: &[RunEvent]) -> Self {
         let mut redaction = Self::default();
-        events
-            .iter()
-            .for_each(|event| redaction.learn(&event.happening));
+        events.iter().for_each(|event| redaction.learn(&event.kind));
         redaction
     }
 
     /// The event with everything masked that is known by now.
     pub fn event(&mut self, event: RunEvent) -> RunEvent {
-        self.learn(&event.happening);
+        self.learn(&event.kind);
         let Ok(mut value) = serde_json::to_value(&event) else {
             return event;
         };
         self.value(&mut value);
         // Only texts have changed, so the value still reads as what it was.
         serde_json::from_value(value).unwrap_or(RunEvent {
-            happening: Happening::Warning {
+            kind: EventKind::Warning {
                 cell: None,
                 message: "an event could not be masked and was dropped".into(),
             },
@@ -78,19 +76,19 @@ impl Redaction {
     }
 
     /// Takes note of the accounts and buckets that an event names as such.
-    fn learn(&mut self, happening: &Happening) {
-        match happening {
-            Happening::RunStarted(run) => run
+    fn learn(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::RunStarted(run) => run
                 .cells
                 .iter()
                 .for_each(|cell| self.account(&cell.account_id)),
-            Happening::BucketCreating { bucket, .. }
-            | Happening::StagingMarked { bucket, .. }
-            | Happening::UploadStarted { bucket, .. }
-            | Happening::BucketDeleted { bucket }
-            | Happening::BucketKept { bucket, .. }
-            | Happening::BucketDeleteFailed { bucket, .. } => self.bucket(bucket),
-            Happening::StackEvent { detail, .. } if detail.resource_type == "AWS::S3::Bucket" => {
+            EventKind::BucketCreating { bucket, .. }
+            | EventKind::StagingMarked { bucket, .. }
+            | EventKind::UploadStarted { bucket, .. }
+            | EventKind::BucketDeleted { bucket }
+            | EventKind::BucketKept { bucket, .. }
+            | EventKind::BucketDeleteFailed { bucket, .. } => self.bucket(bucket),
+            EventKind::StackEvent { detail, .. } if detail.resource_type == "AWS::S3::Bucket" => {
                 detail.physical_id.iter().for_each(|id| self.bucket(id));
             }
             _ => {}
@@ -201,18 +199,18 @@ impl SharedRedaction {
 }
 
 /// A consumer that is told everything masked.
-pub struct Redacted {
-    inner: Box<dyn Consumer>,
+pub struct RedactedConsumer {
+    inner: Box<dyn EventConsumer>,
     redaction: SharedRedaction,
 }
 
-impl Redacted {
-    pub fn new(inner: Box<dyn Consumer>, redaction: SharedRedaction) -> Self {
+impl RedactedConsumer {
+    pub fn new(inner: Box<dyn EventConsumer>, redaction: SharedRedaction) -> Self {
         Self { inner, redaction }
     }
 }
 
-impl Consumer for Redacted {
+impl EventConsumer for RedactedConsumer {
     fn take(&mut self, event: &RunEvent) -> io::Result<()> {
         let event = self.redaction.event(event.clone());
         self.inner.take(&event)
@@ -291,7 +289,7 @@ mod tests {
     fn no_account_and_no_bucket_is_left_in_a_recorded_run() {
         for scenario in SCENARIOS {
             let events = fixture(scenario);
-            let Happening::RunStarted(run) = &events[0].happening else {
+            let EventKind::RunStarted(run) = &events[0].kind else {
                 panic!("{scenario}")
             };
             let accounts: Vec<&str> = run
@@ -301,8 +299,8 @@ mod tests {
                 .filter(|it| it.len() == 12)
                 .collect();
             assert!(!accounts.is_empty() || scenario == "hostile", "{scenario}");
-            let buckets = events.iter().filter_map(|event| match &event.happening {
-                Happening::UploadStarted { bucket, .. } => Some(bucket.as_str()),
+            let buckets = events.iter().filter_map(|event| match &event.kind {
+                EventKind::UploadStarted { bucket, .. } => Some(bucket.as_str()),
                 _ => None,
             });
             let mut redaction = Redaction::of(&events);

@@ -7,8 +7,8 @@
 use super::cause::{CauseKind, RootCause};
 use super::hint;
 use super::model::{CellReport, CellState, hook_name, nested_stack_id};
-use super::source::TemplatePlace;
-use crate::event::{Gift, HookStage, StackEvent};
+use super::source::TemplateLocation;
+use crate::event::{HookStage, ParameterBinding, StackEvent};
 use crate::status::{ResourceStatus, StackStatus};
 
 /// The root cause of a cell that has failed, or that was failing when it was stopped; none of any
@@ -43,7 +43,7 @@ pub fn of_cell(cell: &CellReport) -> Option<RootCause> {
     let (source, parameters) = match located {
         Some(place) => {
             let is_template = cell.sources.template_at(&place.file).is_some();
-            let place = TemplatePlace {
+            let place = TemplateLocation {
                 template: place.file.clone(),
                 line: place.line,
             };
@@ -84,13 +84,13 @@ fn of_nested_parameter(cell: &CellReport, path: &[&str], reason: &str) -> Option
         ));
     }
     Some(match given {
-        Some((key, Gift::Ref(outer))) if path.len() == 1 => {
+        Some((key, ParameterBinding::Ref(outer))) if path.len() == 1 => {
             format!(
                 "{id} gets {key} from the parameter {outer}: set that in `.taskcat.yml`, under \
                  `parameters` of the test"
             )
         }
-        Some((key, Gift::Value(_))) => {
+        Some((key, ParameterBinding::Value(_))) => {
             format!("change the value that {id} is given for {key} ({template}:{line})")
         }
         Some((key, _)) => format!("change what {id} is given for {key} ({template}:{line})"),
@@ -282,7 +282,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::event::{CellId, Happening, Hook, Outcome, RunEvent};
+    use crate::event::{CellId, EventKind, Hook, Outcome, RunEvent};
     use crate::report::RunReport;
 
     const ROOT: &str = "arn:aws:cloudformation:us-east-1:1:stack/root/1";
@@ -290,7 +290,7 @@ mod tests {
     /// One event a line: `stack | logical id | type | status | reason [| physical id]`. `stack` is
     /// the nested stack's path, `.` the cell's own; a line without logical id is about the stack
     /// itself. A line's number is its second.
-    fn events(lines: &str) -> Vec<Happening> {
+    fn events(lines: &str) -> Vec<EventKind> {
         let stack_id = |path: &str| {
             if path == "." {
                 ROOT.to_owned()
@@ -332,7 +332,7 @@ mod tests {
                 status: fields[3].into(),
                 reason: Some(fields[4].to_owned()).filter(|reason| !reason.is_empty()),
             };
-            Happening::StackEvent {
+            EventKind::StackEvent {
                 cell: cell(),
                 detail,
             }
@@ -354,30 +354,26 @@ mod tests {
     }
 
     /// The root cause of a cell that has `status` in the end, if any, and `outcome`.
-    fn cause(
-        mut happenings: Vec<Happening>,
-        status: Option<&str>,
-        outcome: Outcome,
-    ) -> Option<String> {
+    fn cause(mut kinds: Vec<EventKind>, status: Option<&str>, outcome: Outcome) -> Option<String> {
         if let Some(status) = status {
-            happenings.push(Happening::StackSettled {
+            kinds.push(EventKind::StackSettled {
                 cell: cell(),
                 status: status.into(),
                 reason: None,
                 outputs: vec![],
             });
         }
-        happenings.push(Happening::CellFinished {
+        kinds.push(EventKind::CellFinished {
             cell: cell(),
             outcome,
             reason: Some("the words of the verdict".into()),
         });
-        let stamp = |(seq, happening)| RunEvent {
+        let stamp = |(seq, kind)| RunEvent {
             seq: seq as u64,
             at: Timestamp::from_second(1000).unwrap(),
-            happening,
+            kind,
         };
-        let events: Vec<RunEvent> = happenings.into_iter().enumerate().map(stamp).collect();
+        let events: Vec<RunEvent> = kinds.into_iter().enumerate().map(stamp).collect();
         RunReport::from_events(&events).cells[0]
             .root_cause
             .as_ref()
@@ -536,14 +532,14 @@ mod tests {
             let mut shuffled = events.clone();
             let mut open: HashMap<CellId, Vec<usize>> = HashMap::new();
             for (at, event) in events.iter().enumerate() {
-                match &event.happening {
-                    Happening::StackEvent { cell, .. } => {
+                match &event.kind {
+                    EventKind::StackEvent { cell, .. } => {
                         open.entry(cell.clone()).or_default().push(at)
                     }
-                    Happening::StackSettled { cell, .. } | Happening::CellFinished { cell, .. } => {
+                    EventKind::StackSettled { cell, .. } | EventKind::CellFinished { cell, .. } => {
                         let places = open.remove(cell).unwrap_or_default();
                         for (to, from) in places.iter().zip(places.iter().rev()) {
-                            shuffled[*to].happening = events[*from].happening.clone();
+                            shuffled[*to].kind = events[*from].kind.clone();
                         }
                     }
                     _ => {}
@@ -581,14 +577,14 @@ mod tests {
     #[test]
     fn stacks_that_claim_to_hold_themselves_end() {
         let mut looped = events(". | Role | AWS::IAM::Role | CREATE_FAILED | no");
-        for happening in &mut looped {
-            let Happening::StackEvent { detail, .. } = happening else {
+        for kind in &mut looped {
+            let EventKind::StackEvent { detail, .. } = kind else {
                 unreachable!()
             };
             detail.stack_id = "loop".into();
         }
         let mut holder = events(". | Me | Stack | CREATE_IN_PROGRESS |");
-        let Happening::StackEvent { detail, .. } = &mut holder[0] else {
+        let EventKind::StackEvent { detail, .. } = &mut holder[0] else {
             unreachable!()
         };
         (detail.stack_id, detail.physical_id) = ("loop".into(), Some("loop".into()));
@@ -602,7 +598,7 @@ mod tests {
 
     #[test]
     fn where_there_was_no_stack() {
-        let launch = Happening::LaunchFailed {
+        let launch = EventKind::LaunchFailed {
             cell: cell(),
             reason: "Region is not enabled".into(),
             may_exist: false,
@@ -611,7 +607,7 @@ mod tests {
             cause(vec![launch], None, Outcome::Failed).as_deref(),
             Some("could not be launched: Region is not enabled")
         );
-        let hook = |stage| Happening::HookFinished {
+        let hook = |stage| EventKind::HookFinished {
             cell: cell(),
             hook: Hook {
                 stage,
@@ -620,9 +616,9 @@ mod tests {
             error: Some("exit code 1".into()),
             output: None,
         };
-        let check = |happenings, status, expect: &str| {
+        let check = |kinds, status, expect: &str| {
             assert_eq!(
-                cause(happenings, status, Outcome::Failed).as_deref(),
+                cause(kinds, status, Outcome::Failed).as_deref(),
                 Some(expect)
             );
         };

@@ -13,16 +13,16 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::event::{Gift, Parameter, ResourceSource, TemplateSource};
+use crate::event::{CellParameter, ParameterBinding, ResourceSource, TemplateSource};
 use crate::mask::MASK;
 
 /// The templates of a run, by their paths.
 #[derive(Clone, Debug, Default)]
-pub struct Sources(BTreeMap<String, TemplateSource>);
+pub struct TemplateSources(BTreeMap<String, TemplateSource>);
 
 /// A place in a template.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct TemplatePlace {
+pub struct TemplateLocation {
     /// The template's path relative to the project root.
     pub template: String,
     /// Counts from 1.
@@ -31,24 +31,24 @@ pub struct TemplatePlace {
 
 /// Where something is declared, and what fed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    pub place: TemplatePlace,
+pub struct ResourceOrigin {
+    pub place: TemplateLocation,
     /// Secrets are masked.
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<CellParameter>,
 }
 
 /// What is known of a parameter's value.
 #[derive(Clone)]
-enum Known {
+enum KnownValue {
     Value(String),
     /// It is made of these.
-    MadeOf(Vec<Parameter>),
+    MadeOf(Vec<CellParameter>),
 }
 
 /// A stack's parameters, by their keys.
-type Values = IndexMap<String, Known>;
+type KnownValues = IndexMap<String, KnownValue>;
 
-impl Sources {
+impl TemplateSources {
     pub fn new(templates: &[TemplateSource]) -> Self {
         Self(
             templates
@@ -93,17 +93,22 @@ impl Sources {
 
     /// Where the resource at the end of a path is declared, and what fed it. `given` are the
     /// parameters of the cell.
-    pub fn origin(&self, template: &str, given: &[Parameter], path: &[&str]) -> Option<Origin> {
+    pub fn origin(
+        &self,
+        template: &str,
+        given: &[CellParameter],
+        path: &[&str],
+    ) -> Option<ResourceOrigin> {
         let (source, resource) = self.resource(template, path)?;
         let values = self.values(template, given, &path[..path.len() - 1])?;
-        let mut parameters: Vec<Parameter> = Vec::new();
+        let mut parameters: Vec<CellParameter> = Vec::new();
         for key in &resource.parameters {
             let more = match values.get(key) {
-                Some(Known::Value(value)) => vec![Parameter {
+                Some(KnownValue::Value(value)) => vec![CellParameter {
                     key: key.clone(),
                     value: value.clone(),
                 }],
-                Some(Known::MadeOf(parts)) => parts.clone(),
+                Some(KnownValue::MadeOf(parts)) => parts.clone(),
                 None => Vec::new(),
             };
             more.into_iter().for_each(|it| {
@@ -112,16 +117,21 @@ impl Sources {
                 }
             });
         }
-        let place = TemplatePlace {
+        let place = TemplateLocation {
             template: source.template.clone(),
             line: resource.line,
         };
-        Some(Origin { place, parameters })
+        Some(ResourceOrigin { place, parameters })
     }
 
     /// What a message that refuses a whole stack speaks of: the parameters that it names, else a
     /// mapping or a resource.
-    pub fn named_in(&self, template: &str, given: &[Parameter], message: &str) -> Option<Origin> {
+    pub fn named_in(
+        &self,
+        template: &str,
+        given: &[CellParameter],
+        message: &str,
+    ) -> Option<ResourceOrigin> {
         static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
             Regex::new(
                 r"(?:[Pp]arameters?(?: name)?:? ?['\[]*|[\[,] ?|[Rr]esources? '?|references undefined resource |mapping for )(\w+)",
@@ -143,14 +153,14 @@ impl Sources {
         let parameters = parameters.filter_map(|(key, parameter)| {
             place.get_or_insert(parameter.line);
             match values.get(key)? {
-                Known::Value(value) => Some(Parameter {
+                KnownValue::Value(value) => Some(CellParameter {
                     key: key.clone(),
                     value: value.clone(),
                 }),
-                Known::MadeOf(_) => None,
+                KnownValue::MadeOf(_) => None,
             }
         });
-        let parameters: Vec<Parameter> = parameters.collect();
+        let parameters: Vec<CellParameter> = parameters.collect();
         let other = || {
             let resource = |name: &&str| source.resources.get(*name).map(|it| it.line);
             named.iter().find_map(|name| {
@@ -162,8 +172,8 @@ impl Sources {
             })
         };
         let line = place.or_else(other)?;
-        Some(Origin {
-            place: TemplatePlace {
+        Some(ResourceOrigin {
+            place: TemplateLocation {
                 template: source.template.clone(),
                 line,
             },
@@ -172,11 +182,16 @@ impl Sources {
     }
 
     /// The parameters of the stack to which a path leads.
-    fn values(&self, template: &str, given: &[Parameter], path: &[&str]) -> Option<Values> {
+    fn values(
+        &self,
+        template: &str,
+        given: &[CellParameter],
+        path: &[&str],
+    ) -> Option<KnownValues> {
         let mut source = self.0.get(template)?;
         let given = given
             .iter()
-            .map(|it| (it.key.clone(), Known::Value(it.value.clone())));
+            .map(|it| (it.key.clone(), KnownValue::Value(it.value.clone())));
         let mut values = with_defaults(source, given.collect());
         for id in path {
             let resource = source.resources.get(*id)?;
@@ -184,7 +199,7 @@ impl Sources {
             let given = resource
                 .gives
                 .iter()
-                .map(|(key, gift)| (key.clone(), received(gift, &values)));
+                .map(|(key, binding)| (key.clone(), received(binding, &values)));
             values = with_defaults(source, given.collect());
         }
         Some(values)
@@ -192,34 +207,37 @@ impl Sources {
 }
 
 /// The values with the defaults of those that weren't given, and without what isn't to be shown.
-fn with_defaults(source: &TemplateSource, mut values: Values) -> Values {
+fn with_defaults(source: &TemplateSource, mut values: KnownValues) -> KnownValues {
     for (key, parameter) in &source.parameters {
         if let (false, Some(default)) = (values.contains_key(key), &parameter.default) {
-            values.insert(key.clone(), Known::Value(default.clone()));
+            values.insert(key.clone(), KnownValue::Value(default.clone()));
         }
         if let (true, Some(value)) = (parameter.no_echo, values.get_mut(key)) {
-            *value = Known::Value(MASK.to_owned());
+            *value = KnownValue::Value(MASK.to_owned());
         }
     }
     values
 }
 
 /// What a nested stack's parameter gets of the outer stack's.
-fn received(gift: &Gift, outer: &Values) -> Known {
-    match gift {
-        Gift::Value(value) => Known::Value(value.clone()),
-        Gift::Ref(key) => outer.get(key).cloned().unwrap_or(Known::MadeOf(Vec::new())),
-        Gift::MadeOf(keys) => {
+fn received(binding: &ParameterBinding, outer: &KnownValues) -> KnownValue {
+    match binding {
+        ParameterBinding::Value(value) => KnownValue::Value(value.clone()),
+        ParameterBinding::Ref(key) => outer
+            .get(key)
+            .cloned()
+            .unwrap_or(KnownValue::MadeOf(Vec::new())),
+        ParameterBinding::MadeOf(keys) => {
             let parts = keys.iter().filter_map(|key| {
                 Some(match outer.get(key)? {
-                    Known::Value(value) => vec![Parameter {
+                    KnownValue::Value(value) => vec![CellParameter {
                         key: key.clone(),
                         value: value.clone(),
                     }],
-                    Known::MadeOf(parts) => parts.clone(),
+                    KnownValue::MadeOf(parts) => parts.clone(),
                 })
             });
-            Known::MadeOf(parts.flatten().collect())
+            KnownValue::MadeOf(parts.flatten().collect())
         }
     }
 }
@@ -228,7 +246,7 @@ fn received(gift: &Gift, outer: &Values) -> Known {
 mod tests {
     use super::*;
 
-    fn sources() -> Sources {
+    fn sources() -> TemplateSources {
         let templates = serde_json::json!([
             {
                 "template": "main.yaml",
@@ -259,19 +277,19 @@ mod tests {
                 }
             }
         ]);
-        Sources::new(&serde_json::from_value::<Vec<TemplateSource>>(templates).unwrap())
+        TemplateSources::new(&serde_json::from_value::<Vec<TemplateSource>>(templates).unwrap())
     }
 
-    fn given() -> Vec<Parameter> {
+    fn given() -> Vec<CellParameter> {
         [("Size", "large"), ("Secret", "****")]
-            .map(|(key, value)| Parameter {
+            .map(|(key, value)| CellParameter {
                 key: key.into(),
                 value: value.into(),
             })
             .to_vec()
     }
 
-    fn said(origin: Option<Origin>) -> String {
+    fn said(origin: Option<ResourceOrigin>) -> String {
         let Some(origin) = origin else {
             return "nothing".to_owned();
         };

@@ -21,12 +21,12 @@ pub struct Timeline<'a> {
     pub length: i64,
     /// The cell's stack, then its resources in the order in which they began; a nested stack's
     /// follow it.
-    pub rows: Vec<Row<'a>>,
+    pub rows: Vec<TimelineRow<'a>>,
 }
 
 /// A resource, or the cell's stack.
 #[derive(Clone, Debug)]
-pub struct Row<'a> {
+pub struct TimelineRow<'a> {
     /// The resource's logical id; a stack's name where nothing is known around the stack.
     pub name: &'a str,
     /// None for a stack that is not a resource of another.
@@ -34,7 +34,7 @@ pub struct Row<'a> {
     /// 0 is the cell's stack, 1 a resource of it.
     pub depth: u32,
     /// One after another, oldest first; none where CloudFormation said nothing that is known here.
-    pub bars: Vec<Bar>,
+    pub bars: Vec<TimelineBar>,
     /// It is on the path of those that waited for each other until the end, or until the failure.
     pub critical: bool,
     /// The position, in the cell's events, of the one that says most of it: its first failure, else
@@ -44,16 +44,16 @@ pub struct Row<'a> {
 
 /// One thing that was done to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bar {
-    pub phase: Phase,
+pub struct TimelineBar {
+    pub phase: TimelinePhase,
     pub begin: i64,
-    /// Where `end_state` is [`End::Open`], the timeline's.
+    /// Where `end_state` is [`BarEnd::Open`], the timeline's.
     pub end: i64,
-    pub end_state: End,
+    pub end_state: BarEnd,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub enum TimelinePhase {
     Create,
     Update,
     /// A stack returns to what it was.
@@ -62,7 +62,7 @@ pub enum Phase {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum BarEnd {
     Complete,
     Failed,
     /// It was given up because something else failed.
@@ -71,26 +71,26 @@ pub enum End {
     Open,
 }
 
-impl Bar {
+impl TimelineBar {
     /// What was done, as people read it: `created`, `update failed`.
     pub fn words(&self) -> &'static str {
         match (self.phase, self.end_state) {
-            (Phase::Create, End::Complete) => "created",
-            (Phase::Create, End::Failed) => "creation failed",
-            (Phase::Create, End::Cancelled) => "creation cancelled",
-            (Phase::Create, End::Open) => "creation not ended",
-            (Phase::Update, End::Complete) => "updated",
-            (Phase::Update, End::Failed) => "update failed",
-            (Phase::Update, End::Cancelled) => "update cancelled",
-            (Phase::Update, End::Open) => "update not ended",
-            (Phase::Rollback, End::Complete) => "rolled back",
-            (Phase::Rollback, End::Failed) => "rollback failed",
-            (Phase::Rollback, End::Cancelled) => "rollback cancelled",
-            (Phase::Rollback, End::Open) => "rollback not ended",
-            (Phase::Delete, End::Complete) => "deleted",
-            (Phase::Delete, End::Failed) => "deletion failed",
-            (Phase::Delete, End::Cancelled) => "deletion skipped",
-            (Phase::Delete, End::Open) => "deletion not ended",
+            (TimelinePhase::Create, BarEnd::Complete) => "created",
+            (TimelinePhase::Create, BarEnd::Failed) => "creation failed",
+            (TimelinePhase::Create, BarEnd::Cancelled) => "creation cancelled",
+            (TimelinePhase::Create, BarEnd::Open) => "creation not ended",
+            (TimelinePhase::Update, BarEnd::Complete) => "updated",
+            (TimelinePhase::Update, BarEnd::Failed) => "update failed",
+            (TimelinePhase::Update, BarEnd::Cancelled) => "update cancelled",
+            (TimelinePhase::Update, BarEnd::Open) => "update not ended",
+            (TimelinePhase::Rollback, BarEnd::Complete) => "rolled back",
+            (TimelinePhase::Rollback, BarEnd::Failed) => "rollback failed",
+            (TimelinePhase::Rollback, BarEnd::Cancelled) => "rollback cancelled",
+            (TimelinePhase::Rollback, BarEnd::Open) => "rollback not ended",
+            (TimelinePhase::Delete, BarEnd::Complete) => "deleted",
+            (TimelinePhase::Delete, BarEnd::Failed) => "deletion failed",
+            (TimelinePhase::Delete, BarEnd::Cancelled) => "deletion skipped",
+            (TimelinePhase::Delete, BarEnd::Open) => "deletion not ended",
         }
     }
 
@@ -99,7 +99,7 @@ impl Bar {
     }
 
     fn is_forward(&self) -> bool {
-        matches!(self.phase, Phase::Create | Phase::Update)
+        matches!(self.phase, TimelinePhase::Create | TimelinePhase::Update)
     }
 }
 
@@ -125,7 +125,7 @@ pub fn of_cell(cell: &CellReport) -> Option<Timeline<'_>> {
 }
 
 /// A row in the making, by its position among all.
-struct Lane<'a> {
+struct TimelineLane<'a> {
     stack_id: &'a str,
     /// None for a stack that no other's resource stands for.
     logical_id: Option<&'a str>,
@@ -133,11 +133,11 @@ struct Lane<'a> {
     /// The lane of the stack that it is in.
     parent: Option<usize>,
     children: Vec<usize>,
-    bars: Vec<Bar>,
+    bars: Vec<TimelineBar>,
     critical: bool,
 }
 
-impl Lane<'_> {
+impl TimelineLane<'_> {
     fn begin(&self) -> Option<i64> {
         self.bars.first().map(|bar| bar.begin)
     }
@@ -145,7 +145,7 @@ impl Lane<'_> {
     /// When it was there; later than anything else while it is not.
     fn end(&self) -> Option<i64> {
         let last = self.bars.iter().rfind(|bar| bar.is_forward())?;
-        Some(if last.end_state == End::Open {
+        Some(if last.end_state == BarEnd::Open {
             i64::MAX
         } else {
             last.end
@@ -156,7 +156,7 @@ impl Lane<'_> {
 /// One lane a resource, in the order of their first events. A nested stack's own events tell
 /// nothing that those of the resource that stands for it do not, so they count only where that
 /// resource is unknown.
-fn lanes(cell: &CellReport) -> Vec<Lane<'_>> {
+fn lanes(cell: &CellReport) -> Vec<TimelineLane<'_>> {
     let mut found: IndexMap<(&str, Option<&str>), Vec<usize>> = IndexMap::new();
     for (position, event) in cell.events.iter().enumerate() {
         let logical_id = (!event.is_of_stack()).then_some(&*event.logical_id);
@@ -190,7 +190,7 @@ fn lanes(cell: &CellReport) -> Vec<Lane<'_>> {
         .collect();
     let lane = |((stack_id, logical_id), events)| {
         let (parent, children, bars) = (None, Vec::new(), Vec::new());
-        Lane {
+        TimelineLane {
             stack_id,
             logical_id,
             events,
@@ -200,7 +200,7 @@ fn lanes(cell: &CellReport) -> Vec<Lane<'_>> {
             critical: false,
         }
     };
-    let mut lanes: Vec<Lane> = found.into_iter().map(lane).collect();
+    let mut lanes: Vec<TimelineLane> = found.into_iter().map(lane).collect();
     for (position, parent) in parents.into_iter().enumerate() {
         let Some(parent) = parent.filter(|parent| !is_within(&lanes, *parent, position)) else {
             continue;
@@ -212,7 +212,7 @@ fn lanes(cell: &CellReport) -> Vec<Lane<'_>> {
 }
 
 /// True if `lane` is `outer` or in it. Recorded events may claim that a stack is nested in itself.
-fn is_within(lanes: &[Lane], lane: usize, outer: usize) -> bool {
+fn is_within(lanes: &[TimelineLane], lane: usize, outer: usize) -> bool {
     let mut next = Some(lane);
     while let Some(at) = next {
         if at == outer {
@@ -224,29 +224,29 @@ fn is_within(lanes: &[Lane], lane: usize, outer: usize) -> bool {
 }
 
 /// The events of one resource, each with its time, as bars.
-fn bars<'a>(events: impl Iterator<Item = (i64, &'a StackEvent)>, length: i64) -> Vec<Bar> {
-    let mut bars: Vec<Bar> = Vec::new();
+fn bars<'a>(events: impl Iterator<Item = (i64, &'a StackEvent)>, length: i64) -> Vec<TimelineBar> {
+    let mut bars: Vec<TimelineBar> = Vec::new();
     for (at, event) in events {
         let Some((phase, end)) = read_status(event) else {
             continue;
         };
         match bars.last_mut() {
-            Some(bar) if bar.end_state == End::Open && bar.phase == phase => {
+            Some(bar) if bar.end_state == BarEnd::Open && bar.phase == phase => {
                 (bar.end, bar.end_state) = (at, end)
             }
             // An end that was told before.
-            Some(bar) if end != End::Open && (bar.phase, bar.end_state) == (phase, end) => {}
+            Some(bar) if end != BarEnd::Open && (bar.phase, bar.end_state) == (phase, end) => {}
             last => {
-                if let Some(bar) = last.filter(|bar| bar.end_state == End::Open) {
+                if let Some(bar) = last.filter(|bar| bar.end_state == BarEnd::Open) {
                     // A stack that is rolled back may never have had a status that says FAILED.
-                    let given_up = if phase == Phase::Rollback {
-                        End::Failed
+                    let given_up = if phase == TimelinePhase::Rollback {
+                        BarEnd::Failed
                     } else {
-                        End::Cancelled
+                        BarEnd::Cancelled
                     };
                     (bar.end, bar.end_state) = (at, given_up);
                 }
-                bars.push(Bar {
+                bars.push(TimelineBar {
                     phase,
                     begin: at,
                     end: at,
@@ -255,35 +255,35 @@ fn bars<'a>(events: impl Iterator<Item = (i64, &'a StackEvent)>, length: i64) ->
             }
         }
     }
-    for bar in bars.iter_mut().filter(|bar| bar.end_state == End::Open) {
+    for bar in bars.iter_mut().filter(|bar| bar.end_state == BarEnd::Open) {
         bar.end = length;
     }
     bars
 }
 
 /// What a status says is done, and how that ended; none for one that says nothing of either.
-fn read_status(event: &StackEvent) -> Option<(Phase, End)> {
+fn read_status(event: &StackEvent) -> Option<(TimelinePhase, BarEnd)> {
     let status = &event.status;
     let phase = match status.operation()? {
-        Operation::Rollback => Phase::Rollback,
-        Operation::Create | Operation::Import => Phase::Create,
-        Operation::Update => Phase::Update,
-        Operation::Delete => Phase::Delete,
+        Operation::Rollback => TimelinePhase::Rollback,
+        Operation::Create | Operation::Import => TimelinePhase::Create,
+        Operation::Update => TimelinePhase::Update,
+        Operation::Delete => TimelinePhase::Delete,
     };
     let reason = event.reason.as_deref().unwrap_or_default().trim_start();
     let is_cancelled = reason.starts_with("Resource ") && reason.contains(" cancelled");
     let end = match status {
-        _ if status.is_in_progress() => End::Open,
-        _ if status.is_complete() => End::Complete,
-        _ if status.is_skipped() || is_cancelled => End::Cancelled,
-        _ if status.is_failed() => End::Failed,
+        _ if status.is_in_progress() => BarEnd::Open,
+        _ if status.is_complete() => BarEnd::Complete,
+        _ if status.is_skipped() || is_cancelled => BarEnd::Cancelled,
+        _ if status.is_failed() => BarEnd::Failed,
         _ => return None,
     };
     Some((phase, end))
 }
 
 /// Walks back from what failed, or from what ended last, to what each had to wait for.
-fn mark_critical(cell: &CellReport, lanes: &mut [Lane]) {
+fn mark_critical(cell: &CellReport, lanes: &mut [TimelineLane]) {
     let mut next = end_of_path(cell, lanes);
     while let Some(at) = next {
         // Times that contradict each other must not lead around for ever.
@@ -302,7 +302,7 @@ fn mark_critical(cell: &CellReport, lanes: &mut [Lane]) {
 }
 
 /// The resource of the root cause, else the cell's own that ended last.
-fn end_of_path(cell: &CellReport, lanes: &[Lane]) -> Option<usize> {
+fn end_of_path(cell: &CellReport, lanes: &[TimelineLane]) -> Option<usize> {
     let resources = || (0..lanes.len()).filter(|lane| lanes[*lane].logical_id.is_some());
     let is_cause = |lane: usize| {
         let cause = cell.root_cause.as_ref()?.event_id.as_deref()?;
@@ -322,7 +322,7 @@ fn end_of_path(cell: &CellReport, lanes: &[Lane]) -> Option<usize> {
         .or_else(|| last_ended(lanes, resources().filter(is_outermost)))
 }
 
-fn last_ended(lanes: &[Lane], among: impl Iterator<Item = usize>) -> Option<usize> {
+fn last_ended(lanes: &[TimelineLane], among: impl Iterator<Item = usize>) -> Option<usize> {
     let ended =
         among.filter_map(|lane| Some((lanes[lane].end()?, Reverse(lanes[lane].begin()), lane)));
     ended
@@ -332,7 +332,7 @@ fn last_ended(lanes: &[Lane], among: impl Iterator<Item = usize>) -> Option<usiz
 
 /// What `at` waited for: one of its own stack, or, as for the first in a nested stack, what that
 /// stack waited for.
-fn waited_for(cell: &CellReport, lanes: &mut [Lane], at: usize) -> Option<usize> {
+fn waited_for(cell: &CellReport, lanes: &mut [TimelineLane], at: usize) -> Option<usize> {
     let mut at = at;
     loop {
         if let Some(found) = predecessor(cell, lanes, at) {
@@ -345,7 +345,7 @@ fn waited_for(cell: &CellReport, lanes: &mut [Lane], at: usize) -> Option<usize>
 
 /// Of those in the same stack that had ended when `at` began, the last: of those that it depends on
 /// by the template, or of all where the template is not known.
-fn predecessor(cell: &CellReport, lanes: &[Lane], at: usize) -> Option<usize> {
+fn predecessor(cell: &CellReport, lanes: &[TimelineLane], at: usize) -> Option<usize> {
     let lane = &lanes[at];
     let begin = lane.begin()?;
     let mut path = cell.path_of(lane.stack_id);
@@ -369,9 +369,9 @@ fn predecessor(cell: &CellReport, lanes: &[Lane], at: usize) -> Option<usize> {
 /// The rows of a lane and of all that is nested in it.
 fn push_rows<'a>(
     cell: &'a CellReport,
-    lanes: &[Lane<'a>],
+    lanes: &[TimelineLane<'a>],
     outermost: usize,
-    rows: &mut Vec<Row<'a>>,
+    rows: &mut Vec<TimelineRow<'a>>,
 ) {
     let mut open = vec![(outermost, 0)];
     while let Some((position, depth)) = open.pop() {
@@ -383,7 +383,7 @@ fn push_rows<'a>(
         };
         let failed = events().find(|(_, event)| event.status.is_failed());
         if let Some((event, detail)) = failed.or_else(|| events().next_back()) {
-            rows.push(Row {
+            rows.push(TimelineRow {
                 name: lane.logical_id.unwrap_or(&detail.stack_name),
                 resource_type: lane.logical_id.map(|_| &*detail.resource_type),
                 depth,
@@ -402,7 +402,7 @@ mod tests {
 
     use super::*;
     use crate::event::{
-        Cell, CellId, Happening, Outcome, ResourceSource, RunEvent, RunStarted, Task,
+        CellId, EventKind, Outcome, PlannedCell, ResourceSource, RunEvent, RunStarted, RunTask,
         TemplateSource,
     };
     use crate::report::RunReport;
@@ -412,7 +412,7 @@ mod tests {
     /// One event a line: `second | stack | logical id | status [| reason]`. `stack` is the nested
     /// stack's path, `.` the cell's own; a line without logical id is about the stack itself; a
     /// logical id in brackets is a nested stack's.
-    fn event((number, line): (usize, &str)) -> Happening {
+    fn event((number, line): (usize, &str)) -> EventKind {
         let fields: Vec<&str> = line.split('|').map(str::trim).collect();
         let stack_id = |path: &str| {
             if path == "." {
@@ -455,7 +455,7 @@ mod tests {
             status: status.into(),
             reason: fields.get(4).map(|reason| (*reason).to_owned()),
         };
-        Happening::StackEvent { cell: id(), detail }
+        EventKind::StackEvent { cell: id(), detail }
     }
 
     fn id() -> CellId {
@@ -493,45 +493,46 @@ mod tests {
 
     /// The rows as text; `*` marks the critical path.
     fn rows(templates: Vec<TemplateSource>, lines: &str, outcome: Outcome) -> Vec<String> {
-        let cell = Cell {
+        let cell = PlannedCell {
             id: id(),
             stack_name: String::new(),
             template: "main".into(),
             account_id: String::new(),
             parameters: Vec::new(),
         };
-        let mut happenings = vec![Happening::RunStarted(RunStarted {
+        let mut kinds = vec![EventKind::RunStarted(RunStarted {
             run_id: String::new(),
             taskcat_version: String::new(),
-            task: Task::Test,
+            task: RunTask::Test,
             project: String::new(),
             endpoint: None,
             simulated: false,
             templates,
             cells: vec![cell],
         })];
-        happenings.extend(
+        kinds.extend(
             lines
                 .lines()
                 .filter(|line| !line.trim().is_empty())
                 .enumerate()
                 .map(event),
         );
-        happenings.push(Happening::CellFinished {
+        kinds.push(EventKind::CellFinished {
             cell: id(),
             outcome,
             reason: None,
         });
-        let stamp = |(seq, happening)| RunEvent {
+        let stamp = |(seq, kind)| RunEvent {
             seq: seq as u64,
             at: Timestamp::UNIX_EPOCH,
-            happening,
+            kind,
         };
-        let events: Vec<RunEvent> = happenings.into_iter().enumerate().map(stamp).collect();
+        let events: Vec<RunEvent> = kinds.into_iter().enumerate().map(stamp).collect();
         let report = RunReport::from_events(&events);
-        let row = |row: &Row| {
-            let bar =
-                |bar: &Bar| format!("{}-{} {}", bar.begin / 1000, bar.end / 1000, bar.words());
+        let row = |row: &TimelineRow| {
+            let bar = |bar: &TimelineBar| {
+                format!("{}-{} {}", bar.begin / 1000, bar.end / 1000, bar.words())
+            };
             let bars = row.bars.iter().map(bar).collect::<Vec<_>>().join(", ");
             let (indent, mark) = (
                 "  ".repeat(row.depth as usize),

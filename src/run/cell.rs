@@ -5,21 +5,21 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::deletion::{self, DeletionOptions};
-use super::limits::Limits;
+use super::limits::LaunchLimits;
 use super::retry;
-use super::stop::Waited;
-use super::{Context, Settings};
+use super::stop::WaitOutcome;
+use super::{RunSettings, StepContext};
 use crate::duration::HumanDuration;
-use crate::event::{CellId, Happening, Hook, HookStage, KeptWhy, Outcome};
+use crate::event::{CellId, EventKind, Hook, HookStage, KeepReason, Outcome};
 use crate::launch::hook::{self, HookInput, HookOutput};
 use crate::launch::launch;
 use crate::plan::{HookPlan, StackPlan};
-use crate::stage::bucket::Bucket;
+use crate::stage::bucket::StagingBucket;
 use crate::status::StackStatus;
-use crate::watch::{Settled, Watcher};
+use crate::watch::{SettledStack, Watcher};
 
 /// How a cell ended, and why it did not pass.
-pub(super) struct Verdict {
+pub(super) struct CellVerdict {
     pub outcome: Outcome,
     pub reason: Option<String>,
     /// It failed for this reason, which is AWS's and may pass.
@@ -29,10 +29,10 @@ pub(super) struct Verdict {
 /// Takes one cell through everything. Whatever goes wrong ends this cell alone, and never before
 /// its stack is dealt with.
 pub(super) async fn run_cell(
-    context: &Context<'_>,
-    limits: &Limits,
+    context: &StepContext<'_>,
+    limits: &LaunchLimits,
     plan: &StackPlan,
-    bucket: &Bucket,
+    bucket: &StagingBucket,
 ) {
     let permit = context
         .stop
@@ -42,7 +42,7 @@ pub(super) async fn run_cell(
     loop {
         let mut stack = None;
         let verdict = match &permit {
-            None => Verdict::interrupted(context),
+            None => CellVerdict::interrupted(context),
             Some(_) => test(context, plan, bucket, &mut stack).await,
         };
         let retried = match &verdict.transient {
@@ -63,7 +63,7 @@ pub(super) async fn run_cell(
 /// Deletes what a failed attempt has created, so that a fresh stack may take its name. Returns
 /// whether it could.
 async fn retry(
-    context: &Context<'_>,
+    context: &StepContext<'_>,
     plan: &StackPlan,
     stack: Option<&mut Watcher>,
     attempt: u32,
@@ -80,7 +80,7 @@ async fn retry(
     };
     if is_deleted {
         let reason = reason.to_owned();
-        context.events.send(Happening::CellRetried {
+        context.events.send(EventKind::CellRetried {
             cell: cell.clone(),
             attempt,
             reason,
@@ -89,15 +89,20 @@ async fn retry(
     is_deleted
 }
 
-async fn finish(context: &Context<'_>, plan: &StackPlan, verdict: Verdict, stack: Option<Watcher>) {
-    let Verdict {
+async fn finish(
+    context: &StepContext<'_>,
+    plan: &StackPlan,
+    verdict: CellVerdict,
+    stack: Option<Watcher>,
+) {
+    let CellVerdict {
         outcome, reason, ..
     } = verdict;
     let cell = plan.cell.clone();
     if outcome == Outcome::Failed {
         context.locate_failures(&cell);
     }
-    context.events.send(Happening::CellFinished {
+    context.events.send(EventKind::CellFinished {
         cell,
         outcome,
         reason,
@@ -120,23 +125,25 @@ async fn finish(context: &Context<'_>, plan: &StackPlan, verdict: Verdict, stack
 
 /// Hooks, launch, wait, hooks. `stack` is set as soon as there is one.
 async fn test(
-    context: &Context<'_>,
+    context: &StepContext<'_>,
     plan: &StackPlan,
-    bucket: &Bucket,
+    bucket: &StagingBucket,
     stack: &mut Option<Watcher>,
-) -> Verdict {
+) -> CellVerdict {
     let cell = &plan.cell;
     let deadline = Instant::now() + plan.limits.test;
     let input = hook_input(context, plan);
     let hooks = run_hooks(context, plan, &plan.prehooks, &input);
     match context.stop.within(until(deadline), hooks).await {
-        Waited::Stopped => return Verdict::interrupted(context),
-        Waited::TimedOut => return Verdict::timed_out(plan, "its prehooks were still running"),
-        Waited::Done(Err(reason)) => return Verdict::failed(reason),
-        Waited::Done(Ok(())) => {}
+        WaitOutcome::Stopped => return CellVerdict::interrupted(context),
+        WaitOutcome::TimedOut => {
+            return CellVerdict::timed_out(plan, "its prehooks were still running");
+        }
+        WaitOutcome::Done(Err(reason)) => return CellVerdict::failed(reason),
+        WaitOutcome::Done(Ok(())) => {}
     }
     if context.stop.token.is_cancelled() {
-        return Verdict::interrupted(context);
+        return CellVerdict::interrupted(context);
     }
     let clients = context.aws.clients(&plan.profile, &cell.region).await;
     let template_url = bucket.url(&plan.template_key);
@@ -155,16 +162,16 @@ async fn test(
         Ok(stack_id) => stack_id,
         Err(error) => {
             let (reason, may_exist) = (error.to_string(), error.may_exist());
-            let failed = Happening::LaunchFailed {
+            let failed = EventKind::LaunchFailed {
                 cell: cell.clone(),
                 reason: reason.clone(),
                 may_exist,
             };
             context.events.send(failed);
             if context.stop.token.is_cancelled() {
-                return Verdict::interrupted(context);
+                return CellVerdict::interrupted(context);
             }
-            return Verdict::failed(reason);
+            return CellVerdict::failed(reason);
         }
     };
     let watcher = stack.insert(Watcher::new(
@@ -178,15 +185,15 @@ async fn test(
         .within(until(deadline), settled(context, cell, watcher))
         .await
     {
-        Waited::Stopped => return Verdict::interrupted(context),
-        Waited::TimedOut => {
+        WaitOutcome::Stopped => return CellVerdict::interrupted(context),
+        WaitOutcome::TimedOut => {
             let status = format!("its stack was still {}", watcher.status());
-            return Verdict::timed_out(plan, &status);
+            return CellVerdict::timed_out(plan, &status);
         }
-        Waited::Done(Err(error)) => {
-            return Verdict::failed(format!("the stack can't be followed: {error}"));
+        WaitOutcome::Done(Err(error)) => {
+            return CellVerdict::failed(format!("the stack can't be followed: {error}"));
         }
-        Waited::Done(Ok(settled)) => settled,
+        WaitOutcome::Done(Ok(settled)) => settled,
     };
     let input = HookInput {
         stage: HookStage::Posthooks,
@@ -197,18 +204,18 @@ async fn test(
     };
     let hooks = run_hooks(context, plan, &plan.posthooks, &input);
     match context.stop.within(until(deadline), hooks).await {
-        Waited::Stopped => Verdict::interrupted(context),
-        Waited::TimedOut => Verdict::timed_out(plan, "its posthooks were still running"),
-        Waited::Done(hooks) => Verdict::of(&settled, watcher.first_failure(), hooks.err()),
+        WaitOutcome::Stopped => CellVerdict::interrupted(context),
+        WaitOutcome::TimedOut => CellVerdict::timed_out(plan, "its posthooks were still running"),
+        WaitOutcome::Done(hooks) => CellVerdict::of(&settled, watcher.first_failure(), hooks.err()),
     }
 }
 
 /// Follows the stack until it has settled, with a warning when that takes unusually long.
 pub(super) async fn settled(
-    context: &Context<'_>,
+    context: &StepContext<'_>,
     cell: &CellId,
     watcher: &mut Watcher,
-) -> Result<Settled, crate::aws::AwsError> {
+) -> Result<SettledStack, crate::aws::AwsError> {
     let slow_after = context.settings().slow_after;
     let slow = async {
         sleep(slow_after).await;
@@ -229,8 +236,8 @@ fn until(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }
 
-pub(super) fn deletion_options(context: &Context<'_>, plan: &StackPlan) -> DeletionOptions {
-    let Settings {
+pub(super) fn deletion_options(context: &StepContext<'_>, plan: &StackPlan) -> DeletionOptions {
+    let RunSettings {
         wait_for_delete: wait,
         force_delete: force,
         ..
@@ -242,9 +249,13 @@ pub(super) fn deletion_options(context: &Context<'_>, plan: &StackPlan) -> Delet
     }
 }
 
-impl Verdict {
+impl CellVerdict {
     /// `first_failure` is the reason of the resource that failed first.
-    pub fn of(settled: &Settled, first_failure: Option<&str>, hook_error: Option<String>) -> Self {
+    pub fn of(
+        settled: &SettledStack,
+        first_failure: Option<&str>,
+        hook_error: Option<String>,
+    ) -> Self {
         // TaskCat takes `UPDATE_COMPLETE` as well; a stack that somebody else updates while it is
         // tested is not the stack that was to be tested.
         if settled.status == StackStatus::CreateComplete {
@@ -291,7 +302,7 @@ impl Verdict {
         Self::failed_for_good(format!("timed out after {limit}: {what}"))
     }
 
-    pub fn interrupted(context: &Context<'_>) -> Self {
+    pub fn interrupted(context: &StepContext<'_>) -> Self {
         let reason = context.stop.reason().map(|reason| reason.to_string());
         Self {
             outcome: Outcome::Interrupted,
@@ -311,7 +322,7 @@ impl Verdict {
 
 /// Runs the hooks one after the other; the first that fails is the last, and its error is returned.
 async fn run_hooks(
-    context: &Context<'_>,
+    context: &StepContext<'_>,
     plan: &StackPlan,
     hooks: &[HookPlan],
     input: &HookInput,
@@ -324,7 +335,7 @@ async fn run_hooks(
                 kind: planned.kind.clone(),
             },
         );
-        context.events.send(Happening::HookStarted {
+        context.events.send(EventKind::HookStarted {
             cell: cell.clone(),
             hook: hook.clone(),
         });
@@ -353,7 +364,7 @@ async fn run_hooks(
                 )
             }
         };
-        context.events.send(Happening::HookFinished {
+        context.events.send(EventKind::HookFinished {
             cell,
             hook,
             error: error.clone(),
@@ -372,7 +383,7 @@ fn printed(output: &HookOutput) -> Option<String> {
 }
 
 /// What prehooks are told; posthooks are told more.
-fn hook_input(context: &Context<'_>, plan: &StackPlan) -> HookInput {
+fn hook_input(context: &StepContext<'_>, plan: &StackPlan) -> HookInput {
     HookInput {
         stage: HookStage::Prehooks,
         project: context.job.plan.project_name.clone(),
@@ -390,16 +401,16 @@ fn hook_input(context: &Context<'_>, plan: &StackPlan) -> HookInput {
 /// Deletes the cell's stack, or leaves it as the user asked. An interruption doesn't stop this; it
 /// is what it leads to.
 pub(super) async fn tear_down(
-    settings: &Settings,
+    settings: &RunSettings,
     cell: &CellId,
     mut watcher: Watcher,
     outcome: Outcome,
     options: DeletionOptions,
-    context: &Context<'_>,
+    context: &StepContext<'_>,
 ) {
-    if let Some(why) = KeptWhy::of(outcome, settings.no_delete, settings.keep_failed) {
+    if let Some(why) = KeepReason::of(outcome, settings.no_delete, settings.keep_failed) {
         let stack_id = watcher.stack_id().to_owned();
-        context.events.send(Happening::StackKept {
+        context.events.send(EventKind::StackKept {
             cell: cell.clone(),
             stack_id,
             why,

@@ -19,13 +19,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::journal::{Folders, Record};
+use super::journal::{JournalFolders, JournalRecord};
 use crate::event::CellId;
 use crate::teardown::BucketOrigin;
 
 /// Where resources of runs are searched.
 #[derive(Clone, Debug)]
-pub struct Search {
+pub struct SearchScope {
     pub profile: String,
     /// `None`: every region that the account has enabled.
     pub regions: Option<Vec<String>>,
@@ -36,9 +36,9 @@ pub struct Search {
 pub struct CleanRequest {
     /// A project's name, a run's `taskcat-id` or its beginning, or `ALL`.
     pub what: String,
-    pub search: Search,
+    pub search: SearchScope,
     /// Where journals are looked for.
-    pub folders: Folders,
+    pub folders: JournalFolders,
     /// The endpoint called instead of AWS. A journal is valid only for the endpoint that it was
     /// written for.
     pub endpoint: Option<String>,
@@ -96,7 +96,7 @@ impl CleanRequest {
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Findings {
+pub struct CleanFindings {
     /// What can be deleted.
     pub leftovers: Vec<Leftover>,
     /// What was left out, and why: it belongs to a run that goes on.
@@ -108,7 +108,7 @@ pub struct Findings {
     /// Runs whose journals say that they go on.
     pub(super) running_runs: BTreeSet<String>,
     /// The journals of the leftovers' runs, with their locks.
-    pub(super) journals: Vec<Record>,
+    pub(super) journals: Vec<JournalRecord>,
 }
 
 /// A stack or bucket of an earlier run.
@@ -141,7 +141,7 @@ pub enum LeftoverKind {
     },
 }
 
-impl Findings {
+impl CleanFindings {
     /// Whether nothing at all is known of what was asked for.
     pub fn is_unknown(&self) -> bool {
         self.leftovers.is_empty()

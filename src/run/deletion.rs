@@ -8,9 +8,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::aws::Clients;
 use crate::duration::HumanDuration;
-use crate::event::{CellId, Events, Happening};
+use crate::event::{CellId, EventKind, EventSender};
 use crate::status::StackStatus;
-use crate::teardown::{self, Mode};
+use crate::teardown::{self, DeletionMode};
 use crate::watch::Watcher;
 
 /// Attempts at a deletion that fails for a reason that nothing is known to remove.
@@ -36,11 +36,11 @@ pub(super) async fn delete(
     cell: &CellId,
     watcher: &mut Watcher,
     options: DeletionOptions,
-    events: &Events,
+    events: &EventSender,
 ) -> bool {
     let stack_id = watcher.stack_id().to_owned();
     let clients = watcher.clients();
-    let attempts = Attempts {
+    let attempts = DeletionAttempts {
         cell,
         stack_id: &stack_id,
         clients: &clients,
@@ -57,17 +57,17 @@ pub(super) async fn delete(
         });
     let is_deleted = deleted.is_ok();
     events.send(match deleted {
-        Ok(()) if options.wait => Happening::StackDeleted {
+        Ok(()) if options.wait => EventKind::StackDeleted {
             cell: cell.clone(),
             stack_id,
         },
-        Ok(()) => Happening::StackDeleteUnawaited {
+        Ok(()) => EventKind::StackDeleteUnawaited {
             cell: cell.clone(),
             stack_id,
         },
         Err(reason) => {
             let left = teardown::left_behind(&stack_id, &clients).await;
-            Happening::StackDeleteFailed {
+            EventKind::StackDeleteFailed {
                 cell: cell.clone(),
                 stack_id,
                 reason,
@@ -84,7 +84,7 @@ pub(super) async fn delete_found(
     stack_id: String,
     clients: Arc<Clients>,
     options: DeletionOptions,
-    events: &Events,
+    events: &EventSender,
 ) -> bool {
     let mut watcher = Watcher::new(cell.clone(), stack_id, clients, events.clone());
     // Without the past the first poll reports it, which is no reason not to delete.
@@ -94,20 +94,20 @@ pub(super) async fn delete_found(
     delete(cell, &mut watcher, options, events).await
 }
 
-struct Attempts<'a> {
+struct DeletionAttempts<'a> {
     cell: &'a CellId,
     stack_id: &'a str,
     clients: &'a Clients,
-    events: &'a Events,
+    events: &'a EventSender,
     options: DeletionOptions,
 }
 
-impl Attempts<'_> {
+impl DeletionAttempts<'_> {
     async fn delete(&self, watcher: &mut Watcher) -> Result<(), String> {
         let mut wait = FIRST_WAIT;
         let mut failures = 0;
         loop {
-            let reason = match self.attempt(watcher, &Mode::Standard).await {
+            let reason = match self.attempt(watcher, &DeletionMode::Standard).await {
                 Ok(()) => return Ok(()),
                 Err(reason) => reason,
             };
@@ -128,7 +128,7 @@ impl Attempts<'_> {
     }
 
     /// One deletion, awaited where the user wants it; the error is CloudFormation's reason.
-    async fn attempt(&self, watcher: &mut Watcher, mode: &Mode) -> Result<(), String> {
+    async fn attempt(&self, watcher: &mut Watcher, mode: &DeletionMode) -> Result<(), String> {
         let Self {
             cell,
             stack_id,
@@ -156,7 +156,7 @@ impl Attempts<'_> {
             return Err(reason);
         }
         let left = teardown::left_behind(self.stack_id, self.clients).await;
-        self.attempt(watcher, &Mode::Force).await?;
+        self.attempt(watcher, &DeletionMode::Force).await?;
         let names: Vec<_> = left.iter().map(teardown::describe).collect();
         match names.is_empty() {
             true => Ok(()),

@@ -15,24 +15,26 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::sync::oneshot;
 
-use super::conductor::{Conductor, Ended, Spine};
-use super::stop::Waited;
-use super::{Context, Job, RunError, before_cells, not_run, refuse, secrets, staging, started};
+use super::harness::{EndedRun, RunContext, RunHarness};
+use super::stop::WaitOutcome;
+use super::{
+    RunError, RunJob, StepContext, before_cells, not_run, refuse, secrets, staging, started,
+};
 use crate::aws::{Aws, Clients};
 use crate::duration::HumanDuration;
-use crate::event::{CellId, Change, Happening, Outcome, RunStarted, Task};
+use crate::event::{CellId, EventKind, Outcome, ReportedChange, RunStarted, RunTask};
 use crate::launch::LaunchError;
 use crate::launch::aws_cli::AwsCli;
-use crate::launch::change_set::{self, Adoption, Proposal, Request};
-use crate::launch::ownership::{self, ForeignStack, Mark};
+use crate::launch::change_set::{self, ChangeSetRequest, ProposedChangeSet, TagChanges};
+use crate::launch::ownership::{self, ForeignStack, OwnershipTag};
 use crate::plan::{INSTALLER_TAG, Plan, StackPlan};
-use crate::report::Consumer;
-use crate::stage::bucket::Bucket;
+use crate::report::EventConsumer;
+use crate::stage::bucket::StagingBucket;
 use crate::watch::Watcher;
 pub(super) use unfinished::Unfinished;
 
 /// The mark of stacks that `taskcat deploy run` has created.
-pub const MARK: Mark = Mark {
+pub const MARK: OwnershipTag = OwnershipTag {
     tag: INSTALLER_TAG,
     command: "taskcat deploy run",
     replaces_failed: Some("--replace-failed"),
@@ -70,9 +72,9 @@ pub struct Proposed {
     pub cell: CellId,
     pub stack_name: String,
     pub change_set: String,
-    pub changes: Vec<Change>,
+    pub changes: Vec<ReportedChange>,
     /// The stack is somebody else's.
-    pub adoption: Option<Adoption>,
+    pub adoption: Option<TagChanges>,
 }
 
 /// Decides, on a thread of its own: it may wait for an answer as long as it likes.
@@ -81,27 +83,27 @@ pub type Decide = Box<dyn FnOnce(Vec<Proposed>) -> Decision + Send>;
 /// Stages the project, works the change sets out, has them decided on, and follows what is
 /// executed.
 pub async fn deploy(
-    job: &Job<'_>,
+    job: &RunJob<'_>,
     options: DeployOptions,
     aws: &Aws,
     decide: Decide,
-    consumers: Vec<Box<dyn Consumer>>,
-) -> Ended {
+    consumers: Vec<Box<dyn EventConsumer>>,
+) -> EndedRun {
     let started = RunStarted {
-        task: Task::Deploy,
+        task: RunTask::Deploy,
         ..started(job, aws)
     };
-    let conductor = Conductor {
+    let harness = RunHarness {
         secrets: secrets(&job.plan),
-        ..Conductor::new(started, consumers)
+        ..RunHarness::new(started, consumers)
     };
-    let work = async |spine: &Spine| {
-        let context = Context::new(job, aws, spine);
+    let work = async |context: &RunContext| {
+        let context = StepContext::new(job, aws, context);
         let decision = steps(&context, &options, MARK, decide).await;
         staging::release(&context).await;
         decision.map(drop)
     };
-    conductor.conduct(work).await
+    harness.run_to_end(work).await
 }
 
 /// The planned stacks that exist and were created by somebody else. What can't be described is left
@@ -135,9 +137,9 @@ pub fn shared_stacks(plan: &Plan) -> Vec<[&StackPlan; 2]> {
 /// The steps, of a run that may have others around them. Where there was nothing to decide, nothing
 /// was to be executed.
 pub(super) async fn steps(
-    context: &Context<'_>,
+    context: &StepContext<'_>,
     options: &DeployOptions,
-    mark: Mark,
+    mark: OwnershipTag,
     decide: Decide,
 ) -> Result<Decision, RunError> {
     let buckets = match context
@@ -187,7 +189,7 @@ pub(super) async fn steps(
 /// A cell whose change set waits.
 struct Open<'p> {
     plan: &'p StackPlan,
-    proposal: Proposal,
+    proposal: ProposedChangeSet,
     clients: Arc<Clients>,
     cli: AwsCli,
     unfinished: Unfinished<'p>,
@@ -195,11 +197,11 @@ struct Open<'p> {
 
 /// The cell's change set, if there is something to decide.
 async fn propose<'p>(
-    context: &Context<'p>,
+    context: &StepContext<'p>,
     plan: &'p StackPlan,
-    bucket: &Bucket,
+    bucket: &StagingBucket,
     options: &DeployOptions,
-    mark: Mark,
+    mark: OwnershipTag,
 ) -> Option<Open<'p>> {
     let cell = &plan.cell;
     if context.cancel.is_cancelled() {
@@ -216,7 +218,7 @@ async fn propose<'p>(
     let name = options.change_set.clone().unwrap_or_else(of_run);
     let template_url = bucket.url(&plan.template_key);
     let replace_failed = options.replace_failed.then_some(options.limit);
-    let request = Request {
+    let request = ChangeSetRequest {
         plan,
         name: &name,
         replaces: options.change_set.is_some(),
@@ -260,7 +262,7 @@ async fn propose<'p>(
 
 /// Waits for the change set to be worked out; one that can't be executed is deleted.
 async fn work_out<'p>(
-    context: &Context<'p>,
+    context: &StepContext<'p>,
     mut open: Open<'p>,
     options: &DeployOptions,
 ) -> Option<Open<'p>> {
@@ -283,7 +285,7 @@ async fn work_out<'p>(
                 .events
                 .warn(Some(cell), format!("takes over: {}", adoption.stack));
         }
-        context.events.send(Happening::ChangeSetCreated {
+        context.events.send(EventKind::ChangeSetCreated {
             cell: cell.clone(),
             stack_id: proposal.stack_id.clone(),
             change_set: proposal.name.clone(),
@@ -329,7 +331,7 @@ impl Open<'_> {
     fn remains(&self) -> String {
         let Open {
             plan,
-            proposal: Proposal { name, is_new, .. },
+            proposal: ProposedChangeSet { name, is_new, .. },
             cli,
             ..
         } = self;
@@ -371,13 +373,18 @@ async fn decided(open: &[Open<'_>], decide: Decide) -> Decision {
     decision.await.unwrap_or(Decision::Drop)
 }
 
-async fn carry_out(context: &Context<'_>, mut open: Open<'_>, decision: Decision, limit: Duration) {
+async fn carry_out(
+    context: &StepContext<'_>,
+    mut open: Open<'_>,
+    decision: Decision,
+    limit: Duration,
+) {
     let (cell, change_set) = (open.plan.cell.clone(), open.proposal.name.clone());
     let interrupted = context.cancel.is_cancelled();
     match decision {
         Decision::Execute if !interrupted => execute(context, &mut open, limit).await,
         Decision::Leave => {
-            context.events.send(Happening::ChangeSetLeft {
+            context.events.send(EventKind::ChangeSetLeft {
                 cell: cell.clone(),
                 change_set,
             });
@@ -386,7 +393,7 @@ async fn carry_out(context: &Context<'_>, mut open: Open<'_>, decision: Decision
         Decision::Execute | Decision::Drop => {
             match change_set::discard(&open.proposal, &open.clients).await {
                 Ok(()) => {
-                    context.events.send(Happening::ChangeSetDropped {
+                    context.events.send(EventKind::ChangeSetDropped {
                         cell: cell.clone(),
                         change_set,
                     });
@@ -408,7 +415,7 @@ async fn carry_out(context: &Context<'_>, mut open: Open<'_>, decision: Decision
     open.unfinished.ends();
 }
 
-async fn execute(context: &Context<'_>, open: &mut Open<'_>, limit: Duration) {
+async fn execute(context: &StepContext<'_>, open: &mut Open<'_>, limit: Duration) {
     let Open {
         plan,
         proposal,
@@ -441,14 +448,14 @@ async fn execute(context: &Context<'_>, open: &mut Open<'_>, limit: Duration) {
         "CloudFormation continues to execute {} in {}",
         proposal.name, plan.stack_name
     );
-    context.events.send(Happening::ChangeSetExecuted {
+    context.events.send(EventKind::ChangeSetExecuted {
         cell: cell.clone(),
         change_set: proposal.name.clone(),
     });
     open.unfinished.remains(goes_on.clone());
     match context.stop.within(limit, watcher.changed()).await {
-        Waited::Stopped => finish(context, cell, Outcome::Interrupted, Some(&goes_on)),
-        Waited::TimedOut => {
+        WaitOutcome::Stopped => finish(context, cell, Outcome::Interrupted, Some(&goes_on)),
+        WaitOutcome::TimedOut => {
             let limit = HumanDuration(limit);
             fail(
                 context,
@@ -456,15 +463,15 @@ async fn execute(context: &Context<'_>, open: &mut Open<'_>, limit: Duration) {
                 &format!("the stack is not finished after {limit} (--timeout); {goes_on}"),
             );
         }
-        Waited::Done(Err(error)) => fail(
+        WaitOutcome::Done(Err(error)) => fail(
             context,
             cell,
             &format!("the stack can't be followed: {error}; {goes_on}"),
         ),
-        Waited::Done(Ok(settled)) if settled.status.is_deployed() => {
+        WaitOutcome::Done(Ok(settled)) if settled.status.is_deployed() => {
             finish(context, cell, Outcome::Passed, None)
         }
-        Waited::Done(Ok(settled)) => {
+        WaitOutcome::Done(Ok(settled)) => {
             let status = settled.status.to_string();
             let reason = settled
                 .reason
@@ -475,8 +482,8 @@ async fn execute(context: &Context<'_>, open: &mut Open<'_>, limit: Duration) {
 }
 
 /// Ends a cell that has no change set to execute.
-fn fail_launch(context: &Context<'_>, cell: &CellId, reason: &str) {
-    let failed = Happening::LaunchFailed {
+fn fail_launch(context: &StepContext<'_>, cell: &CellId, reason: &str) {
+    let failed = EventKind::LaunchFailed {
         cell: cell.clone(),
         reason: reason.to_owned(),
         may_exist: false,
@@ -486,13 +493,13 @@ fn fail_launch(context: &Context<'_>, cell: &CellId, reason: &str) {
 }
 
 /// Ends a cell that could not be deployed.
-fn fail(context: &Context<'_>, cell: &CellId, reason: &str) {
+fn fail(context: &StepContext<'_>, cell: &CellId, reason: &str) {
     finish(context, cell, Outcome::Failed, Some(reason));
 }
 
-fn finish(context: &Context<'_>, cell: &CellId, outcome: Outcome, reason: Option<&str>) {
+fn finish(context: &StepContext<'_>, cell: &CellId, outcome: Outcome, reason: Option<&str>) {
     let (cell, reason) = (cell.clone(), reason.map(str::to_owned));
-    context.events.send(Happening::CellFinished {
+    context.events.send(EventKind::CellFinished {
         cell,
         outcome,
         reason,

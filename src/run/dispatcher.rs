@@ -12,29 +12,29 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::conductor::Remains;
+use super::harness::LeftoverLedger;
 use super::journal::Journal;
 use super::redact;
-use crate::event::{self, Happening, Message, Outcome, RunEvent, RunFinished};
+use crate::event::{self, DispatcherMessage, EventKind, Outcome, RunEvent, RunFinished};
 use crate::mask::Secrets;
-use crate::report::Consumer;
+use crate::report::EventConsumer;
 
 pub(super) struct Dispatcher {
-    consumers: Vec<Box<dyn Consumer>>,
+    consumers: Vec<Box<dyn EventConsumer>>,
     /// `None` where nothing is made that would have to go again.
     journal: Option<Journal>,
     secrets: Secrets,
     seq: u64,
     /// The stamp of the last event; none comes before it, not in a run that is resumed either.
     last: Timestamp,
-    tally: Tally,
+    tally: OutcomeCounts,
     /// What consumers and the journal could not write.
     unwritten: Vec<String>,
 }
 
 /// The run's state, as far as its verdict needs it.
 #[derive(Default)]
-struct Tally {
+struct OutcomeCounts {
     passed: usize,
     failed: usize,
     interrupted: usize,
@@ -43,23 +43,23 @@ struct Tally {
 }
 
 /// The dispatcher at work.
-pub(super) struct Dispatching {
+pub(super) struct DispatcherTask {
     error: oneshot::Sender<Option<String>>,
-    task: JoinHandle<Closed>,
+    task: JoinHandle<DispatcherResult>,
 }
 
 /// What the dispatcher knows at the end.
-pub(super) struct Closed {
+pub(super) struct DispatcherResult {
     pub finished: RunFinished,
-    pub remains: Option<Remains>,
+    pub remains: Option<LeftoverLedger>,
     /// What consumers and the journal could not write.
     pub unwritten: Vec<String>,
 }
 
-impl Dispatching {
+impl DispatcherTask {
     /// Waits until every sender of events is gone, sends the last event, closes everything and
     /// returns the verdict. `error` is what kept the run from testing.
-    pub async fn finish(self, error: Option<String>) -> Closed {
+    pub async fn finish(self, error: Option<String>) -> DispatcherResult {
         // Nobody listens only if the dispatcher panicked, which the next line passes on.
         let _ = self.error.send(error);
         self.task
@@ -70,13 +70,14 @@ impl Dispatching {
 
 impl Dispatcher {
     pub fn start(
-        inbox: UnboundedReceiver<Message>,
-        consumers: Vec<Box<dyn Consumer>>,
+        inbox: UnboundedReceiver<DispatcherMessage>,
+        consumers: Vec<Box<dyn EventConsumer>>,
         journal: Option<Journal>,
         secrets: Secrets,
         replay: Vec<RunEvent>,
-    ) -> Dispatching {
-        let (seq, last, tally, unwritten) = (0, Timestamp::MIN, Tally::default(), Vec::new());
+    ) -> DispatcherTask {
+        let (seq, last, tally, unwritten) =
+            (0, Timestamp::MIN, OutcomeCounts::default(), Vec::new());
         let mut dispatcher = Self {
             consumers,
             journal,
@@ -92,10 +93,10 @@ impl Dispatcher {
             let dispatcher = dispatcher.dispatch(inbox).await;
             dispatcher.close(told.await.unwrap_or_default())
         });
-        Dispatching { error, task }
+        DispatcherTask { error, task }
     }
 
-    async fn dispatch(mut self, mut inbox: UnboundedReceiver<Message>) -> Self {
+    async fn dispatch(mut self, mut inbox: UnboundedReceiver<DispatcherMessage>) -> Self {
         let mut ticks = interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
@@ -114,14 +115,14 @@ impl Dispatcher {
 
     /// Takes an event in that was recorded before the run was resumed.
     fn replay(&mut self, event: &RunEvent) {
-        self.tally.count(&event.happening);
+        self.tally.count(&event.kind);
         self.seq = event.seq;
         self.last = self.last.max(event.at);
         self.each(|consumer| consumer.take(event));
     }
 
     /// Sends the last event and closes everything.
-    fn close(mut self, error: Option<String>) -> Closed {
+    fn close(mut self, error: Option<String>) -> DispatcherResult {
         let finished = RunFinished {
             passed: self.tally.passed,
             failed: self.tally.failed,
@@ -129,17 +130,17 @@ impl Dispatcher {
             left_behind: self.tally.left_behind.len(),
             error,
         };
-        self.take(Message {
-            happening: Happening::RunFinished(finished.clone()),
+        self.take(DispatcherMessage {
+            kind: EventKind::RunFinished(finished.clone()),
             recorded: None,
         });
         self.finish_consumers();
         let remains = self.journal.and_then(|journal| {
             let (header, ledger) = (journal.header().clone(), journal.ledger().clone());
             journal.close();
-            (!ledger.is_empty()).then_some(Remains { header, ledger })
+            (!ledger.is_empty()).then_some(LeftoverLedger { header, ledger })
         });
-        Closed {
+        DispatcherResult {
             finished,
             remains,
             unwritten: self.unwritten,
@@ -158,14 +159,14 @@ impl Dispatcher {
         }
     }
 
-    fn take(&mut self, message: Message) {
-        let happening = redact::mask(&self.secrets, message.happening);
-        self.tally.count(&happening);
+    fn take(&mut self, message: DispatcherMessage) {
+        let kind = redact::mask(&self.secrets, message.kind);
+        self.tally.count(&kind);
         self.seq += 1;
         let event = RunEvent {
             seq: self.seq,
             at: event::now().max(self.last),
-            happening,
+            kind,
         };
         self.last = event.at;
         let journalled = match &mut self.journal {
@@ -188,7 +189,7 @@ impl Dispatcher {
     }
 
     /// Calls every consumer, drops those that fail, and tells the others.
-    fn each(&mut self, mut call: impl FnMut(&mut dyn Consumer) -> io::Result<()>) {
+    fn each(&mut self, mut call: impl FnMut(&mut dyn EventConsumer) -> io::Result<()>) {
         let mut errors = Vec::new();
         self.consumers.retain_mut(|consumer| {
             call(consumer.as_mut())
@@ -201,8 +202,8 @@ impl Dispatcher {
     fn give_up(&mut self, error: &io::Error) {
         self.unwritten.push(error.to_string());
         let message = format!("a report can't be written and is given up: {error}");
-        self.take(Message {
-            happening: Happening::Warning {
+        self.take(DispatcherMessage {
+            kind: EventKind::Warning {
                 cell: None,
                 message,
             },
@@ -211,67 +212,67 @@ impl Dispatcher {
     }
 }
 
-impl Tally {
-    fn count(&mut self, happening: &Happening) {
-        match happening {
-            Happening::CellFinished { outcome, .. } => match outcome {
+impl OutcomeCounts {
+    fn count(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::CellFinished { outcome, .. } => match outcome {
                 Outcome::Passed => self.passed += 1,
                 Outcome::Failed => self.failed += 1,
                 Outcome::Interrupted => self.interrupted += 1,
                 Outcome::Skipped => {}
             },
-            Happening::StackDeleteFailed { stack_id: id, .. }
-            | Happening::BucketDeleteFailed { bucket: id, .. } => {
+            EventKind::StackDeleteFailed { stack_id: id, .. }
+            | EventKind::BucketDeleteFailed { bucket: id, .. } => {
                 self.left_behind.insert(id.clone());
             }
-            Happening::StackDeleted { stack_id: id, .. }
-            | Happening::BucketDeleted { bucket: id } => {
+            EventKind::StackDeleted { stack_id: id, .. }
+            | EventKind::BucketDeleted { bucket: id } => {
                 self.left_behind.remove(id);
             }
             // Nobody can say whether it has to be deleted.
-            Happening::LaunchFailed {
+            EventKind::LaunchFailed {
                 cell,
                 may_exist: true,
                 ..
             } => {
                 self.left_behind.insert(format!("stack of {cell}"));
             }
-            Happening::StackKept { .. }
-            | Happening::StackDeleteUnawaited { .. }
-            | Happening::BucketKept { .. }
-            | Happening::CellRetried { .. }
-            | Happening::RunStarted(_)
-            | Happening::FailuresLocated { .. }
-            | Happening::Warning { .. }
-            | Happening::LintStarted { .. }
-            | Happening::LintFinding(_)
-            | Happening::LintFinished { .. }
-            | Happening::LintSkipped { .. }
-            | Happening::PackageStarted { .. }
-            | Happening::PackageFinished { .. }
-            | Happening::BucketCreating { .. }
-            | Happening::BucketCreated { .. }
-            | Happening::StagingMarked { .. }
-            | Happening::StagingReleased { .. }
-            | Happening::UploadStarted { .. }
-            | Happening::ObjectUploaded { .. }
-            | Happening::ObjectRemoved { .. }
-            | Happening::UploadFinished { .. }
-            | Happening::HookStarted { .. }
-            | Happening::HookFinished { .. }
-            | Happening::StackCreating { .. }
-            | Happening::StackCreated { .. }
-            | Happening::LaunchFailed { .. }
-            | Happening::StackEvent { .. }
-            | Happening::StackSettled { .. }
-            | Happening::ChangeSetCreating { .. }
-            | Happening::ChangeSetCreated { .. }
-            | Happening::ChangeSetExecuted { .. }
-            | Happening::ChangeSetLeft { .. }
-            | Happening::ChangeSetDropped { .. }
-            | Happening::StackDeleting { .. }
-            | Happening::Interrupted { .. }
-            | Happening::RunFinished(_) => {}
+            EventKind::StackKept { .. }
+            | EventKind::StackDeleteUnawaited { .. }
+            | EventKind::BucketKept { .. }
+            | EventKind::CellRetried { .. }
+            | EventKind::RunStarted(_)
+            | EventKind::FailuresLocated { .. }
+            | EventKind::Warning { .. }
+            | EventKind::LintStarted { .. }
+            | EventKind::LintFinding(_)
+            | EventKind::LintFinished { .. }
+            | EventKind::LintSkipped { .. }
+            | EventKind::PackageStarted { .. }
+            | EventKind::PackageFinished { .. }
+            | EventKind::BucketCreating { .. }
+            | EventKind::BucketCreated { .. }
+            | EventKind::StagingMarked { .. }
+            | EventKind::StagingReleased { .. }
+            | EventKind::UploadStarted { .. }
+            | EventKind::ObjectUploaded { .. }
+            | EventKind::ObjectRemoved { .. }
+            | EventKind::UploadFinished { .. }
+            | EventKind::HookStarted { .. }
+            | EventKind::HookFinished { .. }
+            | EventKind::StackCreating { .. }
+            | EventKind::StackCreated { .. }
+            | EventKind::LaunchFailed { .. }
+            | EventKind::StackEvent { .. }
+            | EventKind::StackSettled { .. }
+            | EventKind::ChangeSetCreating { .. }
+            | EventKind::ChangeSetCreated { .. }
+            | EventKind::ChangeSetExecuted { .. }
+            | EventKind::ChangeSetLeft { .. }
+            | EventKind::ChangeSetDropped { .. }
+            | EventKind::StackDeleting { .. }
+            | EventKind::Interrupted { .. }
+            | EventKind::RunFinished(_) => {}
         }
     }
 }

@@ -9,22 +9,22 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::stop::{Stop, StopReason};
-use crate::event::Events;
+use super::stop::{StopReason, StopSwitch};
+use crate::event::EventSender;
 
 /// A second signal that comes sooner belongs to the first: CI systems, and terminals whose shell
 /// passes signals on, send two.
 const SAME_SIGNAL: Duration = Duration::from_secs(1);
 
-pub(super) struct Interrupt {
+pub(super) struct InterruptHandler {
     /// Stop at once, whatever exists.
     pub abandon: CancellationToken,
     listener: JoinHandle<()>,
 }
 
-impl Interrupt {
+impl InterruptHandler {
     /// Listens; the first signal stops the run by `stop`.
-    pub fn listen(events: Events, stop: Stop) -> Self {
+    pub fn listen(events: EventSender, stop: StopSwitch) -> Self {
         let abandon = CancellationToken::new();
         let listener = tokio::spawn(listen(events, stop, abandon.clone()));
         Self { abandon, listener }
@@ -38,7 +38,7 @@ impl Interrupt {
     }
 }
 
-async fn listen(events: Events, stop: Stop, abandon: CancellationToken) {
+async fn listen(events: EventSender, stop: StopSwitch, abandon: CancellationToken) {
     let mut signals = match signals() {
         Ok(signals) => signals,
         Err(error) => {

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-pub(super) struct Limits {
+pub(super) struct LaunchLimits {
     all: Option<Semaphore>,
     by_region: HashMap<Arc<str>, Semaphore>,
 }
 
 /// The right to have a stack; given back when dropped.
-pub(super) struct Permit<'l> {
+pub(super) struct LaunchPermit<'l> {
     _all: Option<SemaphorePermit<'l>>,
     _region: Option<SemaphorePermit<'l>>,
 }
 
-impl Limits {
+impl LaunchLimits {
     /// `None` is no limit.
     pub fn new<'r>(
         all: Option<usize>,
@@ -36,8 +36,8 @@ impl Limits {
 
     /// Waits for a place in the region first, so that a crowded region doesn't hold places that
     /// others could use.
-    pub async fn permit(&self, region: &str) -> Permit<'_> {
-        Permit {
+    pub async fn permit(&self, region: &str) -> LaunchPermit<'_> {
+        LaunchPermit {
             _region: acquire(self.by_region.get(region)).await,
             _all: acquire(self.all.as_ref()).await,
         }
@@ -58,7 +58,7 @@ mod tests {
     #[tokio::test]
     async fn both_limits_hold_and_places_are_given_back() {
         let regions: [Arc<str>; 2] = ["a".into(), "b".into()];
-        let limits = Limits::new(Some(3), Some(2), regions.iter());
+        let limits = LaunchLimits::new(Some(3), Some(2), regions.iter());
         let first = limits.permit("a").await;
         let _second = limits.permit("a").await;
         assert!(

@@ -6,11 +6,11 @@
 
 mod cell;
 mod clean;
-mod conductor;
 mod deletion;
 mod deploy;
 mod dispatcher;
 mod error;
+mod harness;
 mod interrupt;
 pub mod journal;
 mod limits;
@@ -22,13 +22,15 @@ mod retry;
 mod staging;
 mod stop;
 
-pub use clean::{CleanRequest, Findings, Leftover, LeftoverKind, Search, clean, find, run_id};
-pub use conductor::{Ended, Remains};
+pub use clean::{
+    CleanFindings, CleanRequest, Leftover, LeftoverKind, SearchScope, clean, find, run_id,
+};
 pub use deletion::DeletionOptions;
 pub use deploy::{
     Decide, Decision, DeployOptions, Proposed, deploy, foreign_stacks, shared_stacks,
 };
 pub use error::RunError;
+pub use harness::{EndedRun, LeftoverLedger};
 pub use prepare::{PrepareError, prepare};
 pub use resume::{ResumeError, ResumeRequest, Resumption, resume};
 pub use staging::Staging;
@@ -47,28 +49,28 @@ use tokio_util::sync::CancellationToken;
 use crate::aws::Aws;
 use crate::diagnostic::Severity;
 use crate::event::{
-    Cell, CellId, Events, FailurePlace, Happening, KeptWhy, LintFinding, Outcome, RunStarted, Task,
-    TemplateSource,
+    CellId, EventKind, EventSender, KeepReason, LintFinding, Outcome, PlannedCell,
+    PredictedFailure, RunStarted, RunTask, TemplateSource,
 };
 use crate::lint::Finding;
-use crate::lint::cfn_lint::{self, Lint, LintTarget};
+use crate::lint::cfn_lint::{self, LintOutcome, LintTarget};
 use crate::mask::Secrets;
 use crate::plan::{BucketKind, BucketPlan, Plan, StackPlan};
-use crate::report::Consumer;
-use crate::stage::marker::Placed;
+use crate::report::EventConsumer;
+use crate::stage::marker::PlacedMarker;
 use crate::teardown;
-use conductor::{Conductor, Spine};
+use harness::{RunContext, RunHarness};
 use jiff::Timestamp;
-use journal::{Folders, Header, Journal};
-use limits::Limits;
-use staging::Staged;
-use stop::Stop;
+use journal::{Journal, JournalFolders, JournalHeader};
+use limits::LaunchLimits;
+use staging::StagedBucket;
+use stop::StopSwitch;
 use teardown::BucketOrigin;
 
 /// Everything that is to be done.
-pub struct Job<'j> {
+pub struct RunJob<'j> {
     pub plan: Plan,
-    pub settings: Settings,
+    pub settings: RunSettings,
     /// Templates to check first; `None` skips the check.
     pub lint: Option<Vec<LintTarget>>,
     /// What to send to the buckets; `None` takes what is there.
@@ -78,18 +80,18 @@ pub struct Job<'j> {
     /// What stands in for AWS, for the reports.
     pub endpoint: Option<String>,
     /// Where to keep the journal; `None` where AWS is in this process, and everything ends with it.
-    pub journal: Option<Folders>,
+    pub journal: Option<JournalFolders>,
     /// The folder of the reports, which the journal names.
     pub output: Option<PathBuf>,
     /// What hooks find in their environment, over that of this process; `None` takes a variable
     /// away.
     pub hook_environment: Vec<(String, Option<String>)>,
     /// Where the project's files have what a cell may fail of; asked only for cells that fail.
-    pub foresee: Option<&'j Foresee<'j>>,
+    pub foresee: Option<&'j PredictFailures<'j>>,
 }
 
 /// Possible causes of a cell's failure, and their places in the project's files.
-pub type Foresee<'j> = dyn Fn(&CellId) -> Vec<FailurePlace> + Sync + 'j;
+pub type PredictFailures<'j> = dyn Fn(&CellId) -> Vec<PredictedFailure> + Sync + 'j;
 
 const LINT_ABSENT: &str = "cfn-lint is not on PATH, so templates are not checked before the launch \
     (`pip install cfn-lint`; -l skips the check)";
@@ -99,7 +101,7 @@ pub const SLOW_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// What the user decided about a run, beyond the configuration.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub struct RunSettings {
     pub no_delete: bool,
     pub keep_failed: bool,
     pub wait_for_delete: bool,
@@ -115,7 +117,7 @@ pub struct Settings {
     pub budget: Option<Budget>,
 }
 
-impl Default for Settings {
+impl Default for RunSettings {
     fn default() -> Self {
         Self {
             no_delete: false,
@@ -132,25 +134,25 @@ impl Default for Settings {
 }
 
 /// What every step of a run works with.
-struct Context<'r> {
-    job: &'r Job<'r>,
+struct StepContext<'r> {
+    job: &'r RunJob<'r>,
     aws: &'r Aws,
-    events: &'r Events,
+    events: &'r EventSender,
     cancel: &'r CancellationToken,
-    stop: &'r Stop,
+    stop: &'r StopSwitch,
     /// Indexes of the plan's buckets that this run may have created.
     begun: Mutex<BTreeMap<usize, BucketCreation>>,
     /// Markers that this run may have put into shared buckets.
-    markers: Mutex<Vec<Placed>>,
+    markers: Mutex<Vec<PlacedMarker>>,
     /// Failed tests so far.
     failures: AtomicUsize,
     /// Keys of the staged files, once they are known.
     keys: OnceLock<Vec<String>>,
 }
 
-impl<'r> Context<'r> {
-    fn new(job: &'r Job<'r>, aws: &'r Aws, spine: &'r Spine) -> Self {
-        let (events, cancel, stop) = (&spine.events, &spine.cancel, &spine.stop);
+impl<'r> StepContext<'r> {
+    fn new(job: &'r RunJob<'r>, aws: &'r Aws, context: &'r RunContext) -> Self {
+        let (events, cancel, stop) = (&context.events, &context.cancel, &context.stop);
         let (begun, failures, keys) = (Mutex::default(), AtomicUsize::new(0), OnceLock::new());
         Self {
             job,
@@ -175,8 +177,8 @@ struct BucketCreation {
     region: String,
 }
 
-impl Context<'_> {
-    fn settings(&self) -> &Settings {
+impl StepContext<'_> {
+    fn settings(&self) -> &RunSettings {
         &self.job.settings
     }
 
@@ -185,7 +187,7 @@ impl Context<'_> {
         self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn markers(&self) -> MutexGuard<'_, Vec<Placed>> {
+    fn markers(&self) -> MutexGuard<'_, Vec<PlacedMarker>> {
         self.markers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -208,7 +210,7 @@ impl Context<'_> {
             .map(|foresee| foresee(cell))
             .unwrap_or_default();
         if !places.is_empty() {
-            self.events.send(Happening::FailuresLocated {
+            self.events.send(EventKind::FailuresLocated {
                 cell: cell.clone(),
                 places,
             });
@@ -235,9 +237,13 @@ impl Context<'_> {
 
 /// Tests every cell, and returns when everything is reported and gone. The error is the journal's:
 /// without it nothing is begun.
-pub async fn run(job: &Job<'_>, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> io::Result<Ended> {
+pub async fn run(
+    job: &RunJob<'_>,
+    aws: &Aws,
+    consumers: Vec<Box<dyn EventConsumer>>,
+) -> io::Result<EndedRun> {
     let header = || {
-        Header::new(
+        JournalHeader::new(
             &job.plan,
             &job.settings,
             job.endpoint.clone(),
@@ -248,22 +254,26 @@ pub async fn run(job: &Job<'_>, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) ->
         Some(folders) => Some(Journal::create(folders, &header())?),
         None => None,
     };
-    let conductor = Conductor {
+    let harness = RunHarness {
         secrets: secrets(&job.plan),
         journal,
         budget: job.settings.budget,
-        ..Conductor::new(started(job, aws), consumers)
+        ..RunHarness::new(started(job, aws), consumers)
     };
-    Ok(conductor
-        .conduct(async |spine| steps(&Context::new(job, aws, spine)).await)
+    Ok(harness
+        .run_to_end(async |context| steps(&StepContext::new(job, aws, context)).await)
         .await)
 }
 
 /// Packages and uploads, and leaves the result where it is.
-pub async fn upload(job: &Job<'_>, aws: &Aws, consumers: Vec<Box<dyn Consumer>>) -> Ended {
-    let conductor = Conductor::new(uploading(job, aws), consumers);
-    let work = async |spine: &Spine| {
-        let context = Context::new(job, aws, spine);
+pub async fn upload(
+    job: &RunJob<'_>,
+    aws: &Aws,
+    consumers: Vec<Box<dyn EventConsumer>>,
+) -> EndedRun {
+    let harness = RunHarness::new(uploading(job, aws), consumers);
+    let work = async |context: &RunContext| {
+        let context = StepContext::new(job, aws, context);
         let staged = staging::stage(&context).await;
         staging::release(&context).await;
         // Every other bucket has got the files.
@@ -272,36 +282,36 @@ pub async fn upload(job: &Job<'_>, aws: &Aws, consumers: Vec<Box<dyn Consumer>>)
             Err(error) => Err(error),
         }
     };
-    conductor.conduct(work).await
+    harness.run_to_end(work).await
 }
 
 /// What an upload would do, a line each: `upload s3://…`, `remove s3://…`.
 pub async fn dry_run(
-    job: &Job<'_>,
+    job: &RunJob<'_>,
     aws: &Aws,
-    consumers: Vec<Box<dyn Consumer>>,
-) -> (Ended, Vec<String>) {
+    consumers: Vec<Box<dyn EventConsumer>>,
+) -> (EndedRun, Vec<String>) {
     let started = RunStarted {
-        task: Task::DryRun,
+        task: RunTask::DryRun,
         ..uploading(job, aws)
     };
-    let conductor = Conductor::new(started, consumers);
+    let harness = RunHarness::new(started, consumers);
     let mut lines = Vec::new();
-    let work = async |spine: &Spine| {
-        let context = Context::new(job, aws, spine);
-        let found = spine
+    let work = async |context: &RunContext| {
+        let context = StepContext::new(job, aws, context);
+        let found = context
             .cancel
             .run_until_cancelled(staging::dry_run(&context))
             .await;
         lines = found.unwrap_or(Ok(Vec::new()))?;
         Ok(())
     };
-    let ended = conductor.conduct(work).await;
+    let ended = harness.run_to_end(work).await;
     (ended, lines)
 }
 
 /// The steps. The error is what kept the cells from being tested at all.
-async fn steps(context: &Context<'_>) -> Result<(), RunError> {
+async fn steps(context: &StepContext<'_>) -> Result<(), RunError> {
     let result = match before_cells(context).await {
         Ok(buckets) => {
             test_cells(context, &buckets).await;
@@ -327,7 +337,7 @@ async fn steps(context: &Context<'_>) -> Result<(), RunError> {
 /// # Errors
 /// [`RunError::Stopped`] where the run was stopped meanwhile. The creation of buckets isn't cut
 /// short by that: a call on the way may take effect.
-async fn before_cells(context: &Context<'_>) -> Result<Vec<Staged>, RunError> {
+async fn before_cells(context: &StepContext<'_>) -> Result<Vec<StagedBucket>, RunError> {
     if context.job.plan.cells.is_empty() && context.job.plan.buckets.is_empty() {
         return Ok(Vec::new());
     }
@@ -341,17 +351,17 @@ async fn before_cells(context: &Context<'_>) -> Result<Vec<Staged>, RunError> {
     staging::stage(context).await
 }
 
-async fn check(context: &Context<'_>, targets: &[LintTarget]) -> Result<(), RunError> {
+async fn check(context: &StepContext<'_>, targets: &[LintTarget]) -> Result<(), RunError> {
     // Several tests may lead to one template.
     let templates: BTreeSet<_> = targets.iter().map(|target| &target.path).collect();
-    context.events.send(Happening::LintStarted {
+    context.events.send(EventKind::LintStarted {
         templates: templates.len(),
     });
-    let Lint::Findings {
+    let LintOutcome::Findings {
         findings, warnings, ..
     } = cfn_lint::run(targets, &context.job.plan.project_root).await?
     else {
-        context.events.send(Happening::LintSkipped {
+        context.events.send(EventKind::LintSkipped {
             reason: LINT_ABSENT.to_owned(),
         });
         return Ok(());
@@ -367,11 +377,11 @@ async fn check(context: &Context<'_>, targets: &[LintTarget]) -> Result<(), RunE
     findings.into_iter().for_each(|finding| {
         context
             .events
-            .send(Happening::LintFinding(lint_finding(finding)))
+            .send(EventKind::LintFinding(lint_finding(finding)))
     });
     context
         .events
-        .send(Happening::LintFinished { errors, warnings });
+        .send(EventKind::LintFinished { errors, warnings });
     if errors == 0 {
         Ok(())
     } else {
@@ -391,27 +401,27 @@ fn lint_finding(finding: Finding) -> LintFinding {
 }
 
 /// Tells of the cells that can't be launched.
-fn refuse(context: &Context<'_>) {
+fn refuse(context: &StepContext<'_>) {
     for refused in &context.job.plan.refused {
         if !refused.places.is_empty() {
             let (cell, places) = (refused.cell.id.clone(), refused.places.clone());
             context
                 .events
-                .send(Happening::FailuresLocated { cell, places });
+                .send(EventKind::FailuresLocated { cell, places });
         }
         refuse_cell(context, &refused.cell.id, &refused.reason);
     }
 }
 
-fn refuse_cell(context: &Context<'_>, cell: &CellId, reason: &str) {
+fn refuse_cell(context: &StepContext<'_>, cell: &CellId, reason: &str) {
     let (cell, reason) = (cell.clone(), reason.to_owned());
-    let failed = Happening::LaunchFailed {
+    let failed = EventKind::LaunchFailed {
         cell: cell.clone(),
         reason: reason.clone(),
         may_exist: false,
     };
     context.events.send(failed);
-    context.events.send(Happening::CellFinished {
+    context.events.send(EventKind::CellFinished {
         cell,
         outcome: Outcome::Failed,
         reason: Some(reason),
@@ -419,11 +429,11 @@ fn refuse_cell(context: &Context<'_>, cell: &CellId, reason: &str) {
     context.count_failure();
 }
 
-async fn test_cells(context: &Context<'_>, buckets: &[Staged]) {
-    let Job { plan, settings, .. } = context.job;
+async fn test_cells(context: &StepContext<'_>, buckets: &[StagedBucket]) {
+    let RunJob { plan, settings, .. } = context.job;
     refuse(context);
     let regions = plan.cells.iter().map(|cell| &cell.cell.region);
-    let limits = Limits::new(
+    let limits = LaunchLimits::new(
         settings.max_concurrency,
         settings.max_concurrency_per_region,
         regions,
@@ -439,9 +449,9 @@ async fn test_cells(context: &Context<'_>, buckets: &[Staged]) {
     .await;
 }
 
-fn not_run(context: &Context<'_>, outcome: Outcome, reason: Option<&str>) {
+fn not_run(context: &StepContext<'_>, outcome: Outcome, reason: Option<&str>) {
     for cell in cells(&context.job.plan) {
-        context.events.send(Happening::CellFinished {
+        context.events.send(EventKind::CellFinished {
             cell: cell.id,
             outcome,
             reason: reason.map(str::to_owned),
@@ -450,7 +460,7 @@ fn not_run(context: &Context<'_>, outcome: Outcome, reason: Option<&str>) {
 }
 
 /// Deletes the buckets that were made for this run, whether or not the run came to filling them.
-async fn delete_buckets(context: &Context<'_>) {
+async fn delete_buckets(context: &StepContext<'_>) {
     let keys = context.staged_keys();
     let auto = context
         .bucket_creations()
@@ -458,9 +468,9 @@ async fn delete_buckets(context: &Context<'_>) {
     join_all(auto.map(async |(bucket, creation)| {
         if context.settings().no_delete {
             let bucket = bucket.name.clone();
-            context.events.send(Happening::BucketKept {
+            context.events.send(EventKind::BucketKept {
                 bucket,
-                why: KeptWhy::NoDelete,
+                why: KeepReason::NoDelete,
             });
             return;
         }
@@ -479,19 +489,19 @@ async fn delete_buckets(context: &Context<'_>) {
     .await;
 }
 
-fn started(job: &Job<'_>, aws: &Aws) -> RunStarted {
+fn started(job: &RunJob<'_>, aws: &Aws) -> RunStarted {
     let (templates, cells) = (job.templates.clone(), cells(&job.plan));
     RunStarted {
-        task: Task::Test,
+        task: RunTask::Test,
         templates,
         cells,
         ..uploading(job, aws)
     }
 }
 
-fn uploading(job: &Job<'_>, aws: &Aws) -> RunStarted {
+fn uploading(job: &RunJob<'_>, aws: &Aws) -> RunStarted {
     RunStarted {
-        task: Task::Upload,
+        task: RunTask::Upload,
         run_id: job.plan.run_id.simple().to_string(),
         taskcat_version: env!("CARGO_PKG_VERSION").to_owned(),
         project: job.plan.project_name.clone(),
@@ -503,7 +513,7 @@ fn uploading(job: &Job<'_>, aws: &Aws) -> RunStarted {
 }
 
 /// Every cell as events tell of it, those that can't be launched last.
-fn cells(plan: &Plan) -> Vec<Cell> {
+fn cells(plan: &Plan) -> Vec<PlannedCell> {
     let refused = plan.refused.iter().map(|refused| refused.cell.clone());
     plan.cells
         .iter()

@@ -10,18 +10,18 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::conductor::{Conductor, Ended, Spine};
 use super::deletion::{self, DeletionOptions};
 use super::deploy::{self, Decide, Decision, DeployOptions, Unfinished};
+use super::harness::{EndedRun, RunContext, RunHarness};
 use super::prepare::identity;
-use super::{Context, Job, clean, staging, started};
+use super::{RunJob, StepContext, clean, staging, started};
 use crate::aws::{Aws, AwsError, Clients, ErrorKind, Stack, StageState};
-use crate::event::{CellId, Events, Happening, RunStarted, Task};
+use crate::event::{CellId, EventKind, EventSender, RunStarted, RunTask};
 use crate::launch::aws_cli::AwsCli;
-use crate::launch::ownership::{self, ForeignStack, Mark};
+use crate::launch::ownership::{self, ForeignStack, OwnershipTag};
 use crate::pipeline::{self, Target, program_prefix};
 use crate::plan::BucketKind;
-use crate::report::Consumer;
+use crate::report::EventConsumer;
 use crate::status::StackStatus;
 use crate::teardown;
 
@@ -33,7 +33,7 @@ const DELETE_LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
 const DELETION_LOOKS: u32 = 30;
 
 /// The mark of stacks that `taskcat pipeline deploy` has created.
-const MARK: Mark = Mark {
+const MARK: OwnershipTag = OwnershipTag {
     tag: pipeline::TAG,
     command: "taskcat pipeline deploy",
     replaces_failed: None,
@@ -41,7 +41,7 @@ const MARK: Mark = Mark {
 
 /// A stack that has the name of a pipeline.
 #[derive(Clone, Debug)]
-pub struct Pipeline {
+pub struct PipelineStack {
     pub target: Target,
     pub stack: Stack,
     /// Set where the stack is somebody else's.
@@ -50,7 +50,7 @@ pub struct Pipeline {
 
 /// What a pipeline keeps, and what is deleted with it.
 #[derive(Clone, Debug)]
-pub struct Buckets {
+pub struct PipelineBuckets {
     /// Those that the stack has created, and that still exist.
     pub own: Vec<String>,
     pub tools: ToolsBucket,
@@ -90,13 +90,13 @@ pub async fn target(
 }
 
 /// The stack of that name, whosever it is.
-pub async fn find(target: &Target, aws: &Aws) -> Result<Option<Pipeline>, AwsError> {
+pub async fn find(target: &Target, aws: &Aws) -> Result<Option<PipelineStack>, AwsError> {
     let clients = clients(target, aws).await;
     let Some(stack) = clients.describe_stack(&target.name).await? else {
         return Ok(None);
     };
     let foreign = ownership::foreign(&stack, MARK, &target.identity.account_id, &clients).await?;
-    Ok(Some(Pipeline {
+    Ok(Some(PipelineStack {
         target: target.clone(),
         stack,
         foreign,
@@ -113,8 +113,8 @@ pub fn aws_cli(target: &Target, endpoint: Option<&str>) -> AwsCli {
 }
 
 /// The buckets of a pipeline.
-pub async fn buckets(pipeline: &Pipeline, aws: &Aws) -> Result<Buckets, AwsError> {
-    let Pipeline { target, stack, .. } = pipeline;
+pub async fn buckets(pipeline: &PipelineStack, aws: &Aws) -> Result<PipelineBuckets, AwsError> {
+    let PipelineStack { target, stack, .. } = pipeline;
     let clients = clients(target, aws).await;
     let resources = clients.left_resources(&stack.stack_id).await?;
     let own = resources
@@ -130,19 +130,19 @@ pub async fn buckets(pipeline: &Pipeline, aws: &Aws) -> Result<Buckets, AwsError
     } else {
         ToolsBucket::Absent
     };
-    Ok(Buckets { own, tools })
+    Ok(PipelineBuckets { own, tools })
 }
 
 /// Whether the bucket that would be created for the programs can be used: one that exists already
 /// has to be ours, or the one that the pipeline's programs are in.
 pub async fn usable_tools_bucket(
     target: &Target,
-    former: Option<&Stack>,
+    previous: Option<&Stack>,
     aws: &Aws,
 ) -> Result<ToolsBucket, AwsError> {
     let found = tools_bucket(target, &*clients(target, aws).await).await?;
     let is_used =
-        |bucket: &str| former.and_then(|stack| stack.parameter("ToolsBucket")) == Some(bucket);
+        |bucket: &str| previous.and_then(|stack| stack.parameter("ToolsBucket")) == Some(bucket);
     Ok(match found {
         ToolsBucket::Foreign { bucket, .. } if is_used(&bucket) => ToolsBucket::Ours(bucket),
         found => found,
@@ -171,7 +171,10 @@ async fn tools_bucket(target: &Target, clients: &Clients) -> Result<ToolsBucket,
 }
 
 /// What the pipeline's stages are at; `None` where the stack has no pipeline yet.
-pub async fn state(pipeline: &Pipeline, aws: &Aws) -> Result<Option<Vec<StageState>>, AwsError> {
+pub async fn state(
+    pipeline: &PipelineStack,
+    aws: &Aws,
+) -> Result<Option<Vec<StageState>>, AwsError> {
     match pipeline.stack.output("PipelineName") {
         Some(name) => clients(&pipeline.target, aws)
             .await
@@ -189,7 +192,7 @@ pub async fn holds(target: &Target, bucket: &str, key: &str, aws: &Aws) -> Resul
 }
 
 /// The stack that the pipeline brings changes to, if it stands already.
-pub async fn production(pipeline: &Pipeline, aws: &Aws) -> Result<Option<Stack>, AwsError> {
+pub async fn production(pipeline: &PipelineStack, aws: &Aws) -> Result<Option<Stack>, AwsError> {
     match pipeline.stack.parameter("ProductionStackName") {
         Some(name) => {
             clients(&pipeline.target, aws)
@@ -205,25 +208,25 @@ pub async fn production(pipeline: &Pipeline, aws: &Aws) -> Result<Option<Stack>,
 /// nothing needs in the end are taken away: the former ones after an update, the new ones if
 /// nothing comes of it.
 pub async fn deploy(
-    job: &Job<'_>,
+    job: &RunJob<'_>,
     target: &Target,
-    former: Option<&Stack>,
+    previous: Option<&Stack>,
     options: DeployOptions,
     aws: &Aws,
     decide: Decide,
-    consumers: Vec<Box<dyn Consumer>>,
-) -> Ended {
+    consumers: Vec<Box<dyn EventConsumer>>,
+) -> EndedRun {
     let started = RunStarted {
-        task: Task::Deploy,
+        task: RunTask::Deploy,
         project: target.name.clone(),
         ..started(job, aws)
     };
-    let conductor = Conductor::new(started, consumers);
-    conductor
-        .conduct(async |spine: &Spine| {
-            let context = Context::new(job, aws, spine);
+    let harness = RunHarness::new(started, consumers);
+    harness
+        .run_to_end(async |context: &RunContext| {
+            let context = StepContext::new(job, aws, context);
             let mut unfinished = Unfinished::new(&cell_of(target), context.events);
-            if former.is_none() {
+            if previous.is_none() {
                 let Target { name, region, .. } = target;
                 let delete = format!("taskcat pipeline delete {name} --region {region}");
                 unfinished.remains(format!(
@@ -233,7 +236,7 @@ pub async fn deploy(
             let deployed = deploy::steps(&context, &options, MARK, decide).await;
             staging::release(&context).await;
             let stack = settled_stack(target, aws).await;
-            match (deployed.as_ref().unwrap_or(&Decision::Drop), former) {
+            match (deployed.as_ref().unwrap_or(&Decision::Drop), previous) {
                 // Whoever reviews the change set needs what it is about.
                 (Decision::Leave, _) => {}
                 // Where there is a stack, of this deployment or of another one at the same time, it
@@ -246,7 +249,9 @@ pub async fn deploy(
                     let kept = "the programs were kept: the pipeline's stack may exist";
                     context.events.warn(Some(&cell_of(target)), kept);
                 }
-                (_, Some(former)) => take_unused_programs(&context, target, former, stack).await,
+                (_, Some(previous)) => {
+                    take_unused_programs(&context, target, previous, stack).await
+                }
             }
             unfinished.ends();
             deployed.map(drop)
@@ -278,7 +283,7 @@ fn cell_of(target: &Target) -> CellId {
 }
 
 /// Of a stack that has not come to be: with the bucket, if it was made for them.
-async fn take_programs_back(context: &Context<'_>, target: &Target) {
+async fn take_programs_back(context: &StepContext<'_>, target: &Target) {
     for bucket in context.begun_buckets() {
         let clients = context.aws.clients(&bucket.profile, &bucket.region).await;
         if bucket.kind == BucketKind::Given {
@@ -308,7 +313,7 @@ async fn delete_tools(
     target: &Target,
     endpoint: Option<&str>,
     clients: &Clients,
-    events: &Events,
+    events: &EventSender,
 ) {
     let (bucket, reason) = match tools {
         Ok(ToolsBucket::Absent) => return,
@@ -321,15 +326,15 @@ async fn delete_tools(
     let delete = aws_cli(target, endpoint).delete_bucket(&bucket);
     let reason =
         format!("{reason}, so it was left alone; if it is yours, delete it with `{delete}`");
-    events.send(Happening::BucketDeleteFailed { bucket, reason });
+    events.send(EventKind::BucketDeleteFailed { bucket, reason });
 }
 
 /// Of the new programs and the former, those that the stack doesn't go by. While it is at work it
 /// may need both.
 async fn take_unused_programs(
-    context: &Context<'_>,
+    context: &StepContext<'_>,
     target: &Target,
-    former: &Stack,
+    previous: &Stack,
     stack: Result<Option<Stack>, AwsError>,
 ) {
     let Ok(Some(stack)) = stack else { return };
@@ -340,7 +345,7 @@ async fn take_unused_programs(
     for bucket in context.begun_buckets() {
         let clients = context.aws.clients(&bucket.profile, &bucket.region).await;
         let places = [
-            programs(former),
+            programs(previous),
             Some((bucket.name.as_str(), prefix.as_str())),
         ];
         for place in places
@@ -365,16 +370,16 @@ fn programs(stack: &Stack) -> Option<(&str, &str)> {
 /// first, so that nothing is emptied where it refuses; buckets that then block the deletion are
 /// emptied, and it is repeated.
 pub async fn delete(
-    pipeline: &Pipeline,
+    pipeline: &PipelineStack,
     aws: &Aws,
     endpoint: Option<String>,
-    consumers: Vec<Box<dyn Consumer>>,
-) -> Ended {
+    consumers: Vec<Box<dyn EventConsumer>>,
+) -> EndedRun {
     let started = clean::started(&pipeline.target.name, endpoint.clone(), aws);
-    let conductor = Conductor::new(started, consumers);
-    conductor
-        .conduct(async |spine: &Spine| {
-            let Pipeline { target, stack, .. } = pipeline;
+    let harness = RunHarness::new(started, consumers);
+    harness
+        .run_to_end(async |context: &RunContext| {
+            let PipelineStack { target, stack, .. } = pipeline;
             let clients = clients(target, aws).await;
             let cell = cell_of(target);
             let stack_id = stack.stack_id.clone();
@@ -383,13 +388,13 @@ pub async fn delete(
                 force: false,
                 limit: DELETE_LIMIT,
             };
-            if !deletion::delete_found(&cell, stack_id, clients.clone(), options, &spine.events)
+            if !deletion::delete_found(&cell, stack_id, clients.clone(), options, &context.events)
                 .await
             {
                 return Ok(());
             }
             match programs(stack).filter(|(bucket, _)| *bucket != target.tools_bucket()) {
-                Some(place) => delete_own_programs(place, target, &clients, &spine.events).await,
+                Some(place) => delete_own_programs(place, target, &clients, &context.events).await,
                 None => {
                     // Asked once more: time has passed since it was shown.
                     let tools = tools_bucket(target, &clients).await;
@@ -399,7 +404,7 @@ pub async fn delete(
                         target,
                         endpoint.as_deref(),
                         &clients,
-                        &spine.events,
+                        &context.events,
                     )
                     .await;
                 }
@@ -423,14 +428,14 @@ pub async fn delete_leftover_tools(
     target: &Target,
     aws: &Aws,
     endpoint: Option<String>,
-    consumers: Vec<Box<dyn Consumer>>,
-) -> Ended {
-    let conductor = Conductor::new(
+    consumers: Vec<Box<dyn EventConsumer>>,
+) -> EndedRun {
+    let harness = RunHarness::new(
         clean::started(&target.name, endpoint.clone(), aws),
         consumers,
     );
-    conductor
-        .conduct(async |spine: &Spine| {
+    harness
+        .run_to_end(async |context: &RunContext| {
             let clients = clients(target, aws).await;
             let tools = tools_bucket(target, &clients).await;
             delete_tools(
@@ -439,7 +444,7 @@ pub async fn delete_leftover_tools(
                 target,
                 endpoint.as_deref(),
                 &clients,
-                &spine.events,
+                &context.events,
             )
             .await;
             Ok(())
@@ -453,7 +458,7 @@ async fn delete_own_programs(
     place: (&str, &str),
     target: &Target,
     clients: &Clients,
-    events: &Events,
+    events: &EventSender,
 ) {
     let (bucket, prefix) = place;
     if bucket == target.tools_bucket() || prefix.starts_with(&program_prefix(&target.name)) {
@@ -469,7 +474,7 @@ async fn delete_own_programs(
 }
 
 /// What `deploy` has put there.
-async fn delete_programs((bucket, prefix): (&str, &str), clients: &Clients, events: &Events) {
+async fn delete_programs((bucket, prefix): (&str, &str), clients: &Clients, events: &EventSender) {
     let deleted = match clients.list_objects(bucket, prefix).await {
         Ok(objects) => {
             let keys: Vec<String> = objects.into_iter().map(|object| object.key).collect();

@@ -7,8 +7,8 @@ use futures::future::join_all;
 use crate::aws::{Aws, AwsError, CallerIdentity, ErrorKind};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{
-    Answer, Answers, AvailabilityZone, Draft, Identities, Identity, Lookup, Plan, PlanError,
-    ProfileRegions, Question,
+    AvailabilityZone, Lookup, LookupAnswer, LookupAnswers, LookupKind, Plan, PlanDraft, PlanError,
+    ProfileIdentities, ProfileIdentity, ProfileRegions,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -23,14 +23,20 @@ pub enum PrepareError {
 /// Asks what the draft has to know, and plans. A profile that can't be identified, or a question
 /// without an answer, fails the cells that need it; only where no profile is anybody there is
 /// nothing to do.
-pub async fn prepare(draft: &Draft, aws: &Aws) -> Result<(Plan, Vec<Diagnostic>), PrepareError> {
+pub async fn prepare(
+    draft: &PlanDraft,
+    aws: &Aws,
+) -> Result<(Plan, Vec<Diagnostic>), PrepareError> {
     let identities = identify(draft.profiles(), aws).await?;
     let answers = answer(draft.lookups(&identities), aws).await;
     Ok(draft.build(&identities, &answers)?)
 }
 
 /// Who the profiles are, by one call each where their first region can be used.
-async fn identify(profiles: Vec<ProfileRegions>, aws: &Aws) -> Result<Identities, PrepareError> {
+async fn identify(
+    profiles: Vec<ProfileRegions>,
+    aws: &Aws,
+) -> Result<ProfileIdentities, PrepareError> {
     let asked = join_all(profiles.into_iter().map(async |it| {
         let identified = aws.identify(&it.profile, &it.regions).await;
         (it, identified)
@@ -55,10 +61,14 @@ async fn identify(profiles: Vec<ProfileRegions>, aws: &Aws) -> Result<Identities
 }
 
 /// The region that has answered comes first: it can be used.
-fn of_caller(caller: CallerIdentity, answered: String, mut regions: Vec<String>) -> Identity {
+fn of_caller(
+    caller: CallerIdentity,
+    answered: String,
+    mut regions: Vec<String>,
+) -> ProfileIdentity {
     regions.retain(|region| *region != answered);
     regions.insert(0, answered);
-    Identity {
+    ProfileIdentity {
         account_id: caller.account_id,
         partition: caller.partition,
         regions,
@@ -66,14 +76,18 @@ fn of_caller(caller: CallerIdentity, answered: String, mut regions: Vec<String>)
 }
 
 /// Who one profile is, asked in a region.
-pub(super) async fn identity(profile: &str, region: &str, aws: &Aws) -> Result<Identity, AwsError> {
+pub(super) async fn identity(
+    profile: &str,
+    region: &str,
+    aws: &Aws,
+) -> Result<ProfileIdentity, AwsError> {
     let caller = aws.clients(profile, region).await.caller_identity().await?;
     Ok(of_caller(caller, region.to_owned(), Vec::new()))
 }
 
 /// What the parameters need to know. An answer that can't be had fails the cells that need it, and
 /// nothing else.
-async fn answer(lookups: Vec<Lookup>, aws: &Aws) -> Answers {
+async fn answer(lookups: Vec<Lookup>, aws: &Aws) -> LookupAnswers {
     let asked = lookups.into_iter().map(async |lookup| {
         let answer = ask(&lookup, aws).await.map_err(|error| {
             match error.is(ErrorKind::NotFound) && aws.is_simulated() {
@@ -95,24 +109,24 @@ fn unanswered(error: &AwsError) -> String {
     }
 }
 
-async fn ask(lookup: &Lookup, aws: &Aws) -> Result<Answer, AwsError> {
+async fn ask(lookup: &Lookup, aws: &Aws) -> Result<LookupAnswer, AwsError> {
     let clients = aws.clients(&lookup.profile, &lookup.region).await;
     Ok(match &lookup.question {
-        Question::AvailabilityZones => {
+        LookupKind::AvailabilityZones => {
             let zones = clients.availability_zones().await?;
-            Answer::AvailabilityZones(
+            LookupAnswer::AvailabilityZones(
                 zones
                     .into_iter()
                     .map(|(name, id)| AvailabilityZone { name, id })
                     .collect(),
             )
         }
-        Question::SsmParameter { name } => match clients.ssm_parameter(name).await? {
-            (value, true) => Answer::Secret(value),
-            (value, false) => Answer::Text(value),
+        LookupKind::SsmParameter { name } => match clients.ssm_parameter(name).await? {
+            (value, true) => LookupAnswer::Secret(value),
+            (value, false) => LookupAnswer::Text(value),
         },
-        Question::Secret { id } => Answer::Secret(clients.secret(id).await?),
-        Question::Object { bucket, key } => {
+        LookupKind::Secret { id } => LookupAnswer::Secret(clients.secret(id).await?),
+        LookupKind::Object { bucket, key } => {
             let text = match clients.object_text(bucket, key).await {
                 // The bucket is in another region than the test.
                 Err(error) if error.has_code("PermanentRedirect") => {
@@ -128,9 +142,9 @@ async fn ask(lookup: &Lookup, aws: &Aws) -> Result<Answer, AwsError> {
                 }
                 text => text?,
             };
-            Answer::Text(text.trim().to_owned())
+            LookupAnswer::Text(text.trim().to_owned())
         }
-        Question::PresignedUrl {
+        LookupKind::PresignedUrl {
             bucket,
             key,
             expires_seconds,
@@ -141,7 +155,7 @@ async fn ask(lookup: &Lookup, aws: &Aws) -> Result<Answer, AwsError> {
             let clients = aws
                 .clients(&lookup.profile, region.as_deref().unwrap_or(&lookup.region))
                 .await;
-            Answer::Secret(
+            LookupAnswer::Secret(
                 clients
                     .presigned_url(bucket, key, Duration::from_secs(*expires_seconds))
                     .await?,

@@ -1,6 +1,6 @@
 //! Masks secrets in whatever AWS, hooks and programs say, before anybody sees it.
 
-use crate::event::Happening;
+use crate::event::EventKind;
 use crate::mask::Secrets;
 
 /// Fields that name things, and aren't masked: a secret that equals the name of a test must not
@@ -49,18 +49,18 @@ const NAMES: [&str; 39] = [
 ];
 
 /// Returns the event with every secret masked.
-pub(super) fn mask(secrets: &Secrets, happening: Happening) -> Happening {
+pub(super) fn mask(secrets: &Secrets, kind: EventKind) -> EventKind {
     if secrets.is_empty() {
-        return happening;
+        return kind;
     }
-    let Ok(mut value) = serde_json::to_value(&happening) else {
-        return happening;
+    let Ok(mut value) = serde_json::to_value(&kind) else {
+        return kind;
     };
     if !secrets.mask_fields(&mut value, &|field| !NAMES.contains(&field)) {
-        return happening;
+        return kind;
     }
     // Only texts have changed, so the value still reads as what it was.
-    serde_json::from_value(value).unwrap_or_else(|_| Happening::Warning {
+    serde_json::from_value(value).unwrap_or_else(|_| EventKind::Warning {
         cell: None,
         message: "an event held a secret and was dropped".into(),
     })
@@ -73,8 +73,8 @@ mod tests {
     use super::*;
 
     fn masked(secret: &str, event: Value) -> Value {
-        let happening = serde_json::from_value(event).unwrap();
-        serde_json::to_value(mask(&Secrets::long([secret.to_owned()]), happening)).unwrap()
+        let kind = serde_json::from_value(event).unwrap();
+        serde_json::to_value(mask(&Secrets::long([secret.to_owned()]), kind)).unwrap()
     }
 
     #[test]
@@ -85,7 +85,7 @@ mod tests {
                 "hunter2hunter2".to_owned(),
                 "abc".to_owned(),
             ]);
-            let warning = |message: &str| Happening::Warning {
+            let warning = |message: &str| EventKind::Warning {
                 cell: None,
                 message: message.to_owned(),
             };

@@ -8,21 +8,21 @@ use std::io;
 
 use futures::future::join_all;
 
-use super::Settings;
-use super::cell::Verdict;
-use super::clean::{self, CleanRequest, Findings, Leftover, LeftoverKind};
-use super::conductor::{Conductor, Ended, Spine};
+use super::RunSettings;
+use super::cell::CellVerdict;
+use super::clean::{self, CleanFindings, CleanRequest, Leftover, LeftoverKind};
 use super::deletion::{self, DeletionOptions};
-use super::journal::{Header, Journal, Record};
+use super::harness::{EndedRun, RunContext, RunHarness};
+use super::journal::{Journal, JournalHeader, JournalRecord};
 use super::staging;
-use super::stop::Waited;
+use super::stop::WaitOutcome;
 use crate::aws::{Aws, AwsError};
 use crate::duration::HumanDuration;
 use crate::event::{
-    Cell, CellId, Happening, KeptWhy, Outcome, RunEvent, RunStarted, StackEvent, Task,
+    CellId, EventKind, KeepReason, Outcome, PlannedCell, RunEvent, RunStarted, RunTask, StackEvent,
 };
 use crate::plan::TestLimits;
-use crate::report::Consumer;
+use crate::report::EventConsumer;
 use crate::status::StackStatus;
 use crate::teardown;
 use crate::watch::Watcher;
@@ -45,15 +45,15 @@ pub struct ResumeRequest {
     /// Its `what` is the run's ID.
     pub find: CleanRequest,
     pub limits: TestLimits,
-    pub settings: Settings,
+    pub settings: RunSettings,
 }
 
 /// A run that can be resumed.
 #[derive(Debug)]
 pub struct Resumption {
     run_id: String,
-    header: Option<Header>,
-    record: Option<Record>,
+    header: Option<JournalHeader>,
+    record: Option<JournalRecord>,
     leftovers: Vec<Leftover>,
     /// What could not be searched.
     pub warnings: Vec<String>,
@@ -73,7 +73,7 @@ impl Resumption {
         if findings.is_running(&run_id) {
             return Err(ResumeError::Running(run_id));
         }
-        let Findings {
+        let CleanFindings {
             leftovers,
             unsearched: warnings,
             ..
@@ -98,7 +98,7 @@ impl Resumption {
 
     /// Whether these are the events of this run, up to where it was killed.
     pub fn is_record(&self, events: &[RunEvent]) -> bool {
-        matches!(events.first().map(|it| &it.happening), Some(Happening::RunStarted(run)) if run.run_id == self.run_id)
+        matches!(events.first().map(|it| &it.kind), Some(EventKind::RunStarted(run)) if run.run_id == self.run_id)
     }
 
     /// The cells, with what is left of them.
@@ -130,9 +130,7 @@ impl Resumption {
                     it.is_stack() && it.name == task.stack_name && *it.region == *task.cell.region
                 })
                 .cloned();
-            replay
-                .iter()
-                .for_each(|event| task.recall(&event.happening));
+            replay.iter().for_each(|event| task.recall(&event.kind));
             task
         };
         planned.into_iter().map(with_leftover).collect()
@@ -142,7 +140,7 @@ impl Resumption {
         let project = self.header.as_ref().map(|it| it.project.clone());
         let project = project.or_else(|| self.leftovers.first().map(|it| it.project.clone()));
         RunStarted {
-            task: Task::Test,
+            task: RunTask::Test,
             run_id: self.run_id.clone(),
             taskcat_version: env!("CARGO_PKG_VERSION").to_owned(),
             project: project.unwrap_or_default(),
@@ -205,8 +203,8 @@ impl ResumedCell {
         }
     }
 
-    fn to_event(&self) -> Cell {
-        Cell {
+    fn to_event(&self) -> PlannedCell {
+        PlannedCell {
             id: self.cell.clone(),
             stack_name: self.stack_name.clone(),
             template: self.template.clone(),
@@ -216,17 +214,17 @@ impl ResumedCell {
     }
 
     /// Takes in what was recorded before the run was killed.
-    fn recall(&mut self, happening: &Happening) {
-        match happening {
-            Happening::StackEvent { cell, detail } if *cell == self.cell => {
+    fn recall(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::StackEvent { cell, detail } if *cell == self.cell => {
                 self.events.push(detail.clone())
             }
-            Happening::CellFinished { cell, outcome, .. } if *cell == self.cell => {
+            EventKind::CellFinished { cell, outcome, .. } if *cell == self.cell => {
                 self.is_finished = true;
                 self.outcome = Some(*outcome);
             }
-            Happening::StackDeleting { cell, .. } if *cell == self.cell => self.is_deleting = true,
-            Happening::CellRetried { cell, .. } if *cell == self.cell => {
+            EventKind::StackDeleting { cell, .. } if *cell == self.cell => self.is_deleting = true,
+            EventKind::CellRetried { cell, .. } if *cell == self.cell => {
                 self.is_deleting = false;
                 self.events.clear();
             }
@@ -244,49 +242,49 @@ pub async fn resume(
     request: &ResumeRequest,
     replay: Vec<RunEvent>,
     aws: &Aws,
-    consumers: Vec<Box<dyn Consumer>>,
-) -> Result<Ended, ResumeError> {
+    consumers: Vec<Box<dyn EventConsumer>>,
+) -> Result<EndedRun, ResumeError> {
     let tasks = resumption.tasks(&replay);
     let started = resumption.started(&tasks, aws, request.find.endpoint.clone());
     let markers = resumption
         .record
         .as_ref()
-        .map(Record::markers)
+        .map(JournalRecord::markers)
         .unwrap_or_default();
     let journal = resumption.record.take().and_then(Journal::resume);
-    let conductor = Conductor {
+    let harness = RunHarness {
         journal,
         replay,
         budget: request.settings.budget,
-        ..Conductor::new(started, consumers)
+        ..RunHarness::new(started, consumers)
     };
-    let ended = conductor
-        .conduct(async |spine: &Spine| {
-            let resumed = Resumed {
+    let ended = harness
+        .run_to_end(async |context: &RunContext| {
+            let resumed = ResumedRun {
                 request,
                 resumption: &resumption,
                 aws,
-                spine,
+                context,
             };
             join_all(tasks.iter().map(|task| resumed.cell(task))).await;
             join_all(resumption.leftovers.iter().map(|it| resumed.bucket(it))).await;
-            staging::release_left(markers, aws, &spine.events).await;
+            staging::release_left(markers, aws, &context.events).await;
             Ok(())
         })
         .await;
     Ok(ended)
 }
 
-struct Resumed<'r> {
+struct ResumedRun<'r> {
     request: &'r ResumeRequest,
     resumption: &'r Resumption,
     aws: &'r Aws,
-    spine: &'r Spine,
+    context: &'r RunContext,
 }
 
-impl Resumed<'_> {
+impl ResumedRun<'_> {
     async fn cell(&self, task: &ResumedCell) {
-        let events = &self.spine.events;
+        let events = &self.context.events;
         let stack = match self.stack(task).await {
             Ok(stack) => stack,
             Err(error) => {
@@ -320,9 +318,9 @@ impl Resumed<'_> {
         let (no_delete, keep_failed) = header
             .map(|it| (it.no_delete, it.keep_failed))
             .unwrap_or_default();
-        if let Some(why) = KeptWhy::of(outcome, no_delete, keep_failed) {
+        if let Some(why) = KeepReason::of(outcome, no_delete, keep_failed) {
             let stack_id = watcher.stack_id().to_owned();
-            return events.send(Happening::StackKept {
+            return events.send(EventKind::StackKept {
                 cell: task.cell.clone(),
                 stack_id,
                 why,
@@ -353,14 +351,14 @@ impl Resumed<'_> {
             clean::current_stack(found, stack_id.as_deref(), *unconfirmed_since, &clients).await?;
         let Some(stack_id) = current else {
             let stack_id = stack_id.clone().unwrap_or_else(|| found.name.clone());
-            self.spine.events.send(Happening::StackDeleted {
+            self.context.events.send(EventKind::StackDeleted {
                 cell: task.cell.clone(),
                 stack_id,
             });
             return Ok(None);
         };
         let cell = task.cell.clone();
-        self.spine.events.send(Happening::StackCreated {
+        self.context.events.send(EventKind::StackCreated {
             cell: cell.clone(),
             stack_id: stack_id.clone(),
         });
@@ -368,44 +366,46 @@ impl Resumed<'_> {
             cell,
             stack_id,
             clients,
-            self.spine.events.clone(),
+            self.context.events.clone(),
         )))
     }
 
-    async fn verdict(&self, task: &ResumedCell, watcher: &mut Watcher) -> Verdict {
+    async fn verdict(&self, task: &ResumedCell, watcher: &mut Watcher) -> CellVerdict {
         if task.is_deleting {
-            return Verdict::interrupted_because(
+            return CellVerdict::interrupted_because(
                 "the run was killed while the stack was being deleted",
             );
         }
         let limit = self.request.limits.test;
-        match self.spine.stop.within(limit, watcher.settled()).await {
-            Waited::Stopped => {
-                let reason = self.spine.stop.reason().map(|reason| reason.to_string());
-                Verdict::interrupted_because(&reason.unwrap_or_default())
+        match self.context.stop.within(limit, watcher.settled()).await {
+            WaitOutcome::Stopped => {
+                let reason = self.context.stop.reason().map(|reason| reason.to_string());
+                CellVerdict::interrupted_because(&reason.unwrap_or_default())
             }
-            Waited::TimedOut => {
+            WaitOutcome::TimedOut => {
                 let (limit, status) = (HumanDuration(limit), watcher.status());
-                Verdict::failed(format!(
+                CellVerdict::failed(format!(
                     "timed out after {limit}: its stack was still {status}"
                 ))
             }
-            Waited::Done(Err(error)) => {
-                Verdict::failed(format!("the stack can't be followed: {error}"))
+            WaitOutcome::Done(Err(error)) => {
+                CellVerdict::failed(format!("the stack can't be followed: {error}"))
             }
-            Waited::Done(Ok(settled))
+            WaitOutcome::Done(Ok(settled))
                 if settled.status == StackStatus::CreateComplete && task.has_posthooks =>
             {
-                Verdict::interrupted_because(
+                CellVerdict::interrupted_because(
                     "the stack is complete, but its posthooks did not run: the run was killed",
                 )
             }
-            Waited::Done(Ok(settled)) => Verdict::of(&settled, watcher.first_failure(), None),
+            WaitOutcome::Done(Ok(settled)) => {
+                CellVerdict::of(&settled, watcher.first_failure(), None)
+            }
         }
     }
 
     fn finish(&self, task: &ResumedCell, outcome: Outcome, reason: Option<String>) {
-        self.spine.events.send(Happening::CellFinished {
+        self.context.events.send(EventKind::CellFinished {
             cell: task.cell.clone(),
             outcome,
             reason,
@@ -417,16 +417,16 @@ impl Resumed<'_> {
         let Some(origin) = found.bucket_origin() else {
             return;
         };
-        let events = &self.spine.events;
+        let events = &self.context.events;
         if self
             .resumption
             .header
             .as_ref()
             .is_some_and(|it| it.no_delete)
         {
-            return events.send(Happening::BucketKept {
+            return events.send(EventKind::BucketKept {
                 bucket: found.name.clone(),
-                why: KeptWhy::NoDelete,
+                why: KeepReason::NoDelete,
             });
         }
         let clients = self.aws.clients(&found.profile, &found.region).await;

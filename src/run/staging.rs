@@ -6,18 +6,18 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
-use super::journal::LeftMarker;
-use super::{BucketCreation, Context, RunError};
+use super::journal::LeftoverMarker;
+use super::{BucketCreation, RunError, StepContext};
 use crate::aws::Aws;
-use crate::event::{Events, Happening};
-use crate::package::{self, Archive, Progress};
+use crate::event::{EventKind, EventSender};
+use crate::package::{self, LambdaArchive, PackageProgress};
 use crate::plan::{BucketKind, BucketPlan};
 use crate::stage::StageError;
-use crate::stage::bucket::{self, Bucket};
+use crate::stage::bucket::{self, StagingBucket};
 use crate::stage::exclude::Exclusions;
 use crate::stage::local::{self, LocalFile};
-use crate::stage::marker::{Markers, Placed};
-use crate::stage::sync::{self, Changes, Upload};
+use crate::stage::marker::{PlacedMarker, RunMarkers};
+use crate::stage::sync::{self, BucketChanges, UploadSettings};
 
 /// Uploads in flight at once, to all buckets together.
 const UPLOADS: usize = 32;
@@ -25,7 +25,7 @@ const UPLOADS: usize = 32;
 /// What is sent to the buckets, and how.
 pub struct Staging {
     /// `None` where packaging is disabled.
-    pub package: Option<package::Request>,
+    pub package: Option<package::PackageRequest>,
     pub exclusions: Exclusions,
     /// Stage what links lead to outside of the project.
     pub follow_links: bool,
@@ -34,7 +34,7 @@ pub struct Staging {
 }
 
 /// A bucket with the project's files, or why it isn't one.
-pub(super) type Staged = Result<Bucket, RunError>;
+pub(super) type StagedBucket = Result<StagingBucket, RunError>;
 
 /// Finds or makes the plan's buckets and brings their content up to date. Without [`Staging`],
 /// takes what is there. A bucket that can't be had or filled, as in a region that isn't enabled,
@@ -42,7 +42,7 @@ pub(super) type Staged = Result<Bucket, RunError>;
 ///
 /// # Errors
 /// The run was stopped, the files can't be staged anywhere, or no bucket can be had.
-pub(super) async fn stage(context: &Context<'_>) -> Result<Vec<Staged>, RunError> {
+pub(super) async fn stage(context: &StepContext<'_>) -> Result<Vec<StagedBucket>, RunError> {
     let plan = &context.job.plan;
     let Some(staging) = &context.job.staging else {
         return some(ensure_buckets(context).await);
@@ -69,7 +69,7 @@ pub(super) async fn stage(context: &Context<'_>) -> Result<Vec<Staged>, RunError
             .map(|file| format!("{prefix}{}", file.key))
             .collect(),
     );
-    let markers = Markers {
+    let markers = RunMarkers {
         run_id: plan.run_id,
         prefix: &prefix,
         limit: staging.marker_limit,
@@ -85,7 +85,7 @@ pub(super) async fn stage(context: &Context<'_>) -> Result<Vec<Staged>, RunError
         .map(async |(planned, bucket)| {
             let Ok(bucket) = bucket else { return Ok(()) };
             let changes = sync::compare(bucket, &files, &staging.exclusions, markers).await?;
-            let upload = Upload {
+            let upload = UploadSettings {
                 bucket,
                 markers,
                 acl: acl(context, planned),
@@ -104,7 +104,7 @@ pub(super) async fn stage(context: &Context<'_>) -> Result<Vec<Staged>, RunError
 }
 
 /// The buckets, unless there is none that can be used: then the first one's reason.
-fn some(mut buckets: Vec<Staged>) -> Result<Vec<Staged>, RunError> {
+fn some(mut buckets: Vec<StagedBucket>) -> Result<Vec<StagedBucket>, RunError> {
     if buckets.is_empty() || buckets.iter().any(Result::is_ok) {
         return Ok(buckets);
     }
@@ -112,7 +112,7 @@ fn some(mut buckets: Vec<Staged>) -> Result<Vec<Staged>, RunError> {
 }
 
 /// Takes in what went wrong with each bucket.
-fn fail<T>(buckets: &mut [Staged], results: Vec<Result<T, StageError>>) {
+fn fail<T>(buckets: &mut [StagedBucket], results: Vec<Result<T, StageError>>) {
     for (bucket, result) in buckets.iter_mut().zip(results) {
         if let (Ok(_), Err(error)) = (&bucket, result) {
             *bucket = Err(error.into());
@@ -123,10 +123,10 @@ fn fail<T>(buckets: &mut [Staged], results: Vec<Result<T, StageError>>) {
 /// Whether anything has to be sent or removed. Where nothing is launched afterwards, nothing else
 /// needs a marker.
 async fn changes_anything(
-    buckets: &mut [Staged],
+    buckets: &mut [StagedBucket],
     files: &[LocalFile],
     staging: &Staging,
-    markers: Markers<'_>,
+    markers: RunMarkers<'_>,
 ) -> bool {
     let compared = join_all(buckets.iter().map(async |bucket| {
         match bucket {
@@ -138,14 +138,14 @@ async fn changes_anything(
     }));
     let changes = compared.await;
     let changes_one =
-        |changes: &Changes| !changes.uploads.is_empty() || !changes.removals.is_empty();
+        |changes: &BucketChanges| !changes.uploads.is_empty() || !changes.removals.is_empty();
     let changes_any = changes.iter().flatten().flatten().any(changes_one);
     fail(buckets, changes);
     changes_any
 }
 
 /// Puts the run's marker into every bucket that other runs may stage to.
-async fn mark(context: &Context<'_>, buckets: &mut [Staged], markers: Markers<'_>) {
+async fn mark(context: &StepContext<'_>, buckets: &mut [StagedBucket], markers: RunMarkers<'_>) {
     let planned = context.job.plan.buckets.iter().zip(buckets.iter());
     let marked = join_all(planned.map(async |(planned, bucket)| {
         let Some(bucket) = bucket
@@ -166,21 +166,25 @@ async fn mark(context: &Context<'_>, buckets: &mut [Staged], markers: Markers<'_
 }
 
 /// Deletes the markers that the run has put, at its end.
-pub(super) async fn release(context: &Context<'_>) {
+pub(super) async fn release(context: &StepContext<'_>) {
     let markers = std::mem::take(&mut *context.markers());
     join_all(markers.iter().map(|marker| marker.release(context.events))).await;
 }
 
 /// Deletes the markers that killed runs have left, and returns whether none is left for certain.
-pub(super) async fn release_left(markers: Vec<LeftMarker>, aws: &Aws, events: &Events) -> bool {
+pub(super) async fn release_left(
+    markers: Vec<LeftoverMarker>,
+    aws: &Aws,
+    events: &EventSender,
+) -> bool {
     let released = markers.into_iter().map(
-        async |LeftMarker {
+        async |LeftoverMarker {
                    bucket,
                    region,
                    key,
                }| {
             let clients = aws.clients(&bucket.profile, &region).await;
-            Placed {
+            PlacedMarker {
                 bucket: bucket.name,
                 key,
                 clients,
@@ -197,7 +201,7 @@ pub(super) async fn release_left(markers: Vec<LeftMarker>, aws: &Aws, events: &E
 
 /// What an upload would change, bucket by bucket, without changing it. Archives are built, buckets
 /// are not.
-pub(super) async fn dry_run(context: &Context<'_>) -> Result<Vec<String>, RunError> {
+pub(super) async fn dry_run(context: &StepContext<'_>) -> Result<Vec<String>, RunError> {
     let plan = &context.job.plan;
     let Some(staging) = &context.job.staging else {
         return Ok(Vec::new());
@@ -207,7 +211,7 @@ pub(super) async fn dry_run(context: &Context<'_>) -> Result<Vec<String>, RunErr
     }
     let files = list(context, staging).await?;
     let prefix = prefix(&plan.project_name);
-    let markers = Markers {
+    let markers = RunMarkers {
         run_id: plan.run_id,
         prefix: &prefix,
         limit: staging.marker_limit,
@@ -217,7 +221,7 @@ pub(super) async fn dry_run(context: &Context<'_>) -> Result<Vec<String>, RunErr
         let found = bucket::find(planned, context.aws).await?;
         let mut changes = match found {
             Some(bucket) => sync::compare(&bucket, &files, &staging.exclusions, markers).await?,
-            None => Changes::all(&files),
+            None => BucketChanges::all(&files),
         };
         changes.respect_others(&planned.name, context.events);
         let name = &planned.name;
@@ -238,7 +242,7 @@ pub(super) async fn dry_run(context: &Context<'_>) -> Result<Vec<String>, RunErr
     Ok(lines)
 }
 
-async fn ensure_buckets(context: &Context<'_>) -> Vec<Staged> {
+async fn ensure_buckets(context: &StepContext<'_>) -> Vec<StagedBucket> {
     let plan = &context.job.plan;
     let ensured = plan
         .buckets
@@ -272,7 +276,7 @@ async fn ensure_buckets(context: &Context<'_>) -> Vec<Staged> {
     join_all(ensured).await
 }
 
-async fn list(context: &Context<'_>, staging: &Staging) -> Result<Vec<LocalFile>, RunError> {
+async fn list(context: &StepContext<'_>, staging: &Staging) -> Result<Vec<LocalFile>, RunError> {
     let (root, exclusions) = (
         context.job.plan.project_root.clone(),
         staging.exclusions.clone(),
@@ -289,16 +293,21 @@ async fn list(context: &Context<'_>, staging: &Staging) -> Result<Vec<LocalFile>
     Ok(listing.files)
 }
 
-async fn package(context: &Context<'_>, request: &package::Request) -> Result<(), RunError> {
+async fn package(
+    context: &StepContext<'_>,
+    request: &package::PackageRequest,
+) -> Result<(), RunError> {
     let events = context.events;
-    let report = |progress: Progress| match progress {
-        Progress::Started { lambda, .. } => events.send(Happening::PackageStarted { lambda }),
-        Progress::Finished(Archive {
+    let report = |progress: PackageProgress| match progress {
+        PackageProgress::Started { lambda, .. } => {
+            events.send(EventKind::PackageStarted { lambda })
+        }
+        PackageProgress::Finished(LambdaArchive {
             lambda, archive, ..
         }) => {
-            events.send(Happening::PackageFinished { lambda, archive });
+            events.send(EventKind::PackageFinished { lambda, archive });
         }
-        Progress::Warning(message) => events.warn(None, message),
+        PackageProgress::Warning(message) => events.warn(None, message),
     };
     package::package(request, report)
         .await
@@ -307,7 +316,7 @@ async fn package(context: &Context<'_>, request: &package::Request) -> Result<()
 }
 
 /// `private` is what S3 does without being told, and automatic buckets take no ACLs at all.
-fn acl<'b>(context: &Context<'_>, bucket: &'b BucketPlan) -> Option<&'b str> {
+fn acl<'b>(context: &StepContext<'_>, bucket: &'b BucketPlan) -> Option<&'b str> {
     let acl = Some(bucket.object_acl.as_str()).filter(|acl| *acl != "private")?;
     if !bucket.kind.is_given() {
         context.events.warn(

@@ -9,11 +9,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::duration::HumanDuration;
-use crate::event::{Events, Happening};
+use crate::event::{EventKind, EventSender};
 
 /// Stops the run, once; clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Stop {
+pub(super) struct StopSwitch {
     /// Cancelled when the run is to stop: whatever waits stops waiting.
     pub token: CancellationToken,
     reason: Arc<OnceLock<StopReason>>,
@@ -49,13 +49,13 @@ impl fmt::Display for StopReason {
     }
 }
 
-impl Stop {
+impl StopSwitch {
     /// Stops the run; only the first reason counts.
-    pub fn stop(&self, reason: StopReason, events: &Events) {
+    pub fn stop(&self, reason: StopReason, events: &EventSender) {
         if self.reason.set(reason).is_ok() {
             match reason {
                 StopReason::Signal(signal) => {
-                    events.send(Happening::Interrupted {
+                    events.send(EventKind::Interrupted {
                         signal: signal.to_owned(),
                     });
                 }
@@ -77,18 +77,22 @@ impl Stop {
     }
 
     /// Completes the future unless the run stops, or `limit` elapses, first.
-    pub async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Waited<T> {
+    pub async fn within<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = T>,
+    ) -> WaitOutcome<T> {
         match self.until_stopped(timeout(limit, work)).await {
-            Some(Ok(done)) => Waited::Done(done),
-            Some(Err(_)) => Waited::TimedOut,
-            None => Waited::Stopped,
+            Some(Ok(done)) => WaitOutcome::Done(done),
+            Some(Err(_)) => WaitOutcome::TimedOut,
+            None => WaitOutcome::Stopped,
         }
     }
 }
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waited<T> {
+pub(super) enum WaitOutcome<T> {
     Done(T),
     TimedOut,
     Stopped,
@@ -114,7 +118,7 @@ impl Budget {
     }
 
     /// Waits, and stops the run early enough to delete everything in time.
-    pub(super) async fn watch(self, stop: &Stop, events: &Events) {
+    pub(super) async fn watch(self, stop: &StopSwitch, events: &EventSender) {
         sleep_until(self.end.checked_sub(self.reserve()).unwrap_or(self.end)).await;
         stop.stop(StopReason::Budget(self.total), events);
     }
@@ -147,23 +151,23 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_reason_counts() {
-        let (events, _inbox) = Events::channel();
-        let stop = Stop::default();
+        let (events, _inbox) = EventSender::channel();
+        let stop = StopSwitch::default();
         assert_eq!(
             stop.within(Duration::ZERO, std::future::pending::<()>())
                 .await,
-            Waited::TimedOut
+            WaitOutcome::TimedOut
         );
         assert_eq!(
             stop.within(Duration::from_secs(60), async { 1 }).await,
-            Waited::Done(1)
+            WaitOutcome::Done(1)
         );
         stop.stop(StopReason::Failures(2), &events);
         stop.stop(StopReason::Signal("SIGINT"), &events);
         assert_eq!(stop.reason(), Some(StopReason::Failures(2)));
         assert_eq!(
             stop.within(Duration::from_secs(60), async { 1 }).await,
-            Waited::Stopped
+            WaitOutcome::Stopped
         );
     }
 }

@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 
 use crate::diagnostic::{Diagnostic, Location, Position, Severity};
 use crate::duration::HumanDuration;
-use crate::yaml::{Node, Parsed, Value};
+use crate::yaml::{Node, NodeValue, Parsed};
 
 /// Reads a parsed file as a `T`, which an empty file is the default of. `subject` names the file in
 /// messages: "the scenario". `rules` checks what the schema can't.
@@ -91,7 +91,10 @@ pub fn schema<T: JsonSchema>() -> Schema {
                 schema.remove(key);
             }
         })));
-    settings.into_generator().into_root_schema_for::<T>()
+    settings
+        .with_transform(RecursiveTransform(crate::json_schema::join_lines))
+        .into_generator()
+        .into_root_schema_for::<T>()
 }
 
 /// Checks a file against its schema, and collects what is wrong with it.
@@ -220,7 +223,7 @@ impl Checker {
     }
 
     fn integer(&mut self, node: &Node, rule: &Json, what: &str) {
-        let Value::Int(value) = node.value else {
+        let NodeValue::Int(value) = node.value else {
             return self.wrong_type(node, "a whole number", what);
         };
         let bound = |name: &str| rule.get(name).and_then(Json::as_i64);

@@ -1,8 +1,8 @@
 //! The server: connections on the loopback interface, and their bounds.
 //!
-//! So many connections are served (`connections` says which makes room for another one), some more are
-//! told to come back later, and the rest wait in the system's queue. Who says nothing, or doesn't
-//! take what is sent, is let go. Which service answers is `dispatch`'s to say.
+//! So many connections are served (`connections` says which makes room for another one), some more
+//! are told to come back later, and the rest wait in the system's queue. Who says nothing, or
+//! doesn't take what is sent, is let go. Which service answers is `dispatch`'s to say.
 
 use std::convert::Infallible;
 use std::io;

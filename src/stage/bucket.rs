@@ -9,11 +9,11 @@ use super::StageError;
 use super::policy::bucket_policy;
 use crate::aws::{Aws, AwsError, Clients, ErrorKind};
 use crate::catalog;
-use crate::event::{Events, Happening};
+use crate::event::{EventKind, EventSender};
 use crate::plan::{BucketKind, BucketPlan};
 
 /// A bucket that stands.
-pub struct Bucket {
+pub struct StagingBucket {
     pub name: String,
     /// Clients of the region that the bucket really is in.
     pub clients: Arc<Clients>,
@@ -27,8 +27,8 @@ pub async fn ensure(
     plan: &BucketPlan,
     run_id: Uuid,
     aws: &Aws,
-    events: &Events,
-) -> Result<Bucket, StageError> {
+    events: &EventSender,
+) -> Result<StagingBucket, StageError> {
     if let Some(bucket) = find(plan, aws).await? {
         return Ok(bucket);
     }
@@ -67,11 +67,11 @@ async fn create_in(
     plan: &BucketPlan,
     run_id: Uuid,
     aws: &Aws,
-    events: &Events,
-) -> Result<Bucket, StageError> {
+    events: &EventSender,
+) -> Result<StagingBucket, StageError> {
     let clients = aws.clients(&plan.profile, region).await;
     create(plan, run_id, &clients, events).await?;
-    Ok(Bucket {
+    Ok(StagingBucket {
         name: plan.name.clone(),
         clients,
         fresh: true,
@@ -88,7 +88,7 @@ fn is_of_region(error: &AwsError) -> bool {
 }
 
 /// The planned bucket, if it stands. An automatic one never does: its name is random.
-pub async fn find(plan: &BucketPlan, aws: &Aws) -> Result<Option<Bucket>, StageError> {
+pub async fn find(plan: &BucketPlan, aws: &Aws) -> Result<Option<StagingBucket>, StageError> {
     if plan.kind == BucketKind::Auto {
         return Ok(None);
     }
@@ -105,7 +105,7 @@ pub async fn find(plan: &BucketPlan, aws: &Aws) -> Result<Option<Bucket>, StageE
         });
     }
     let clients = aws.clients(&plan.profile, &region).await;
-    Ok(Some(Bucket {
+    Ok(Some(StagingBucket {
         name: plan.name.clone(),
         clients,
         fresh: false,
@@ -116,11 +116,11 @@ async fn create(
     plan: &BucketPlan,
     run_id: Uuid,
     clients: &Clients,
-    events: &Events,
+    events: &EventSender,
 ) -> Result<(), StageError> {
     let (bucket, region) = (plan.name.clone(), clients.region().to_owned());
     events
-        .record(Happening::BucketCreating {
+        .record(EventKind::BucketCreating {
             bucket: bucket.clone(),
             region: region.clone(),
         })
@@ -152,7 +152,7 @@ async fn create(
         // One of the run's own is deleted at its end.
         return Err(error.into());
     }
-    events.send(Happening::BucketCreated { bucket, region });
+    events.send(EventKind::BucketCreated { bucket, region });
     Ok(())
 }
 
@@ -188,7 +188,7 @@ async fn secure(
     plan: &BucketPlan,
     run_id: Uuid,
     clients: &Clients,
-    events: &Events,
+    events: &EventSender,
 ) -> Result<(), AwsError> {
     let bucket = plan.name.as_str();
     let tags = tags(plan, run_id);
@@ -226,7 +226,7 @@ async fn secure(
     try_join!(tagged, policed, blocked).map(|_| ())
 }
 
-impl Bucket {
+impl StagingBucket {
     /// Where CloudFormation finds the object `key`: virtual-host style on AWS, path style on a
     /// stand-in, which on the loopback interface is called `localhost` (moto takes no address
     /// there).

@@ -32,13 +32,13 @@ const TASKCAT: [&str; 7] = [
 
 #[derive(Clone, Debug)]
 pub struct Exclusions {
-    patterns: Vec<Pattern>,
+    patterns: Vec<ExclusionPattern>,
     ignore_file: Gitignore,
 }
 
 /// One gitwildmatch pattern; a negated one (`!…`) takes back what those before it exclude.
 #[derive(Clone, Debug)]
-struct Pattern {
+struct ExclusionPattern {
     regex: Regex,
     excludes: bool,
 }
@@ -56,7 +56,7 @@ impl Exclusions {
             .into_iter()
             .chain(prefixes.iter().map(String::as_str))
         {
-            match Pattern::parse(text) {
+            match ExclusionPattern::parse(text) {
                 Ok(pattern) => patterns.extend(pattern),
                 Err(reason) => {
                     errors.push(Diagnostic::error(format!(
@@ -219,7 +219,7 @@ fn diagnose(file: &Path, line: Option<u64>, error: &ignore::Error, into: &mut Ve
     }
 }
 
-impl Pattern {
+impl ExclusionPattern {
     /// `GitWildMatchPattern.pattern_to_regex` of pathspec 0.10. None for a comment, a blank line,
     /// or `/`.
     fn parse(text: &str) -> Result<Option<Self>, String> {

@@ -19,7 +19,7 @@ use super::exclude::Exclusions;
 use crate::aws::PART_SIZE;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::input::{self, InputError};
-use crate::links::Bounds;
+use crate::links::ProjectBoundary;
 use crate::report_files;
 
 /// Lists the files to stage, sorted by key. It reads every file, so call it where blocking is
@@ -34,8 +34,8 @@ pub fn list(
     project_root: &Path,
     exclusions: &Exclusions,
     follow_links: bool,
-) -> Result<Listing, Vec<Diagnostic>> {
-    let mut walk = Walk::new(project_root, exclusions, follow_links);
+) -> Result<LocalListing, Vec<Diagnostic>> {
+    let mut walk = FileWalk::new(project_root, exclusions, follow_links);
     walk.run();
     let mut files = Vec::with_capacity(walk.found.len());
     let mut diagnostics = walk.diagnostics;
@@ -53,7 +53,7 @@ pub fn list(
         return Err(diagnostics);
     }
     files.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-    Ok(Listing {
+    Ok(LocalListing {
         files,
         warnings: diagnostics,
     })
@@ -65,13 +65,13 @@ pub fn links_outside(
     exclusions: &Exclusions,
     follow_links: bool,
 ) -> Vec<Diagnostic> {
-    let mut walk = Walk::new(project_root, exclusions, follow_links);
+    let mut walk = FileWalk::new(project_root, exclusions, follow_links);
     walk.run();
     walk.outside
 }
 
 #[derive(Clone, Debug)]
-pub struct Listing {
+pub struct LocalListing {
     pub files: Vec<LocalFile>,
     pub warnings: Vec<Diagnostic>,
 }
@@ -91,22 +91,22 @@ pub struct LocalFile {
     pub etag: String,
 }
 
-struct Walk<'a> {
+struct FileWalk<'a> {
     project_root: &'a Path,
     exclusions: &'a Exclusions,
     /// Keys and paths.
     found: Vec<(String, PathBuf)>,
     diagnostics: Vec<Diagnostic>,
-    bounds: Bounds,
+    bounds: ProjectBoundary,
     /// Links that lead outside.
     outside: Vec<Diagnostic>,
     /// Whether the folder that was looked at last holds reports.
     report_folder: Option<(PathBuf, bool)>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> FileWalk<'a> {
     fn new(project_root: &'a Path, exclusions: &'a Exclusions, follow_links: bool) -> Self {
-        let bounds = Bounds::new(project_root, follow_links);
+        let bounds = ProjectBoundary::new(project_root, follow_links);
         Self {
             project_root,
             exclusions,
@@ -363,7 +363,7 @@ mod tests {
         folder
     }
 
-    fn list_with(root: &Path, prefixes: &[&str]) -> Result<Listing, Vec<Diagnostic>> {
+    fn list_with(root: &Path, prefixes: &[&str]) -> Result<LocalListing, Vec<Diagnostic>> {
         let prefixes: Vec<String> = prefixes.iter().map(|&prefix| prefix.to_owned()).collect();
         list(root, &Exclusions::load(root, &prefixes).unwrap(), false)
     }

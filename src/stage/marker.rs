@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::StageError;
-use super::bucket::Bucket;
+use super::bucket::StagingBucket;
 use crate::aws::{AwsError, Clients, ErrorKind, Object};
-use crate::event::{Events, Happening};
+use crate::event::{EventKind, EventSender};
 
 /// Where markers are, below the project's prefix. A hidden folder, so that no file of a project is
 /// ever staged there.
@@ -25,7 +25,7 @@ pub const LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// How a run recognises the markers of others.
 #[derive(Clone, Copy, Debug)]
-pub struct Markers<'r> {
+pub struct RunMarkers<'r> {
     pub run_id: Uuid,
     /// The project's, with a slash at its end.
     pub prefix: &'r str,
@@ -43,7 +43,7 @@ pub struct LiveRun {
 
 /// The markers in a bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Others {
+pub struct OtherMarkers {
     /// The newest last.
     pub live: Vec<LiveRun>,
     /// Keys of markers that are older than the limit.
@@ -52,13 +52,13 @@ pub struct Others {
 
 /// A run's marker in one bucket.
 #[derive(Clone)]
-pub struct Placed {
+pub struct PlacedMarker {
     pub bucket: String,
     pub key: String,
     pub clients: Arc<Clients>,
 }
 
-impl Markers<'_> {
+impl RunMarkers<'_> {
     fn folder(&self) -> String {
         format!("{}{FOLDER}", self.prefix)
     }
@@ -75,7 +75,7 @@ impl Markers<'_> {
 
     /// Other runs' markers among the objects. Their age counts by S3's clock as far as this run's
     /// own marker tells it.
-    pub fn others(&self, objects: &[Object]) -> Others {
+    pub fn others(&self, objects: &[Object]) -> OtherMarkers {
         let own = self.key();
         let folder = self.folder();
         let written_at = |object: &Object| object.modified.unwrap_or_else(Timestamp::now);
@@ -83,7 +83,7 @@ impl Markers<'_> {
             .iter()
             .find(|it| it.key == own)
             .map_or_else(Timestamp::now, written_at);
-        let mut others = Others::default();
+        let mut others = OtherMarkers::default();
         for object in objects.iter().filter(|it| it.key != own) {
             let Some(run_id) = object.key.strip_prefix(&folder) else {
                 continue;
@@ -105,7 +105,7 @@ impl Markers<'_> {
     }
 
     /// Other runs' markers in the bucket as it is now.
-    pub async fn look(&self, bucket: &Bucket) -> Result<Others, AwsError> {
+    pub async fn look(&self, bucket: &StagingBucket) -> Result<OtherMarkers, AwsError> {
         Ok(self.others(
             &bucket
                 .clients
@@ -115,8 +115,8 @@ impl Markers<'_> {
     }
 
     /// This run's marker in the bucket. Nothing is put yet.
-    pub fn place(&self, bucket: &Bucket) -> Placed {
-        Placed {
+    pub fn place(&self, bucket: &StagingBucket) -> PlacedMarker {
+        PlacedMarker {
             bucket: bucket.name.clone(),
             key: self.key(),
             clients: bucket.clients.clone(),
@@ -124,14 +124,14 @@ impl Markers<'_> {
     }
 }
 
-impl Placed {
+impl PlacedMarker {
     /// Puts the marker; the journal knows of it before. `acl` is that of the files.
-    pub async fn put(&self, acl: Option<&str>, events: &Events) -> Result<(), StageError> {
+    pub async fn put(&self, acl: Option<&str>, events: &EventSender) -> Result<(), StageError> {
         let bucket = self.bucket.clone();
         let region = self.clients.region().to_owned();
         let key = self.key.clone();
         events
-            .record(Happening::StagingMarked {
+            .record(EventKind::StagingMarked {
                 bucket,
                 region,
                 key,
@@ -163,7 +163,7 @@ impl Placed {
 
     /// Deletes the marker, if it is there, and returns whether that is so for certain. One that
     /// stays is found by the journal, and is too old one day.
-    pub async fn release(&self, events: &Events) -> bool {
+    pub async fn release(&self, events: &EventSender) -> bool {
         match self.clients.delete_object(&self.bucket, &self.key).await {
             Err(error) if !error.is(ErrorKind::NotFound) => {
                 let marker = format!("s3://{}/{}", self.bucket, self.key);
@@ -181,8 +181,8 @@ impl Placed {
         }
     }
 
-    fn told_released(&self, events: &Events) {
-        events.send(Happening::StagingReleased {
+    fn told_released(&self, events: &EventSender) {
+        events.send(EventKind::StagingReleased {
             bucket: self.bucket.clone(),
             key: self.key.clone(),
         });
@@ -207,7 +207,7 @@ mod tests {
             size: 0,
             modified,
         };
-        let markers = Markers {
+        let markers = RunMarkers {
             run_id: Uuid::from_u128(1),
             prefix: "demo/",
             limit: LIMIT,
@@ -237,7 +237,8 @@ mod tests {
         );
         assert_eq!(others.stale, ["demo/.taskcat/runs/d"]);
         assert!(
-            Markers::is_marker(".taskcat/runs/b") && !Markers::is_marker("deep/.taskcat/runs/e")
+            RunMarkers::is_marker(".taskcat/runs/b")
+                && !RunMarkers::is_marker("deep/.taskcat/runs/e")
         );
     }
 }

@@ -12,7 +12,7 @@ mod policy;
 pub mod sync;
 
 use crate::aws::AwsError;
-use crate::event::NotRecorded;
+use crate::event::JournalWriteFailed;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
@@ -30,7 +30,7 @@ pub enum StageError {
     #[error(transparent)]
     Aws(#[from] AwsError),
     #[error(transparent)]
-    NotRecorded(#[from] NotRecorded),
+    NotRecorded(#[from] JournalWriteFailed),
 }
 
 impl StageError {

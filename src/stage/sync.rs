@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::StageError;
-use super::bucket::Bucket;
+use super::bucket::StagingBucket;
 use super::exclude::Exclusions;
 use super::local::LocalFile;
-use super::marker::{Markers, Others};
+use super::marker::{OtherMarkers, RunMarkers};
 use crate::aws::{AwsError, Object};
-use crate::event::{Events, Happening};
+use crate::event::{EventKind, EventSender};
 
 /// Objects that are asked for their checksum at once.
 const QUESTIONS: usize = 16;
 
 /// What has to change in one bucket.
 #[derive(Default)]
-pub struct Changes<'f> {
+pub struct BucketChanges<'f> {
     pub uploads: Vec<&'f LocalFile>,
     /// Full keys, with the prefix.
     pub removals: Vec<String>,
@@ -27,10 +27,10 @@ pub struct Changes<'f> {
     /// How many of the uploads replace an object of other content.
     pub replaced: usize,
     /// Other runs that stage to the bucket. As long as there are any, nothing is removed.
-    pub others: Others,
+    pub others: OtherMarkers,
 }
 
-impl<'f> Changes<'f> {
+impl<'f> BucketChanges<'f> {
     /// What an empty bucket needs, or one that is yet to be made.
     pub fn all(files: &'f [LocalFile]) -> Self {
         Self {
@@ -40,8 +40,8 @@ impl<'f> Changes<'f> {
     }
 
     /// The event that announces them.
-    pub fn started(&self, bucket: &str) -> Happening {
-        Happening::UploadStarted {
+    pub fn started(&self, bucket: &str) -> EventKind {
+        EventKind::UploadStarted {
             bucket: bucket.to_owned(),
             uploads: self.uploads.len(),
             unchanged: self.unchanged,
@@ -52,7 +52,7 @@ impl<'f> Changes<'f> {
 
     /// Keeps what would be removed as long as another run stages to the bucket, and warns once of
     /// what that means.
-    pub fn respect_others(&mut self, bucket: &str, events: &Events) {
+    pub fn respect_others(&mut self, bucket: &str, events: &EventSender) {
         let Some(newest) = self.others.live.last() else {
             return;
         };
@@ -101,13 +101,13 @@ impl<'f> Changes<'f> {
 /// Keys under the project's prefix that the project doesn't have, and that the exclusions don't
 /// protect, are to be removed.
 pub async fn compare<'f>(
-    bucket: &Bucket,
+    bucket: &StagingBucket,
     files: &'f [LocalFile],
     exclusions: &Exclusions,
-    markers: Markers<'_>,
-) -> Result<Changes<'f>, StageError> {
+    markers: RunMarkers<'_>,
+) -> Result<BucketChanges<'f>, StageError> {
     if bucket.fresh {
-        return Ok(Changes::all(files));
+        return Ok(BucketChanges::all(files));
     }
     let prefix = markers.prefix;
     let listed = bucket.clients.list_objects(&bucket.name, prefix).await?;
@@ -115,9 +115,9 @@ pub async fn compare<'f>(
         .iter()
         .map(|object| (&object.key[prefix.len()..], object))
         .collect();
-    let mut changes = Changes {
+    let mut changes = BucketChanges {
         others: markers.others(&listed),
-        ..Changes::default()
+        ..BucketChanges::default()
     };
     let mut unclear = Vec::new();
     for file in files {
@@ -139,7 +139,7 @@ pub async fn compare<'f>(
             }
         }
     }
-    let is_left = |key: &&str| !Markers::is_marker(key) && !exclusions.excludes_remote(key);
+    let is_left = |key: &&str| !RunMarkers::is_marker(key) && !exclusions.excludes_remote(key);
     changes.removals = remote
         .into_keys()
         .filter(is_left)
@@ -152,7 +152,7 @@ pub async fn compare<'f>(
 /// Whether what an earlier upload has noted with each object is the file's checksum. What can't be
 /// asked is sent again.
 async fn noted_as<'f>(
-    bucket: &Bucket,
+    bucket: &StagingBucket,
     unclear: Vec<(&'f LocalFile, &Object)>,
 ) -> Vec<(&'f LocalFile, bool)> {
     let asked = stream::iter(unclear).map(async |(file, object)| {
@@ -170,21 +170,21 @@ async fn noted_as<'f>(
 
 /// How changes are carried out.
 #[derive(Clone, Copy)]
-pub struct Upload<'r> {
-    pub bucket: &'r Bucket,
-    pub markers: Markers<'r>,
+pub struct UploadSettings<'r> {
+    pub bucket: &'r StagingBucket,
+    pub markers: RunMarkers<'r>,
     /// Dropped, with a warning, where the bucket takes none.
     pub acl: Option<&'r str>,
     /// Files in flight at once.
     pub concurrency: usize,
-    pub events: &'r Events,
+    pub events: &'r EventSender,
 }
 
-impl Upload<'_> {
+impl UploadSettings<'_> {
     /// Carries the changes out.
     pub async fn apply(
         self,
-        mut changes: Changes<'_>,
+        mut changes: BucketChanges<'_>,
         files: &[LocalFile],
     ) -> Result<(), StageError> {
         let Self {
@@ -208,7 +208,7 @@ impl Upload<'_> {
             .delete_objects(name, &changes.removals)
             .await?;
         for key in changes.removals {
-            events.send(Happening::ObjectRemoved {
+            events.send(EventKind::ObjectRemoved {
                 bucket: name.clone(),
                 key,
             });
@@ -219,7 +219,7 @@ impl Upload<'_> {
             let removed = self.missing(files).await?;
             self.send(removed).await?;
         }
-        events.send(Happening::UploadFinished {
+        events.send(EventKind::UploadFinished {
             bucket: name.clone(),
         });
         Ok(())
@@ -279,7 +279,7 @@ impl Upload<'_> {
                 .await;
         }
         sent?;
-        events.send(Happening::ObjectUploaded {
+        events.send(EventKind::ObjectUploaded {
             bucket: bucket.name.clone(),
             key,
             bytes: file.size,

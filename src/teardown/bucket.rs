@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::aws::{AwsError, Clients, ErrorKind, INVISIBLE};
 use crate::catalog;
-use crate::event::{Events, Happening};
+use crate::event::{EventKind, EventSender};
 use crate::plan::auto_bucket_name;
 
 /// Attempts at emptying and deleting a bucket that something else still fills.
@@ -28,7 +28,7 @@ pub struct BucketOrigin<'a> {
 
 /// Whose bucket a name belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ownership {
+pub enum BucketOwnership {
     Missing,
     /// Its `taskcat-id` is the run's.
     Tagged,
@@ -43,19 +43,19 @@ pub async fn ownership(
     bucket: &str,
     origin: &BucketOrigin<'_>,
     clients: &Clients,
-) -> Result<Ownership, AwsError> {
+) -> Result<BucketOwnership, AwsError> {
     let Some(tags) = clients.bucket_tags(bucket).await? else {
-        return Ok(Ownership::Missing);
+        return Ok(BucketOwnership::Missing);
     };
     match tags.iter().find(|(key, _)| key == "taskcat-id") {
-        Some((_, id)) if id == origin.run_id => Ok(Ownership::Tagged),
-        Some(_) => Ok(Ownership::Foreign),
+        Some((_, id)) if id == origin.run_id => Ok(BucketOwnership::Tagged),
+        Some(_) => Ok(BucketOwnership::Foreign),
         None if origin.is_name_of(bucket, clients.region())
             && clients.bucket_is_empty(bucket, None).await? =>
         {
-            Ok(Ownership::Untagged)
+            Ok(BucketOwnership::Untagged)
         }
-        None => Ok(Ownership::Foreign),
+        None => Ok(BucketOwnership::Foreign),
     }
 }
 
@@ -81,7 +81,7 @@ impl BucketOrigin<'_> {
 /// Deletes a bucket with its content, and sends how that ended. The caller knows that it may be
 /// deleted. `keys` is what the run put there, which saves listing it; what others put there is
 /// found when the deletion is refused.
-pub async fn delete_bucket(bucket: &str, keys: &[String], clients: &Clients, events: &Events) {
+pub async fn delete_bucket(bucket: &str, keys: &[String], clients: &Clients, events: &EventSender) {
     let deleted = delete_with_content(bucket, keys, clients).await;
     send(bucket, deleted, events);
 }
@@ -91,17 +91,17 @@ pub async fn delete_bucket_of_run(
     bucket: &str,
     origin: &BucketOrigin<'_>,
     clients: &Clients,
-    events: &Events,
+    events: &EventSender,
 ) {
     let result = match settled_ownership(bucket, origin, clients).await {
-        Ok(Ownership::Missing) => Ok(()),
-        Ok(Ownership::Tagged) => delete_with_content(bucket, &[], clients).await,
+        Ok(BucketOwnership::Missing) => Ok(()),
+        Ok(BucketOwnership::Tagged) => delete_with_content(bucket, &[], clients).await,
         // Nothing is deleted from it: should it not be empty after all, S3 refuses.
-        Ok(Ownership::Untagged) => clients
+        Ok(BucketOwnership::Untagged) => clients
             .delete_bucket(bucket)
             .await
             .map_err(|error| error.to_string()),
-        Ok(Ownership::Foreign) => {
+        Ok(BucketOwnership::Foreign) => {
             let id = origin.run_id;
             Err(format!(
                 "it isn't this run's: its tag taskcat-id is not {id}, so it was left alone"
@@ -112,11 +112,11 @@ pub async fn delete_bucket_of_run(
     send(bucket, result, events);
 }
 
-fn send(bucket: &str, deleted: Result<(), String>, events: &Events) {
+fn send(bucket: &str, deleted: Result<(), String>, events: &EventSender) {
     let bucket = bucket.to_owned();
     events.send(match deleted {
-        Ok(()) => Happening::BucketDeleted { bucket },
-        Err(reason) => Happening::BucketDeleteFailed { bucket, reason },
+        Ok(()) => EventKind::BucketDeleted { bucket },
+        Err(reason) => EventKind::BucketDeleteFailed { bucket, reason },
     });
 }
 
@@ -126,12 +126,12 @@ async fn settled_ownership(
     bucket: &str,
     origin: &BucketOrigin<'_>,
     clients: &Clients,
-) -> Result<Ownership, AwsError> {
+) -> Result<BucketOwnership, AwsError> {
     let mut wait = Duration::from_millis(250);
     loop {
         let found = ownership(bucket, origin, clients).await?;
         let left = origin.settles_in();
-        if found != Ownership::Missing || left.is_zero() {
+        if found != BucketOwnership::Missing || left.is_zero() {
             return Ok(found);
         }
         sleep(wait.min(left)).await;

@@ -6,12 +6,12 @@
 
 mod bucket;
 
-pub use bucket::{BucketOrigin, Ownership, delete_bucket, delete_bucket_of_run, ownership};
+pub use bucket::{BucketOrigin, BucketOwnership, delete_bucket, delete_bucket_of_run, ownership};
 
 use futures::future::BoxFuture;
 
 use crate::aws::{AwsError, Clients, ErrorKind, request_token};
-use crate::event::{CellId, Events, Happening, LeftResource};
+use crate::event::{CellId, EventKind, EventSender, LeftoverResource};
 use crate::status::ResourceStatus;
 
 /// Nested stacks are searched this deep for what blocks a deletion.
@@ -20,7 +20,7 @@ const DEPTH: u32 = 10;
 /// How CloudFormation deletes a stack
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum DeletionMode {
     Standard,
     /// Without the resources that failed to be deleted.
     Force,
@@ -30,17 +30,17 @@ pub enum Mode {
 pub async fn delete_stack(
     cell: &CellId,
     stack_id: &str,
-    mode: &Mode,
+    mode: &DeletionMode,
     clients: &Clients,
-    events: &Events,
+    events: &EventSender,
 ) -> Result<(), AwsError> {
-    events.send(Happening::StackDeleting {
+    events.send(EventKind::StackDeleting {
         cell: cell.clone(),
         stack_id: stack_id.to_owned(),
     });
     let requested = match mode {
-        Mode::Standard => clients.delete_stack(stack_id, &request_token()).await,
-        Mode::Force => clients.force_delete_stack(stack_id, &request_token()).await,
+        DeletionMode::Standard => clients.delete_stack(stack_id, &request_token()).await,
+        DeletionMode::Force => clients.force_delete_stack(stack_id, &request_token()).await,
     };
     match requested {
         Err(error) if error.is(ErrorKind::NotFound) => Ok(()),
@@ -68,7 +68,12 @@ pub fn is_held_by_others(reason: &str) -> bool {
 /// Clears what is known to block the deletion of a stack: buckets that the stack has created and
 /// that its resources have filled, which CloudFormation deletes only when they are empty. Returns
 /// whether another attempt is worthwhile.
-pub async fn unblock(cell: &CellId, stack_id: &str, clients: &Clients, events: &Events) -> bool {
+pub async fn unblock(
+    cell: &CellId,
+    stack_id: &str,
+    clients: &Clients,
+    events: &EventSender,
+) -> bool {
     let left = left_behind(stack_id, clients).await;
     let buckets = left.iter().filter(|resource| {
         resource.resource_type == "AWS::S3::Bucket"
@@ -108,14 +113,14 @@ fn account_of(arn: &str) -> Option<&str> {
 /// The resources of a stack, and of those nested in it, that are not deleted. What can't be listed
 /// is left out: the list is for people and for [`unblock`], and the stack itself is reported in any
 /// case.
-pub async fn left_behind(stack_id: &str, clients: &Clients) -> Vec<LeftResource> {
+pub async fn left_behind(stack_id: &str, clients: &Clients) -> Vec<LeftoverResource> {
     let mut left = Vec::new();
     collect_left(stack_id, clients, DEPTH, &mut left).await;
     left
 }
 
 /// `Queue (AWS::SQS::Queue)`
-pub fn describe(resource: &LeftResource) -> String {
+pub fn describe(resource: &LeftoverResource) -> String {
     format!("{} ({})", resource.logical_id, resource.resource_type)
 }
 
@@ -123,7 +128,7 @@ fn collect_left<'a>(
     stack_id: &'a str,
     clients: &'a Clients,
     depth: u32,
-    into: &'a mut Vec<LeftResource>,
+    into: &'a mut Vec<LeftoverResource>,
 ) -> BoxFuture<'a, ()> {
     Box::pin(async move {
         for resource in clients.left_resources(stack_id).await.unwrap_or_default() {

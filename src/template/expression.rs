@@ -2,7 +2,7 @@
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html>).
 //!
 //! This is the one file that spells them. Evaluation, the dependency graph, the URLs of nested
-//! stacks and the transforms look at a template through [`Call`] and [`Expression`]; what a
+//! stacks and the transforms look at a template through [`FunctionCall`] and [`Expression`]; what a
 //! function does is in `function`, and what is wrong with arguments of another shape is said there
 //! as well. Nothing here copies a part of the template.
 
@@ -156,7 +156,7 @@ pub fn key_of_tag(tag: &str) -> Cow<'_, str> {
 
 /// A mapping with one entry whose key is `Ref`, `Condition` or `Fn::…`.
 #[derive(Clone, Copy, Debug)]
-pub struct Call<'n> {
+pub struct FunctionCall<'n> {
     /// As it is written.
     pub name: &'n str,
     /// None for a name that CloudFormation doesn't have.
@@ -164,7 +164,7 @@ pub struct Call<'n> {
     pub argument: &'n Node,
 }
 
-impl<'n> Call<'n> {
+impl<'n> FunctionCall<'n> {
     /// Returns the call that a node is, if it is one.
     pub fn of(node: &'n Node) -> Option<Self> {
         let [(key, argument)] = node.as_mapping()? else {
@@ -206,13 +206,13 @@ pub enum Expression<'n> {
     If(If<'n>),
     FindInMap(FindInMap<'n>),
     /// Any other function, and one of the above whose argument has another shape.
-    Call(Call<'n>),
+    Call(FunctionCall<'n>),
 }
 
 impl<'n> Expression<'n> {
     /// Looks at a node in the long form.
     pub fn of(node: &'n Node) -> Self {
-        let Some(call) = Call::of(node) else {
+        let Some(call) = FunctionCall::of(node) else {
             return Self::Literal(node);
         };
         let argument = call.argument;
@@ -293,7 +293,8 @@ impl<'n> Sub<'n> {
 
     /// Whether CloudFormation accepts the argument.
     pub fn is_well_formed(&self) -> bool {
-        let is_mapping = |node: &Node| node.as_mapping().is_some() && Call::of(node).is_none();
+        let is_mapping =
+            |node: &Node| node.as_mapping().is_some() && FunctionCall::of(node).is_none();
         self.text.is_scalar()
             && match self.argument.as_sequence() {
                 Some(items) => items.len() == 2 && self.variables.is_some_and(is_mapping),
@@ -477,7 +478,7 @@ mod tests {
         let check = |text: &str, expect: Option<(&str, Option<Function>)>| {
             let node = parse(text);
             assert_eq!(
-                Call::of(&node).map(|call| (call.name, call.function)),
+                FunctionCall::of(&node).map(|call| (call.name, call.function)),
                 expect,
                 "{text}"
             );
@@ -497,8 +498,8 @@ mod tests {
         check("{Key: X}", None);
         check("[Ref]", None);
         check("Ref", None);
-        assert!(Call::of_value(&parse("!Condition C")).is_none());
-        assert!(Call::of_value(&parse("!Ref C")).is_some());
+        assert!(FunctionCall::of_value(&parse("!Condition C")).is_none());
+        assert!(FunctionCall::of_value(&parse("!Ref C")).is_some());
     }
 
     #[test]

@@ -9,7 +9,7 @@
 use super::evaluate::Evaluator;
 use super::value::Failure;
 use crate::diagnostic::Position;
-use crate::yaml::{Node, Value};
+use crate::yaml::{Node, NodeValue};
 
 const MAX_RESOURCES: usize = 500;
 const MAX_MAPPINGS: usize = 200;
@@ -65,7 +65,7 @@ pub fn is_custom_resource(kind: &str) -> bool {
 
 /// Everything that is refused, in the order of the sections as CloudFormation documents them.
 pub fn exceeded(evaluator: &Evaluator) -> Vec<Failure> {
-    let mut limits = Limits {
+    let mut limits = TemplateQuotas {
         evaluator,
         failures: Vec::new(),
     };
@@ -77,12 +77,12 @@ pub fn exceeded(evaluator: &Evaluator) -> Vec<Failure> {
     limits.failures
 }
 
-struct Limits<'e> {
+struct TemplateQuotas<'e> {
     evaluator: &'e Evaluator<'e>,
     failures: Vec<Failure>,
 }
 
-impl Limits<'_> {
+impl TemplateQuotas<'_> {
     fn sections(&mut self) {
         let root = &self.evaluator.root;
         let is_serverless = self.evaluator.macros.is_serverless();
@@ -141,14 +141,14 @@ impl Limits<'_> {
     /// so.
     fn nulls<'n>(&mut self, node: &'n Node, path: &mut Vec<&'n str>) {
         match &node.value {
-            Value::Null => {
+            NodeValue::Null => {
                 let path = path.join("/");
                 self.fail(
                     node.at,
                     format!("[/{path}] 'null' values are not allowed in templates"),
                 );
             }
-            Value::Mapping(entries) => {
+            NodeValue::Mapping(entries) => {
                 for (key, value) in entries {
                     let is_properties =
                         path.len() == 2 && path[0] == "Resources" && &*key.text == "Properties";
@@ -161,7 +161,7 @@ impl Limits<'_> {
                     path.pop();
                 }
             }
-            Value::Sequence(items) => {
+            NodeValue::Sequence(items) => {
                 for (index, item) in items.iter().enumerate() {
                     let index = index.to_string();
                     let mut path: Vec<&str> =
@@ -667,7 +667,7 @@ mod tests {
             let (Some(template), _) = crate::template::sections::read(&file, String::new()) else {
                 continue;
             };
-            let world = crate::template::Offline(&templates);
+            let world = crate::template::OfflineEnvironment(&templates);
             let evaluator =
                 crate::template::Evaluator::new(&template, &place, &Default::default(), &world);
             let mut said = super::exceeded(&evaluator);

@@ -2,7 +2,7 @@
 //! is `{"Fn::GetAtt": "a.b"}`.
 
 use super::expression::key_of_tag;
-use crate::yaml::{Node, Value};
+use crate::yaml::{Node, NodeValue};
 
 /// The whole tree in long form.
 pub fn long_form(mut node: Node) -> Node {
@@ -14,15 +14,15 @@ pub fn long_form(mut node: Node) -> Node {
 /// `sections` says.
 fn expand(node: &mut Node) {
     match &mut node.value {
-        Value::Sequence(items) => items.iter_mut().for_each(expand),
-        Value::Mapping(entries) => entries.iter_mut().for_each(|(_, value)| expand(value)),
+        NodeValue::Sequence(items) => items.iter_mut().for_each(expand),
+        NodeValue::Mapping(entries) => entries.iter_mut().for_each(|(_, value)| expand(value)),
         _ => {}
     }
     let Some(tag) = node.tag.take() else { return };
     let name = key_of_tag(&tag);
     let at = node.at;
     let key = Node {
-        value: Value::String((&*name).into()),
+        value: NodeValue::String((&*name).into()),
         tag: None,
         text: name.into(),
         at,
@@ -30,13 +30,13 @@ fn expand(node: &mut Node) {
     let argument = std::mem::replace(
         node,
         Node {
-            value: Value::Null,
+            value: NodeValue::Null,
             tag: None,
             text: "".into(),
             at,
         },
     );
-    node.value = Value::Mapping(vec![(key, argument)]);
+    node.value = NodeValue::Mapping(vec![(key, argument)]);
 }
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::template::expression::Call;
+    use crate::template::expression::FunctionCall;
 
     fn parse(text: &str) -> Node {
         crate::yaml::parse(&Arc::from(Path::new("t.yaml")), text)
@@ -91,7 +91,7 @@ mod tests {
     fn places_stay() {
         let node = long_form(parse("a:\n  - !Ref X"));
         let item = &node.get("a").and_then(Node::as_sequence).unwrap()[0];
-        let call = Call::of(item).unwrap();
+        let call = FunctionCall::of(item).unwrap();
         assert_eq!(
             (call.name, call.argument.at.line, call.argument.at.column),
             ("Ref", 2, 10)

@@ -41,15 +41,19 @@ use crate::mask::Secrets;
 use crate::yaml::Node;
 
 pub use evaluate::{
-    Evaluator, Given, Givens, Hiding, Nested, Offline, Output, Place, Resource, Stack, Truth,
-    Undecided, World, evaluate,
+    ConditionValue, Environment, EvaluatedOutput, EvaluatedResource, EvaluatedStack, Evaluator,
+    HidingSecrets, NestedTemplate, OfflineEnvironment, ParameterValue, ParameterValues,
+    StackEnvironment, UndecidedFailure, evaluate,
 };
 pub use expression::is_function_key;
-pub use graph::{Dependency, Gift, Mentioned, Uses, dependencies, mentioned, order, uses};
+pub use graph::{
+    Dependency, ParameterSourceExpression, ReferencedValue, ResourceUses, dependencies, mentioned,
+    order, uses,
+};
 pub use limits::is_custom_resource;
 pub use project::Templates;
 pub use rendered::rendered;
-pub use value::{Failure, NestedIn, Note, Reason, Unknown, Until, Value};
+pub use value::{Failure, FailureNote, KnownWhen, NestingStack, Unknown, UnknownReason, Value};
 
 /// A template of the project.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,19 +67,19 @@ pub struct Template {
     /// its value.
     pub root: Node,
     /// In the order of the file.
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<TemplateParameter>,
     /// Nested stacks whose template lies in the project.
-    pub children: Vec<Child>,
+    pub children: Vec<NestedStackTemplate>,
 }
 
 /// Returns the values of the template's `NoEcho` parameters, given ones and defaults.
-pub fn secrets(template: &Template, givens: &Givens) -> Secrets {
+pub fn secrets(template: &Template, parameter_values: &ParameterValues) -> Secrets {
     let hidden = template
         .parameters
         .iter()
         .filter(|parameter| parameter.no_echo);
     Secrets::new(
-        hidden.filter_map(|parameter| match givens.get(&parameter.key) {
+        hidden.filter_map(|parameter| match parameter_values.get(&parameter.key) {
             Some(given) => given.value.as_text(),
             None => parameter.default_text(),
         }),
@@ -85,7 +89,7 @@ pub fn secrets(template: &Template, givens: &Givens) -> Secrets {
 /// An entry of the `Parameters` section
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html>).
 #[derive(Clone, Debug, PartialEq)]
-pub struct Parameter {
+pub struct TemplateParameter {
     pub key: String,
     /// `Type` as written: `String`, `List<AWS::EC2::Subnet::Id>`,
     /// `AWS::SSM::Parameter::Value<String>`.
@@ -102,7 +106,7 @@ pub struct Parameter {
 /// An `AWS::CloudFormation::Stack` and the local file that its `TemplateURL` leads to. Where the
 /// URL depends on a condition, there is one for each file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Child {
+pub struct NestedStackTemplate {
     pub logical_id: String,
     /// Of the `TemplateURL`.
     pub at: Position,
@@ -114,7 +118,7 @@ pub struct Child {
     pub names_its_bucket: bool,
 }
 
-impl Parameter {
+impl TemplateParameter {
     /// The default as CloudFormation makes text of it: `true` of `Yes`, `8` of `010`; a list's
     /// items with commas between them.
     pub fn default_text(&self) -> Option<String> {
@@ -136,7 +140,7 @@ fn texts_of(node: &Node) -> Vec<String> {
     )
 }
 
-impl Child {
+impl NestedStackTemplate {
     /// Whether it is what the nested stack of that name, which a loop may have made, is made of.
     pub fn is(&self, logical_id: &str) -> bool {
         !self.names_its_bucket && transform::can_become(&self.logical_id, logical_id)
@@ -163,7 +167,7 @@ impl Template {
     }
 
     /// A parameter's entry, as it is written.
-    pub fn declaration(&self, parameter: &Parameter) -> Option<&Node> {
+    pub fn declaration(&self, parameter: &TemplateParameter) -> Option<&Node> {
         self.root.get("Parameters")?.get(&parameter.key)
     }
 

@@ -12,16 +12,17 @@ use fancy_regex::{Regex, RegexBuilder};
 /// So many steps back a match may take: some patterns take forever on the wrong text.
 const MAX_BACKTRACKING: usize = 100_000;
 
-pub struct Pattern(Regex);
+pub struct AllowedPattern(Regex);
 
 /// So many patterns are kept: a project has fewer.
 const MAX_KEPT: usize = 1_000;
 
-impl Pattern {
-    /// The same as [`Pattern::new`], made once: it takes far longer than matching does, and the
-    /// same templates are looked at for every test and region.
+impl AllowedPattern {
+    /// The same as [`AllowedPattern::new`], made once: it takes far longer than matching does, and
+    /// the same templates are looked at for every test and region.
     pub fn of(pattern: &str) -> Option<Arc<Self>> {
-        static KEPT: OnceLock<Mutex<HashMap<String, Option<Arc<Pattern>>>>> = OnceLock::new();
+        static KEPT: OnceLock<Mutex<HashMap<String, Option<Arc<AllowedPattern>>>>> =
+            OnceLock::new();
         let kept = || {
             KEPT.get_or_init(Mutex::default)
                 .lock()
@@ -61,7 +62,7 @@ fn translated(pattern: &str) -> String {
     let mut translated = String::with_capacity(pattern.len() + 16);
     let mut rest = pattern.chars().peekable();
     let mut depth = 0usize;
-    let mut before = Before::Start;
+    let mut before = BeforeDash::Start;
     while let Some(character) = rest.next() {
         let now = match character {
             '\\' => escape(&mut rest, &mut translated, depth > 0),
@@ -75,33 +76,33 @@ fn translated(pattern: &str) -> String {
                 if rest.next_if_eq(&']').is_some() {
                     translated.push_str("\\]");
                 }
-                Before::Start
+                BeforeDash::Start
             }
             ']' if depth > 0 => {
                 depth -= 1;
                 translated.push(']');
-                Before::Class
+                BeforeDash::Class
             }
             '-' if depth > 0 => {
                 let is_itself =
-                    before != Before::Character || rest.peek().is_none_or(|next| *next == ']');
+                    before != BeforeDash::Character || rest.peek().is_none_or(|next| *next == ']');
                 translated.push_str(if is_itself { "\\-" } else { "-" });
                 if is_itself {
-                    Before::Character
+                    BeforeDash::Character
                 } else {
-                    Before::Dash
+                    BeforeDash::Dash
                 }
             }
             '~' if depth > 0 => {
                 translated.push_str("\\~");
-                Before::Character
+                BeforeDash::Character
             }
             other => {
                 translated.push(other);
-                if before == Before::Dash {
-                    Before::Class
+                if before == BeforeDash::Dash {
+                    BeforeDash::Class
                 } else {
-                    Before::Character
+                    BeforeDash::Character
                 }
             }
         };
@@ -112,7 +113,7 @@ fn translated(pattern: &str) -> String {
 
 /// What stands before a character of a class, as far as it decides what a `-` is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Before {
+enum BeforeDash {
     Start,
     Character,
     /// Of a range.
@@ -126,7 +127,7 @@ fn escape(
     rest: &mut std::iter::Peekable<std::str::Chars>,
     translated: &mut String,
     in_class: bool,
-) -> Before {
+) -> BeforeDash {
     let class = match rest.next() {
         Some('w') => "[0-9A-Za-z_]",
         Some('W') => "[^0-9A-Za-z_]",
@@ -145,35 +146,35 @@ fn escape(
                 Some(class) => translated.push_str(&format!("[^[:{class}:]]")),
                 None => translated.push_str(&format!("\\{property}{{{name}}}")),
             }
-            return Before::Class;
+            return BeforeDash::Class;
         }
         // To Java these are plain in a class as well.
         Some(character) if in_class && !character.is_ascii_alphanumeric() => {
             translated.push('\\');
             translated.push(character);
-            return Before::Character;
+            return BeforeDash::Character;
         }
         Some('Z') => {
             translated.push_str("\\z");
-            return Before::Character;
+            return BeforeDash::Character;
         }
         // Rust knows no escape of a letter that Java takes for itself, and the other way round.
         Some(character) if !character.is_ascii() => {
             translated.push(character);
-            return Before::Character;
+            return BeforeDash::Character;
         }
         Some(character) => {
             translated.push('\\');
             translated.push(character);
-            return Before::Character;
+            return BeforeDash::Character;
         }
         None => {
             translated.push('\\');
-            return Before::Character;
+            return BeforeDash::Character;
         }
     };
     translated.push_str(class);
-    Before::Class
+    BeforeDash::Class
 }
 
 /// Java's name of a POSIX class in Rust's words.
@@ -202,7 +203,7 @@ mod tests {
 
     #[track_caller]
     fn check(pattern: &str, yes: &[&str], no: &[&str]) {
-        let read = Pattern::new(pattern)
+        let read = AllowedPattern::new(pattern)
             .unwrap_or_else(|| panic!("{pattern} can't be read: {}", translated(pattern)));
         for text in yes {
             assert_eq!(read.matches(text), Some(true), "{pattern} and {text:?}");
@@ -252,14 +253,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_no_pattern() {
-        assert!(Pattern::new("(").is_none());
-        assert!(Pattern::new(r"\").is_none());
-        assert!(Pattern::new("[").is_none());
+        assert!(AllowedPattern::new("(").is_none());
+        assert!(AllowedPattern::new(r"\").is_none());
+        assert!(AllowedPattern::new("[").is_none());
     }
 
     #[test]
     fn a_pattern_that_takes_forever_is_given_up() {
-        let read = Pattern::new(r"(?=a)(a|aa)+(?=b)\1b").unwrap();
+        let read = AllowedPattern::new(r"(?=a)(a|aa)+(?=b)\1b").unwrap();
         assert_eq!(read.matches(&"a".repeat(200)), None);
     }
 }

@@ -5,10 +5,10 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::evaluate::MAX_NESTED;
-use super::url::{NestedStack, nested_stacks};
-use super::{Child, Template, sections};
+use super::url::{NestedStackUrl, nested_stacks};
+use super::{NestedStackTemplate, Template, sections};
 use crate::diagnostic::{Diagnostic, Location, Severity};
-use crate::links::{Bounds, Escape};
+use crate::links::{PathEscape, ProjectBoundary};
 use crate::yaml::{self, Node};
 
 /// So many folders, from its end, of a URL's path are looked at.
@@ -49,7 +49,7 @@ impl Templates {
         follow_links: bool,
         asked: impl IntoIterator<Item = (String, Option<Location>)>,
     ) -> (Self, Vec<Diagnostic>) {
-        let mut reader = Reader::new(
+        let mut reader = TemplateReader::new(
             project_root,
             Self {
                 follow_links,
@@ -78,7 +78,7 @@ impl Templates {
         project_root: &Path,
         paths: impl IntoIterator<Item = String>,
     ) -> Vec<Diagnostic> {
-        let mut reader = Reader::new(project_root, std::mem::take(self));
+        let mut reader = TemplateReader::new(project_root, std::mem::take(self));
         let open = paths
             .into_iter()
             .filter_map(|path| reader.asked(path, None))
@@ -95,7 +95,7 @@ impl Templates {
         project_root: &Path,
         paths: impl IntoIterator<Item = String>,
     ) -> Vec<Diagnostic> {
-        let bounds = Bounds::new(project_root, self.follow_links);
+        let bounds = ProjectBoundary::new(project_root, self.follow_links);
         let mut diagnostics = Vec::new();
         for path in paths {
             if let Err(escape) = bounds.check(Path::new(&path)) {
@@ -205,20 +205,20 @@ impl Templates {
     }
 }
 
-struct Reader<'a> {
+struct TemplateReader<'a> {
     project_root: &'a Path,
     canonical_root: PathBuf,
-    bounds: Bounds,
+    bounds: ProjectBoundary,
     templates: Templates,
     diagnostics: Vec<Diagnostic>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> TemplateReader<'a> {
     fn new(project_root: &'a Path, templates: Templates) -> Self {
         let canonical_root = project_root
             .canonicalize()
             .unwrap_or_else(|_| project_root.to_owned());
-        let bounds = Bounds::new(project_root, templates.follow_links);
+        let bounds = ProjectBoundary::new(project_root, templates.follow_links);
         Self {
             project_root,
             canonical_root,
@@ -245,7 +245,7 @@ impl<'a> Reader<'a> {
         }
         let file = self.canonical_root.join(&path);
         if file.is_file()
-            && let Err(escape @ Escape::Link { .. }) = self.bounds.check(&file)
+            && let Err(escape @ PathEscape::Link { .. }) = self.bounds.check(&file)
         {
             self.diagnostics.push(Diagnostic {
                 location,
@@ -325,7 +325,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Every file that the nested stack can lead to; none is worth a warning.
-    fn children(&mut self, stack: &NestedStack, parent: &mut Template) {
+    fn children(&mut self, stack: &NestedStackUrl, parent: &mut Template) {
         let mut outside = Vec::new();
         let mut find = |paths: &[String]| -> Vec<String> {
             paths
@@ -336,7 +336,7 @@ impl<'a> Reader<'a> {
         let (found, elsewhere) = (find(&stack.paths), find(&stack.paths_elsewhere));
         outside.dedup();
         let is_outside = !outside.is_empty();
-        let at = |escape: Escape| escape.to_diagnostic().at(parent.location(stack.at));
+        let at = |escape: PathEscape| escape.to_diagnostic().at(parent.location(stack.at));
         self.diagnostics.extend(outside.into_iter().map(at));
         if found.is_empty() && !is_outside {
             self.diagnostics
@@ -346,7 +346,7 @@ impl<'a> Reader<'a> {
         for (template, names_its_bucket) in
             found.chain(elsewhere.into_iter().map(|template| (template, true)))
         {
-            let child = Child {
+            let child = NestedStackTemplate {
                 logical_id: stack.logical_id.clone(),
                 at: stack.at,
                 template,
@@ -362,12 +362,12 @@ impl<'a> Reader<'a> {
     /// before what is its path in the project, so they are taken off piece by piece; the folder of
     /// the parent comes first, then the one above it (`find_local_child_template`). A path that
     /// begins with a dot is meant from the parent's folder.
-    fn find(&self, path: &str, parent: &str, outside: &mut Vec<Escape>) -> Option<String> {
+    fn find(&self, path: &str, parent: &str, outside: &mut Vec<PathEscape>) -> Option<String> {
         let folder = self.canonical_root.join(parent);
         let folder = folder.parent()?;
         let beside = folder.join(path);
         let mut within = |file: &Path| match self.bounds.check(file) {
-            Err(escape @ Escape::Link { .. }) => {
+            Err(escape @ PathEscape::Link { .. }) => {
                 outside.push(escape);
                 None
             }
@@ -441,7 +441,7 @@ fn tidied(path: &str) -> Vec<&str> {
 
 /// A warning where the URL names a file that isn't there; none where its name isn't known, or it
 /// isn't the project's.
-fn not_found(stack: &NestedStack) -> Option<Diagnostic> {
+fn not_found(stack: &NestedStackUrl) -> Option<Diagnostic> {
     let id = &stack.logical_id;
     if !stack.has_url {
         return Some(Diagnostic::warning(format!(
@@ -466,11 +466,11 @@ fn not_found(stack: &NestedStack) -> Option<Diagnostic> {
 mod tests {
     use super::*;
     use crate::template::corpus::corpus;
-    use crate::yaml::Value;
+    use crate::yaml::NodeValue;
 
     fn json(node: &Node) -> Option<serde_json::Value> {
         match node.value {
-            Value::String(_) | Value::Sequence(_) => Some(node.to_json()),
+            NodeValue::String(_) | NodeValue::Sequence(_) => Some(node.to_json()),
             _ => None,
         }
     }
@@ -478,7 +478,7 @@ mod tests {
     /// As TaskCat's `Template.parameters`: those without a default are null, those whose default is
     /// no text are left out.
     fn parameters(template: &Template) -> serde_json::Value {
-        let entry = |parameter: &super::super::Parameter| match &parameter.default {
+        let entry = |parameter: &super::super::TemplateParameter| match &parameter.default {
             None => Some((parameter.key.clone(), serde_json::Value::Null)),
             Some(default) => Some((parameter.key.clone(), json(default)?)),
         };

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::Template;
-use super::evaluate::{Stack, Truth};
+use super::evaluate::{ConditionValue, EvaluatedStack};
 use super::value::Value;
 use crate::mask::Secrets;
 
@@ -14,7 +14,12 @@ use crate::mask::Secrets;
 /// What a condition rules out isn't there, nor is what failed. Where it isn't known whether
 /// something exists, its `Condition` is `{"Unknown": "<why>"}`. `shown` is the stack with its
 /// secrets hidden; what could not be had that way is taken from `stack`, and searched for secrets.
-pub fn rendered(template: &Template, stack: &Stack, shown: &Stack, secrets: &Secrets) -> Json {
+pub fn rendered(
+    template: &Template,
+    stack: &EvaluatedStack,
+    shown: &EvaluatedStack,
+    secrets: &Secrets,
+) -> Json {
     let mut document = Map::new();
     for key in ["AWSTemplateFormatVersion", "Description"] {
         if let Some(node) = template.root.get(key) {
@@ -50,17 +55,17 @@ pub fn rendered(template: &Template, stack: &Stack, shown: &Stack, secrets: &Sec
 }
 
 fn entry(
-    exists: &Truth,
+    exists: &ConditionValue,
     body: &IndexMap<String, Value>,
     hidden: Option<&IndexMap<String, Value>>,
     secrets: &Secrets,
 ) -> Json {
     let condition = match exists {
-        Truth::Unknown(unknown) => Some((
+        ConditionValue::Unknown(unknown) => Some((
             "Condition".to_owned(),
             json!({ "Unknown": unknown.to_string() }),
         )),
-        Truth::True | Truth::False => None,
+        ConditionValue::True | ConditionValue::False => None,
     };
     let value = |(key, value): (&String, &Value)| {
         let mut json = hidden
@@ -79,8 +84,8 @@ fn entry(
 
 #[cfg(test)]
 mod tests {
-    use super::super::evaluate::tests::{givens, place, template};
-    use super::super::{Hiding, Offline, Templates, evaluate};
+    use super::super::evaluate::tests::{parameter_values, place, template};
+    use super::super::{HidingSecrets, OfflineEnvironment, Templates, evaluate};
     use super::*;
 
     #[test]
@@ -109,10 +114,15 @@ Outputs:
 ";
         let template = template(text);
         let templates = Templates::default();
-        let givens = givens(&[("Password", "xy")]);
-        let world = Offline(&templates);
-        let stack = evaluate(&template, &place("us-east-1"), &givens, &world);
-        let shown = evaluate(&template, &place("us-east-1"), &givens, &Hiding(world));
+        let parameter_values = parameter_values(&[("Password", "xy")]);
+        let world = OfflineEnvironment(&templates);
+        let stack = evaluate(&template, &place("us-east-1"), &parameter_values, &world);
+        let shown = evaluate(
+            &template,
+            &place("us-east-1"),
+            &parameter_values,
+            &HidingSecrets(world),
+        );
         let expect = json!({
             "AWSTemplateFormatVersion": "2010-09-09",
             "Description": "all of it",
@@ -135,7 +145,7 @@ Outputs:
             },
             "Outputs": {"Url": {"Value": {"Unknown": "physical ID of Queue"}}},
         });
-        let secrets = crate::template::secrets(&template, &givens);
+        let secrets = crate::template::secrets(&template, &parameter_values);
         assert_eq!(
             rendered(&template, &stack, &shown, &secrets).to_string(),
             expect.to_string()

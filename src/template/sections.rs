@@ -8,9 +8,9 @@ use std::sync::Arc;
 use super::expression::is_function_key;
 use super::long_form::long_form;
 use super::value::text_of;
-use super::{Parameter, Template};
+use super::{Template, TemplateParameter};
 use crate::diagnostic::{Diagnostic, Location, Position, Severity};
-use crate::yaml::{self, Dialect, Node, Parsed, Value};
+use crate::yaml::{self, Dialect, Node, NodeValue, Parsed};
 
 const START: Position = Position { line: 1, column: 1 };
 
@@ -138,19 +138,19 @@ struct Sections<'a> {
 impl Sections<'_> {
     /// What CloudFormation says of keys that are no text, wherever they stand: numbers without
     /// quotes, and functions. (<https://github.com/aws-cloudformation/cfn-lint/issues/292>)
-    fn keys<'n>(&mut self, node: &'n Node, path: &mut Vec<Step<'n>>) {
+    fn keys<'n>(&mut self, node: &'n Node, path: &mut Vec<PathStep<'n>>) {
         match &node.value {
-            Value::Sequence(items) => {
+            NodeValue::Sequence(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    path.push(Step::Index(index));
+                    path.push(PathStep::Index(index));
                     self.keys(item, path);
                     path.pop();
                 }
             }
-            Value::Mapping(entries) => {
+            NodeValue::Mapping(entries) => {
                 for (key, value) in entries {
                     self.key(key, path);
-                    path.push(Step::Key(&key.text));
+                    path.push(PathStep::Key(&key.text));
                     self.keys(value, path);
                     path.pop();
                 }
@@ -159,13 +159,15 @@ impl Sections<'_> {
         }
     }
 
-    fn key(&mut self, key: &Node, path: &[Step]) {
+    fn key(&mut self, key: &Node, path: &[PathStep]) {
         let received = match &key.value {
             _ if key.tag.is_some() => "a map".to_owned(),
-            Value::Int(_) | Value::Float(_) => format!("numeric [{}]", yaml::shown(&key.text)),
+            NodeValue::Int(_) | NodeValue::Float(_) => {
+                format!("numeric [{}]", yaml::shown(&key.text))
+            }
             _ => return,
         };
-        let path: String = path.iter().map(Step::to_string).collect();
+        let path: String = path.iter().map(PathStep::to_string).collect();
         let message = format!(
             "Template format error: [{path}] map keys must be strings; received {received} instead"
         );
@@ -241,7 +243,7 @@ impl Sections<'_> {
         }
     }
 
-    fn parameters(&mut self, root: &Node) -> Vec<Parameter> {
+    fn parameters(&mut self, root: &Node) -> Vec<TemplateParameter> {
         let Some(section) = root.get("Parameters") else {
             return Vec::new();
         };
@@ -261,7 +263,7 @@ impl Sections<'_> {
             .collect()
     }
 
-    fn parameter(&mut self, key: &Node, entry: &Node) -> Option<Parameter> {
+    fn parameter(&mut self, key: &Node, entry: &Node) -> Option<TemplateParameter> {
         let name = &key.text;
         if entry.as_mapping().is_none() {
             self.error(entry.at, not_an_object("Parameters"));
@@ -317,7 +319,7 @@ impl Sections<'_> {
             .map(text_of)
             .collect();
         let (key, at) = (name.to_string(), key.at);
-        Some(Parameter {
+        Some(TemplateParameter {
             key,
             kind,
             default: default.cloned(),
@@ -382,16 +384,16 @@ fn is_rewritten(root: &Node) -> bool {
 }
 
 /// A step from a node to one below it, as CloudFormation writes it.
-enum Step<'n> {
+enum PathStep<'n> {
     Key(&'n str),
     Index(usize),
 }
 
-impl fmt::Display for Step<'_> {
+impl fmt::Display for PathStep<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Step::Key(key) => write!(f, "/{}", yaml::shown(key)),
-            Step::Index(index) => write!(f, "/{index}"),
+            PathStep::Key(key) => write!(f, "/{}", yaml::shown(key)),
+            PathStep::Index(index) => write!(f, "/{index}"),
         }
     }
 }
@@ -399,8 +401,8 @@ impl fmt::Display for Step<'_> {
 /// CloudFormation takes `true` and `"true"`.
 fn is_true(node: &Node) -> bool {
     match &node.value {
-        Value::Bool(value) => *value,
-        Value::String(text) => text.eq_ignore_ascii_case("true"),
+        NodeValue::Bool(value) => *value,
+        NodeValue::String(text) => text.eq_ignore_ascii_case("true"),
         _ => false,
     }
 }

@@ -27,7 +27,7 @@ const UNKNOWN: char = '\0';
 
 /// An `AWS::CloudFormation::Stack` of a template.
 #[derive(Debug, PartialEq, Eq)]
-pub struct NestedStack {
+pub struct NestedStackUrl {
     pub logical_id: String,
     /// Of the `TemplateURL`, or of the resource where it has none.
     pub at: Position,
@@ -36,12 +36,12 @@ pub struct NestedStack {
     pub paths: Vec<String>,
     /// The same of URLs that have their bucket written out.
     pub paths_elsewhere: Vec<String>,
-    /// Whether the file's name is known in one of [`NestedStack::paths`].
+    /// Whether the file's name is known in one of [`NestedStackUrl::paths`].
     pub names_a_file: bool,
 }
 
 /// The nested stacks of a template in long form, those in `Fn::ForEach` loops too.
-pub fn nested_stacks(root: &Node) -> Vec<NestedStack> {
+pub fn nested_stacks(root: &Node) -> Vec<NestedStackUrl> {
     let mut stacks = Vec::new();
     let defaults = root
         .get("Parameters")
@@ -51,7 +51,7 @@ pub fn nested_stacks(root: &Node) -> Vec<NestedStack> {
             let default = parameter.get("Default")?;
             Some((key.text.to_string(), vec![text_of(default)]))
         });
-    let scope = Scope {
+    let scope = UrlScope {
         names: defaults.collect(),
         mappings: root.get("Mappings"),
     };
@@ -63,13 +63,13 @@ pub fn nested_stacks(root: &Node) -> Vec<NestedStack> {
 
 /// What names stand for: parameters' defaults and the variables of loops.
 #[derive(Clone)]
-struct Scope<'a> {
+struct UrlScope<'a> {
     names: HashMap<String, Vec<String>>,
     mappings: Option<&'a Node>,
 }
 
-impl Scope<'_> {
-    fn resources(&self, resources: &[(Node, Node)], stacks: &mut Vec<NestedStack>) {
+impl UrlScope<'_> {
+    fn resources(&self, resources: &[(Node, Node)], stacks: &mut Vec<NestedStackUrl>) {
         for (id, resource) in resources {
             if loop_name(&id.text).is_some() {
                 self.for_each(resource, stacks);
@@ -82,7 +82,7 @@ impl Scope<'_> {
                 let (mut urls, mut elsewhere) = (Vec::new(), Vec::new());
                 url.into_iter()
                     .for_each(|url| self.urls(url, &mut urls, &mut elsewhere));
-                stacks.push(NestedStack {
+                stacks.push(NestedStackUrl {
                     logical_id: id.text.to_string(),
                     at: url.unwrap_or(id).at,
                     has_url: url.is_some(),
@@ -95,7 +95,7 @@ impl Scope<'_> {
     }
 
     /// `[Variable, Collection, {OutputKey: resource}]`
-    fn for_each(&self, arguments: &Node, stacks: &mut Vec<NestedStack>) {
+    fn for_each(&self, arguments: &Node, stacks: &mut Vec<NestedStackUrl>) {
         let Some(ForEach {
             identifier,
             collection,
@@ -125,7 +125,7 @@ impl Scope<'_> {
             self.urls(no, urls, elsewhere);
         } else {
             // What is left unknown without parameters and mappings isn't written out.
-            let written = Scope {
+            let written = UrlScope {
                 names: HashMap::new(),
                 mappings: None,
             }
@@ -352,7 +352,7 @@ Mappings:
         long_form(parsed.root.unwrap())
     }
 
-    fn stacks(url: &str) -> Vec<NestedStack> {
+    fn stacks(url: &str) -> Vec<NestedStackUrl> {
         let resource =
             format!("{{Type: 'AWS::CloudFormation::Stack', Properties: {{TemplateURL: {url}}}}}");
         nested_stacks(&parse(&format!(

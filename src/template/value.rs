@@ -33,20 +33,20 @@ pub type Evaluated = Result<Value, Failures>;
 /// Why a value isn't known: one reason or more.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unknown {
-    reasons: BTreeSet<Reason>,
+    reasons: BTreeSet<UnknownReason>,
 }
 
 /// One thing that would have to be known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Reason {
-    pub until: Until,
+pub struct UnknownReason {
+    pub until: KnownWhen,
     /// A short noun phrase: `attribute Arn of Queue`, `availability zones of us-east-1`.
     pub what: String,
 }
 
 /// Who will know, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Until {
+pub enum KnownWhen {
     /// AWS knows already: zones, exports, stored values, the account.
     Asked,
     /// Nobody knows before the stack is launched: physical ids, attributes.
@@ -61,9 +61,9 @@ pub struct Failure {
     pub message: String,
     pub at: Location,
     /// Nested stacks that lead to the template, from the outermost.
-    pub nested_in: Vec<NestedIn>,
+    pub nested_in: Vec<NestingStack>,
     /// Further places that have a part in it: where a parameter's value is set.
-    pub notes: Vec<Note>,
+    pub notes: Vec<FailureNote>,
 }
 
 /// How the message of a failure begins where stacks nest in a circle.
@@ -80,14 +80,14 @@ impl Failure {
 
 /// A resource of type `AWS::CloudFormation::Stack` on the way to a failure.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct NestedIn {
+pub struct NestingStack {
     pub logical_id: String,
     /// Of the resource's `TemplateURL`.
     pub at: Location,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Note {
+pub struct FailureNote {
     /// `parameter InstanceType is set here`
     pub message: String,
     /// Absent where a value comes from the environment or the command line; the message then says
@@ -110,15 +110,15 @@ impl Value {
     /// for lists and maps.
     pub fn of_scalar(node: &Node) -> Option<Self> {
         Some(match &node.value {
-            yaml::Value::Null => Self::Null,
-            yaml::Value::Bool(value) => Self::Bool(*value),
-            yaml::Value::Int(value) => Self::Number((*value).into()),
-            yaml::Value::Float(value) => {
+            yaml::NodeValue::Null => Self::Null,
+            yaml::NodeValue::Bool(value) => Self::Bool(*value),
+            yaml::NodeValue::Int(value) => Self::Number((*value).into()),
+            yaml::NodeValue::Float(value) => {
                 Number::from_f64(*value).map_or_else(|| Self::text(&*node.text), Self::Number)
             }
-            yaml::Value::Timestamp(_) => Self::text(&*node.text),
-            yaml::Value::String(text) => Self::text(&**text),
-            yaml::Value::Sequence(_) | yaml::Value::Mapping(_) => return None,
+            yaml::NodeValue::Timestamp(_) => Self::text(&*node.text),
+            yaml::NodeValue::String(text) => Self::text(&**text),
+            yaml::NodeValue::Sequence(_) | yaml::NodeValue::Mapping(_) => return None,
         })
     }
 
@@ -209,8 +209,8 @@ impl Unknown {
     /// AWS knows: `availability zones of us-east-1`.
     pub fn asked(what: impl Into<String>) -> Self {
         Self {
-            reasons: BTreeSet::from([Reason {
-                until: Until::Asked,
+            reasons: BTreeSet::from([UnknownReason {
+                until: KnownWhen::Asked,
                 what: what.into(),
             }]),
         }
@@ -219,8 +219,8 @@ impl Unknown {
     /// Nobody knows before launch: `attribute Arn of Queue`.
     pub fn launched(what: impl Into<String>) -> Self {
         Self {
-            reasons: BTreeSet::from([Reason {
-                until: Until::Launched,
+            reasons: BTreeSet::from([UnknownReason {
+                until: KnownWhen::Launched,
                 what: what.into(),
             }]),
         }
@@ -242,7 +242,7 @@ impl Unknown {
         if self
             .reasons
             .iter()
-            .any(|reason| reason.until == Until::Asked)
+            .any(|reason| reason.until == KnownWhen::Asked)
         {
             Self::asked(what)
         } else {
@@ -251,7 +251,7 @@ impl Unknown {
     }
 
     /// In order, each once.
-    pub fn reasons(&self) -> impl Iterator<Item = &Reason> {
+    pub fn reasons(&self) -> impl Iterator<Item = &UnknownReason> {
         self.reasons.iter()
     }
 }

@@ -13,7 +13,7 @@ use futures::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use crate::aws::{AwsError, Clients, ErrorKind, INVISIBLE, Stack};
-use crate::event::{CellId, Events, Happening, Output, StackEvent};
+use crate::event::{CellId, EventKind, EventSender, StackEvent, StackOutput};
 use crate::status::StackStatus;
 
 /// How long polls of one stack may fail in a row, each repeated for a while, before following it is
@@ -31,14 +31,14 @@ const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
 pub struct Watcher {
     cell: CellId,
     clients: Arc<Clients>,
-    events: Events,
+    events: EventSender,
     /// The cell's own stack first, then the nested ones as they appear.
-    stacks: Vec<Followed>,
+    stacks: Vec<FollowedStack>,
     /// Why the first resource failed.
     first_failure: Option<String>,
 }
 
-struct Followed {
+struct FollowedStack {
     stack_id: String,
     depth: u32,
     seen: HashSet<String>,
@@ -52,19 +52,19 @@ struct Followed {
 
 /// A stack that has come to rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settled {
+pub struct SettledStack {
     pub status: StackStatus,
     pub reason: Option<String>,
-    pub outputs: Vec<Output>,
+    pub outputs: Vec<StackOutput>,
 }
 
 impl Watcher {
-    pub fn new(cell: CellId, stack_id: String, clients: Arc<Clients>, events: Events) -> Self {
+    pub fn new(cell: CellId, stack_id: String, clients: Arc<Clients>, events: EventSender) -> Self {
         Self {
             cell,
             clients,
             events,
-            stacks: vec![Followed::new(stack_id, 0)],
+            stacks: vec![FollowedStack::new(stack_id, 0)],
             first_failure: None,
         }
     }
@@ -111,7 +111,7 @@ impl Watcher {
     }
 
     /// Returns when the new stack has come to rest, with what it put out.
-    pub async fn settled(&mut self) -> Result<Settled, AwsError> {
+    pub async fn settled(&mut self) -> Result<SettledStack, AwsError> {
         let start = Instant::now();
         loop {
             sleep(pace::delay(start.elapsed())).await;
@@ -124,7 +124,7 @@ impl Watcher {
         self.poll().await?;
         let described = self.described().await?;
         let root = &self.stacks[0];
-        let settled = Settled {
+        let settled = SettledStack {
             status: root.status.clone(),
             reason: root
                 .reason
@@ -132,7 +132,7 @@ impl Watcher {
                 .or_else(|| described.as_ref().and_then(|stack| stack.reason.clone())),
             outputs: described.map(|stack| stack.outputs).unwrap_or_default(),
         };
-        self.events.send(Happening::StackSettled {
+        self.events.send(EventKind::StackSettled {
             cell: self.cell.clone(),
             status: settled.status.clone(),
             reason: settled.reason.clone(),
@@ -155,7 +155,7 @@ impl Watcher {
 
     /// Returns when what was begun with a stack that was [caught up](Self::catch_up) with has come
     /// to rest.
-    pub async fn changed(&mut self) -> Result<Settled, AwsError> {
+    pub async fn changed(&mut self) -> Result<SettledStack, AwsError> {
         self.stacks[0].status = StackStatus::CreateInProgress;
         self.stacks[0].reason = None;
         self.settled().await
@@ -209,7 +209,7 @@ impl Watcher {
             && self.stacks.iter().all(|stack| stack.stack_id != *nested)
         {
             self.stacks
-                .push(Followed::new(nested.clone(), event.depth + 1));
+                .push(FollowedStack::new(nested.clone(), event.depth + 1));
         }
         let is_cause = event.status.is_failed()
             && event.resource_type != STACK_TYPE
@@ -226,7 +226,7 @@ impl Watcher {
     fn take(&mut self, found: Vec<StackEvent>) {
         for event in found {
             self.follow(&event);
-            self.events.send(Happening::StackEvent {
+            self.events.send(EventKind::StackEvent {
                 cell: self.cell.clone(),
                 detail: event,
             });
@@ -234,7 +234,7 @@ impl Watcher {
     }
 }
 
-impl Followed {
+impl FollowedStack {
     fn new(stack_id: String, depth: u32) -> Self {
         let status = StackStatus::CreateInProgress;
         Self {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag, options};
 
-use super::findings::{Findings, shown};
-use super::node::{Node, Value};
-use super::scalar::{self, Malformed};
+use super::findings::{YamlFindings, shown};
+use super::node::{Node, NodeValue};
+use super::scalar::{self, MalformedScalar};
 use super::syntax::{MAX_DEPTH, explain, too_deep, two_tags};
 use super::{Dialect, Parsed};
 use crate::diagnostic::{Diagnostic, Position, Severity};
@@ -36,10 +36,10 @@ pub fn compose(file: &Arc<Path>, text: &str, dialect: Dialect) -> Parsed {
         text,
         parser: Parser::new_from_str_with_options(text, options),
         anchors: HashMap::new(),
-        made: Size::default(),
-        copied: Size::default(),
+        made: TreeSize::default(),
+        copied: TreeSize::default(),
         ended: false,
-        findings: Findings::new(file, dialect),
+        findings: YamlFindings::new(file, dialect),
     };
     let root = composer.document();
     Parsed {
@@ -53,31 +53,31 @@ struct Composer<'a> {
     text: &'a str,
     parser: Parser<'a, StrInput<'a>>,
     /// Finished nodes by their anchor's id.
-    anchors: HashMap<usize, Anchored>,
+    anchors: HashMap<usize, AnchoredNode>,
     /// All nodes so far, copies included.
-    made: Size,
+    made: TreeSize,
     /// Of these, what was copied because of anchors and aliases.
-    copied: Size,
+    copied: TreeSize,
     /// Set where reading cannot go on: whatever is open ends there.
     ended: bool,
-    findings: Findings<'a>,
+    findings: YamlFindings<'a>,
 }
 
-struct Anchored {
+struct AnchoredNode {
     node: Node,
-    size: Size,
+    size: TreeSize,
     depth: usize,
 }
 
 /// Of a tree, or of several.
 #[derive(Clone, Copy, Default)]
-struct Size {
+struct TreeSize {
     nodes: usize,
     /// Of the scalars' texts.
     bytes: usize,
 }
 
-impl Size {
+impl TreeSize {
     fn plus(self, other: Self) -> Self {
         Self {
             nodes: self.nodes.saturating_add(other.nodes),
@@ -158,7 +158,7 @@ impl<'a> Composer<'a> {
                 let items = self.sequence(depth);
                 let tag = self.collection_tag(tag.as_deref(), at);
                 Node {
-                    value: Value::Sequence(items),
+                    value: NodeValue::Sequence(items),
                     tag,
                     text: "".into(),
                     at,
@@ -168,7 +168,7 @@ impl<'a> Composer<'a> {
                 let entries = self.mapping(depth);
                 let tag = self.collection_tag(tag.as_deref(), at);
                 Node {
-                    value: Value::Mapping(entries),
+                    value: NodeValue::Mapping(entries),
                     tag,
                     text: "".into(),
                     at,
@@ -249,11 +249,11 @@ impl<'a> Composer<'a> {
     fn merge(&mut self, value: Node, into: &mut Vec<(Node, Node)>) {
         let at = value.at;
         match value.value {
-            Value::Mapping(entries) => into.extend(entries),
-            Value::Sequence(items) => {
+            NodeValue::Mapping(entries) => into.extend(entries),
+            NodeValue::Sequence(items) => {
                 for item in items.into_iter().rev() {
                     match item.value {
-                        Value::Mapping(entries) => into.extend(entries),
+                        NodeValue::Mapping(entries) => into.extend(entries),
                         _ => self.findings.error(item.at, || {
                             format!("`<<` takes mappings, and this is {}", item.kind_name())
                         }),
@@ -277,7 +277,7 @@ impl<'a> Composer<'a> {
         let at = position(span.start);
         let (value, tag) = match tag {
             None if style == ScalarStyle::Plain => (self.resolved(text, at), None),
-            None => (Value::String(text.into()), None),
+            None => (NodeValue::String(text.into()), None),
             Some(tag) => self.tagged(text, tag, at),
         };
         Node {
@@ -288,33 +288,33 @@ impl<'a> Composer<'a> {
         }
     }
 
-    fn resolved(&mut self, text: &str, at: Position) -> Value {
-        scalar::resolve(text, self.findings.dialect).unwrap_or_else(|Malformed(message)| {
+    fn resolved(&mut self, text: &str, at: Position) -> NodeValue {
+        scalar::resolve(text, self.findings.dialect).unwrap_or_else(|MalformedScalar(message)| {
             self.findings.add(Severity::Warning, at, || {
                 Diagnostic::warning(format!("{message}; it is read as text"))
                     .help("put it in quotes")
             });
-            Value::String(text.into())
+            NodeValue::String(text.into())
         })
     }
 
     /// The value of a scalar with a tag, and the tag if it is kept.
-    fn tagged(&mut self, text: &str, tag: &Tag, at: Position) -> (Value, Option<Box<str>>) {
+    fn tagged(&mut self, text: &str, tag: &Tag, at: Position) -> (NodeValue, Option<Box<str>>) {
         let Some(name) = tag.suffix_in_namespace(CORE) else {
             // The lone `!` says: text, whatever it looks like.
             let kept = (tag.parts() != ("", "!")).then(|| tag.original().into());
-            return (Value::String(text.into()), kept);
+            return (NodeValue::String(text.into()), kept);
         };
         self.refuse_core_tag(&name, at);
         match scalar::construct(&name, text) {
             Some(Ok(value)) => (value, None),
-            Some(Err(Malformed(message))) => {
+            Some(Err(MalformedScalar(message))) => {
                 self.findings.error(at, || {
                     format!("{message}, as its tag `{}` asks", shown(&tag.original()))
                 });
-                (Value::String(text.into()), None)
+                (NodeValue::String(text.into()), None)
             }
-            None => (Value::String(text.into()), Some(tag.original().into())),
+            None => (NodeValue::String(text.into()), Some(tag.original().into())),
         }
     }
 
@@ -333,7 +333,7 @@ impl<'a> Composer<'a> {
 
     fn alias(&mut self, id: usize, at: Position, depth: usize) -> Node {
         self.refuse_alias(at);
-        let Some(Anchored {
+        let Some(AnchoredNode {
             size,
             depth: own_depth,
             ..
@@ -360,11 +360,11 @@ impl<'a> Composer<'a> {
             .map_or_else(|| null(at), |anchored| anchored.node.clone())
     }
 
-    fn remember(&mut self, id: usize, node: &Node, size: Size, at: Position) {
+    fn remember(&mut self, id: usize, node: &Node, size: TreeSize, at: Position) {
         if self.afford(size, at) {
             self.anchors.insert(
                 id,
-                Anchored {
+                AnchoredNode {
                     node: node.clone(),
                     size,
                     depth: depth_of(node),
@@ -374,8 +374,9 @@ impl<'a> Composer<'a> {
     }
 
     /// Whether so much may still be copied. The first refusal is an error and ends the reading.
-    fn afford(&mut self, size: Size, at: Position) -> bool {
-        let within = |size: Size| size.nodes <= MAX_COPIED_NODES && size.bytes <= MAX_COPIED_BYTES;
+    fn afford(&mut self, size: TreeSize, at: Position) -> bool {
+        let within =
+            |size: TreeSize| size.nodes <= MAX_COPIED_NODES && size.bytes <= MAX_COPIED_BYTES;
         let was_within = within(self.copied);
         self.copied = self.copied.plus(size);
         if was_within && !within(self.copied) {
@@ -432,7 +433,7 @@ impl<'a> Composer<'a> {
 
 fn null(at: Position) -> Node {
     Node {
-        value: Value::Null,
+        value: NodeValue::Null,
         tag: None,
         text: "".into(),
         at,
@@ -494,8 +495,8 @@ fn with_merged(
 /// How deep a tree is.
 fn depth_of(node: &Node) -> usize {
     let below = match &node.value {
-        Value::Sequence(items) => items.iter().map(depth_of).max(),
-        Value::Mapping(entries) => entries
+        NodeValue::Sequence(items) => items.iter().map(depth_of).max(),
+        NodeValue::Mapping(entries) => entries
             .iter()
             .map(|(key, value)| depth_of(key).max(depth_of(value)))
             .max(),

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Dialect;
-use super::node::{Node, Value};
+use super::node::{Node, NodeValue};
 use crate::diagnostic::{Diagnostic, Location, Position, Severity};
 
 /// How many diagnostics of one file and severity are kept: a file that is wrong everywhere is wrong
@@ -22,7 +22,7 @@ const MAX_SHOWN: usize = 60;
 /// In a mapping of so many entries, looking through them beats hashing them.
 const FEW_ENTRIES: usize = 12;
 
-pub struct Findings<'a> {
+pub struct YamlFindings<'a> {
     file: &'a Arc<Path>,
     pub dialect: Dialect,
     errors: usize,
@@ -30,7 +30,7 @@ pub struct Findings<'a> {
     diagnostics: Vec<Diagnostic>,
 }
 
-impl<'a> Findings<'a> {
+impl<'a> YamlFindings<'a> {
     pub fn new(file: &'a Arc<Path>, dialect: Dialect) -> Self {
         Self {
             file,
@@ -143,7 +143,7 @@ impl<'a> Findings<'a> {
 
 /// A mapping key as far as it makes two entries the same.
 #[derive(PartialEq, Eq, Hash)]
-pub enum Identity<'n> {
+pub enum KeyIdentity<'n> {
     Text(&'n str),
     Null,
     Bool(bool),
@@ -156,17 +156,17 @@ pub enum Identity<'n> {
 impl Dialect {
     /// For PyYAML, text and what only looks like it are different keys: `1` and `"1"`.
     /// CloudFormation's keys are text.
-    pub fn identity<'n>(self, key: &'n Node) -> Identity<'n> {
+    pub fn identity<'n>(self, key: &'n Node) -> KeyIdentity<'n> {
         match (self, &key.value) {
-            (Dialect::CloudFormation, _) => Identity::Text(&key.text),
-            (Dialect::PyYaml, Value::Null) => Identity::Null,
-            (Dialect::PyYaml, Value::Bool(value)) => Identity::Bool(*value),
-            (Dialect::PyYaml, Value::Int(value)) => Identity::Int(*value),
-            (Dialect::PyYaml, Value::Float(value)) => Identity::Float(value.to_bits()),
-            (Dialect::PyYaml, Value::Timestamp(text)) => Identity::Timestamp(text),
-            (Dialect::PyYaml, Value::String(text)) => Identity::Text(text),
+            (Dialect::CloudFormation, _) => KeyIdentity::Text(&key.text),
+            (Dialect::PyYaml, NodeValue::Null) => KeyIdentity::Null,
+            (Dialect::PyYaml, NodeValue::Bool(value)) => KeyIdentity::Bool(*value),
+            (Dialect::PyYaml, NodeValue::Int(value)) => KeyIdentity::Int(*value),
+            (Dialect::PyYaml, NodeValue::Float(value)) => KeyIdentity::Float(value.to_bits()),
+            (Dialect::PyYaml, NodeValue::Timestamp(text)) => KeyIdentity::Timestamp(text),
+            (Dialect::PyYaml, NodeValue::String(text)) => KeyIdentity::Text(text),
             // No key is a collection; `compose` refuses it.
-            (Dialect::PyYaml, Value::Sequence(_) | Value::Mapping(_)) => Identity::Null,
+            (Dialect::PyYaml, NodeValue::Sequence(_) | NodeValue::Mapping(_)) => KeyIdentity::Null,
         }
     }
 }

@@ -9,8 +9,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::findings::Findings;
-use super::node::{Node, Value};
+use super::findings::YamlFindings;
+use super::node::{Node, NodeValue};
 use super::syntax::MAX_DEPTH;
 use super::{Dialect, Parsed, scalar};
 use crate::diagnostic::{Diagnostic, Position, Severity};
@@ -18,8 +18,8 @@ use crate::diagnostic::{Diagnostic, Position, Severity};
 /// The tree of an object or a list; none for what is no strict JSON.
 pub fn parse(file: &Arc<Path>, text: &str, dialect: Dialect) -> Option<Parsed> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    let findings = Findings::new(file, dialect);
-    let mut reader = Reader {
+    let findings = YamlFindings::new(file, dialect);
+    let mut reader = JsonReader {
         text,
         at: 0,
         line: 1,
@@ -44,7 +44,7 @@ pub fn parse(file: &Arc<Path>, text: &str, dialect: Dialect) -> Option<Parsed> {
     })
 }
 
-struct Reader<'a> {
+struct JsonReader<'a> {
     text: &'a str,
     /// Where it stands, in bytes.
     at: usize,
@@ -55,10 +55,10 @@ struct Reader<'a> {
     continuations: usize,
     /// A comma that a closing bracket follows, where reading ended.
     trailing_comma: Option<Position>,
-    findings: Findings<'a>,
+    findings: YamlFindings<'a>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> JsonReader<'a> {
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -105,12 +105,12 @@ impl<'a> Reader<'a> {
             at,
         };
         match self.peek()? {
-            b'{' => Some(collection(Value::Mapping(self.object(depth)?))),
-            b'[' => Some(collection(Value::Sequence(self.list(depth)?))),
+            b'{' => Some(collection(NodeValue::Mapping(self.object(depth)?))),
+            b'[' => Some(collection(NodeValue::Sequence(self.list(depth)?))),
             b'"' => self.string(),
-            b't' => self.word("true", Value::Bool(true)),
-            b'f' => self.word("false", Value::Bool(false)),
-            b'n' => self.word("null", Value::Null),
+            b't' => self.word("true", NodeValue::Bool(true)),
+            b'f' => self.word("false", NodeValue::Bool(false)),
+            b'n' => self.word("null", NodeValue::Null),
             _ => self.number(),
         }
     }
@@ -185,7 +185,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn word(&mut self, word: &str, value: Value) -> Option<Node> {
+    fn word(&mut self, word: &str, value: NodeValue) -> Option<Node> {
         let at = self.position();
         self.text.get(self.at..)?.strip_prefix(word)?;
         self.at += word.len();
@@ -205,7 +205,7 @@ impl<'a> Reader<'a> {
             start => self.escaped(start.to_owned())?.into(),
         };
         Some(Node {
-            value: Value::String(text.clone()),
+            value: NodeValue::String(text.clone()),
             tag: None,
             text,
             at,
@@ -306,16 +306,16 @@ impl<'a> Reader<'a> {
 
     /// What PyYAML makes of it, for which `1e3` is text; in a template it is the number that JSON
     /// says it is.
-    fn number_value(&self, text: &str) -> Value {
+    fn number_value(&self, text: &str) -> NodeValue {
         let value = scalar::resolve(text, self.findings.dialect)
-            .unwrap_or_else(|_| Value::String(text.into()));
+            .unwrap_or_else(|_| NodeValue::String(text.into()));
         match (&value, text.parse::<f64>()) {
-            (Value::String(_), Ok(number))
+            (NodeValue::String(_), Ok(number))
                 if self.findings.dialect == Dialect::CloudFormation
                     && number.is_finite()
                     && text.contains(['e', 'E']) =>
             {
-                Value::Float(number)
+                NodeValue::Float(number)
             }
             _ => value,
         }

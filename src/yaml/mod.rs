@@ -31,9 +31,9 @@ use crate::diagnostic::{Diagnostic, Location, Position};
 use crate::input;
 
 pub use findings::shown;
-pub use node::{Node, Value};
+pub use node::{Node, NodeValue};
 pub use not_well_formed::{NotWellFormed, not_well_formed};
-pub use write::{Line, lines, text};
+pub use write::{YamlLine, lines, text};
 
 /// What could be read of a file, and everything that is wrong with it.
 #[derive(Clone, Debug, Default, PartialEq)]

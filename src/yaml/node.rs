@@ -7,9 +7,9 @@ use crate::diagnostic::Position;
 /// A value with its place in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    pub value: Value,
+    pub value: NodeValue,
     /// The local tag as written, with its `!`: `!Ref`, `!GetAtt`. Core tags (`!!str`) are resolved
-    /// and not kept. A scalar with a local tag is always [`Value::String`].
+    /// and not kept. A scalar with a local tag is always [`NodeValue::String`].
     pub tag: Option<Box<str>>,
     /// A scalar's source text, without its quotes and before resolution (`010` for 8); empty for
     /// collections.
@@ -20,10 +20,10 @@ pub struct Node {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum NodeValue {
     Null,
     Bool(bool),
-    /// A whole number; one that needs more than 64 bits is a [`Value::String`] of its decimal
+    /// A whole number; one that needs more than 64 bits is a [`NodeValue::String`] of its decimal
     /// digits.
     Int(i64),
     Float(f64),
@@ -55,14 +55,14 @@ impl Node {
 
     pub fn as_mapping(&self) -> Option<&[(Node, Node)]> {
         match &self.value {
-            Value::Mapping(entries) => Some(entries),
+            NodeValue::Mapping(entries) => Some(entries),
             _ => None,
         }
     }
 
     pub fn as_sequence(&self) -> Option<&[Node]> {
         match &self.value {
-            Value::Sequence(items) => Some(items),
+            NodeValue::Sequence(items) => Some(items),
             _ => None,
         }
     }
@@ -70,44 +70,44 @@ impl Node {
     /// The text of a string; a number or a date is no string.
     pub fn as_str(&self) -> Option<&str> {
         match &self.value {
-            Value::String(text) => Some(text),
+            NodeValue::String(text) => Some(text),
             _ => None,
         }
     }
 
     pub fn as_int(&self) -> Option<i64> {
         match self.value {
-            Value::Int(value) => Some(value),
+            NodeValue::Int(value) => Some(value),
             _ => None,
         }
     }
 
     pub fn as_bool(&self) -> Option<bool> {
         match self.value {
-            Value::Bool(value) => Some(value),
+            NodeValue::Bool(value) => Some(value),
             _ => None,
         }
     }
 
     pub fn is_null(&self) -> bool {
-        self.value == Value::Null
+        self.value == NodeValue::Null
     }
 
     pub fn is_scalar(&self) -> bool {
-        !matches!(self.value, Value::Sequence(_) | Value::Mapping(_))
+        !matches!(self.value, NodeValue::Sequence(_) | NodeValue::Mapping(_))
     }
 
     /// What the value is, in words for a message: "a list", "text", "a whole number".
     pub fn kind_name(&self) -> &'static str {
         match self.value {
-            Value::Null => "nothing",
-            Value::Bool(_) => "true or false",
-            Value::Int(_) => "a whole number",
-            Value::Float(_) => "a number",
-            Value::Timestamp(_) => "a date",
-            Value::String(_) => "text",
-            Value::Sequence(_) => "a list",
-            Value::Mapping(_) => "a mapping",
+            NodeValue::Null => "nothing",
+            NodeValue::Bool(_) => "true or false",
+            NodeValue::Int(_) => "a whole number",
+            NodeValue::Float(_) => "a number",
+            NodeValue::Timestamp(_) => "a date",
+            NodeValue::String(_) => "text",
+            NodeValue::Sequence(_) => "a list",
+            NodeValue::Mapping(_) => "a mapping",
         }
     }
 
@@ -115,16 +115,16 @@ impl Node {
     /// form for become text, keys too; of duplicate keys the last one stands.
     pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
-            Value::Null => serde_json::Value::Null,
-            Value::Bool(value) => (*value).into(),
-            Value::Int(value) => (*value).into(),
-            Value::Float(value) => match Number::from_f64(*value) {
+            NodeValue::Null => serde_json::Value::Null,
+            NodeValue::Bool(value) => (*value).into(),
+            NodeValue::Int(value) => (*value).into(),
+            NodeValue::Float(value) => match Number::from_f64(*value) {
                 Some(number) => number.into(),
                 None => value.to_string().to_lowercase().into(),
             },
-            Value::Timestamp(text) | Value::String(text) => text.as_ref().into(),
-            Value::Sequence(items) => items.iter().map(Node::to_json).collect(),
-            Value::Mapping(entries) => {
+            NodeValue::Timestamp(text) | NodeValue::String(text) => text.as_ref().into(),
+            NodeValue::Sequence(items) => items.iter().map(Node::to_json).collect(),
+            NodeValue::Mapping(entries) => {
                 let entries = entries
                     .iter()
                     .map(|(key, value)| (key.to_json_key(), value.to_json()));
@@ -161,7 +161,7 @@ mod tests {
         let check = |key: &str, expect: Option<i64>| {
             assert_eq!(
                 node.get(key).map(|n| n.value.clone()),
-                expect.map(Value::Int),
+                expect.map(NodeValue::Int),
                 "{key}"
             );
         };

@@ -5,54 +5,55 @@
 
 use super::Dialect;
 use super::findings::shown;
-use super::node::Value;
+use super::node::NodeValue;
 
 /// A scalar that looks like something that it cannot be, as `2012-02-31`; the text says what is
 /// wrong with it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Malformed(pub String);
+pub struct MalformedScalar(pub String);
 
 /// Resolves a plain scalar without a tag. PyYAML's order is kept: booleans, floats, integers, null,
 /// timestamps, text. CloudFormation has no timestamps: there, a date is text.
-pub fn resolve(text: &str, dialect: Dialect) -> Result<Value, Malformed> {
+pub fn resolve(text: &str, dialect: Dialect) -> Result<NodeValue, MalformedScalar> {
     // Most scalars are words; only these first characters can begin something else.
     let special = text.is_empty()
         || text.starts_with(|c: char| c.is_ascii_digit() || "-+.~yYnNtTfFoO".contains(c));
     if !special {
-        return Ok(Value::String(text.into()));
+        return Ok(NodeValue::String(text.into()));
     }
     if let Some(value) = boolean(text) {
-        return Ok(Value::Bool(value));
+        return Ok(NodeValue::Bool(value));
     }
     if let Some(value) = float(text) {
-        return Ok(Value::Float(value));
+        return Ok(NodeValue::Float(value));
     }
     if looks_like_int(text) {
         return int(text);
     }
     if is_null(text) {
-        return Ok(Value::Null);
+        return Ok(NodeValue::Null);
     }
     if dialect == Dialect::PyYaml && looks_like_timestamp(text) {
         return timestamp(text);
     }
-    Ok(Value::String(text.into()))
+    Ok(NodeValue::String(text.into()))
 }
 
 /// Constructs a scalar under an explicit core tag (`!!int "8"`), named without its prefix.
 /// `None` for a tag that YAML 1.1 does not have for scalars.
-pub fn construct(tag: &str, text: &str) -> Option<Result<Value, Malformed>> {
-    let malformed = |what: &str| Err(Malformed(format!("`{}` is not {what}", shown(text))));
+pub fn construct(tag: &str, text: &str) -> Option<Result<NodeValue, MalformedScalar>> {
+    let malformed = |what: &str| Err(MalformedScalar(format!("`{}` is not {what}", shown(text))));
     Some(match tag {
-        "str" | "binary" | "value" => Ok(Value::String(text.into())),
-        "null" => Ok(Value::Null),
-        "bool" => {
-            boolean_of(text).map_or_else(|| malformed("a boolean"), |value| Ok(Value::Bool(value)))
-        }
+        "str" | "binary" | "value" => Ok(NodeValue::String(text.into())),
+        "null" => Ok(NodeValue::Null),
+        "bool" => boolean_of(text).map_or_else(
+            || malformed("a boolean"),
+            |value| Ok(NodeValue::Bool(value)),
+        ),
         "int" if looks_like_int(text) => int(text),
         "int" => malformed("a whole number"),
         "float" => match float(text).or_else(|| text.replace('_', "").parse().ok()) {
-            Some(value) => Ok(Value::Float(value)),
+            Some(value) => Ok(NodeValue::Float(value)),
             None => malformed("a number"),
         },
         "timestamp" => timestamp(text),
@@ -195,7 +196,7 @@ fn looks_like_int(text: &str) -> bool {
 }
 
 /// The number that a text in one of the integer forms stands for.
-fn int(text: &str) -> Result<Value, Malformed> {
+fn int(text: &str) -> Result<NodeValue, MalformedScalar> {
     let (negative, body) = unsigned(text);
     let body = body.replace('_', "");
     let (digits, radix) = match (
@@ -209,7 +210,7 @@ fn int(text: &str) -> Result<Value, Malformed> {
         _ => (body.as_str(), 10),
     };
     if digits.is_empty() {
-        return Err(Malformed(format!(
+        return Err(MalformedScalar(format!(
             "`{}` looks like a number without digits",
             shown(text)
         )));
@@ -222,11 +223,11 @@ fn int(text: &str) -> Result<Value, Malformed> {
         Some(magnitude) => {
             let value = if negative { -magnitude } else { magnitude };
             match i64::try_from(value) {
-                Ok(value) => Value::Int(value),
-                Err(_) => Value::String(value.to_string().into()),
+                Ok(value) => NodeValue::Int(value),
+                Err(_) => NodeValue::String(value.to_string().into()),
             }
         }
-        None if radix == 10 && !digits.contains(':') => Value::String(
+        None if radix == 10 && !digits.contains(':') => NodeValue::String(
             if negative {
                 format!("-{digits}")
             } else {
@@ -234,7 +235,7 @@ fn int(text: &str) -> Result<Value, Malformed> {
             }
             .into(),
         ),
-        None => Value::String(text.into()),
+        None => NodeValue::String(text.into()),
     })
 }
 
@@ -370,15 +371,15 @@ impl Time {
     }
 }
 
-fn timestamp(text: &str) -> Result<Value, Malformed> {
+fn timestamp(text: &str) -> Result<NodeValue, MalformedScalar> {
     let no_such = |what| {
-        Malformed(format!(
+        MalformedScalar(format!(
             "`{}` looks like a {what} that does not exist",
             shown(text)
         ))
     };
-    let stamp =
-        Stamp::read(text).ok_or_else(|| Malformed(format!("`{}` is not a date", shown(text))))?;
+    let stamp = Stamp::read(text)
+        .ok_or_else(|| MalformedScalar(format!("`{}` is not a date", shown(text))))?;
     let Stamp {
         year,
         month,
@@ -403,7 +404,7 @@ fn timestamp(text: &str) -> Result<Value, Malformed> {
             shown += &format!("{sign}{:02}:{:02}", offset.abs() / 60, offset.abs() % 60);
         }
     }
-    Ok(Value::Timestamp(shown.into()))
+    Ok(NodeValue::Timestamp(shown.into()))
 }
 
 fn days_in(year: u32, month: u32) -> u32 {
@@ -426,14 +427,14 @@ mod tests {
     /// scalar.
     const PYYAML: &str = include_str!("../../fixtures/yaml/scalars.json");
 
-    fn shown(value: Value) -> (&'static str, String) {
+    fn shown(value: NodeValue) -> (&'static str, String) {
         match value {
-            Value::Null => ("null", String::new()),
-            Value::Bool(value) => ("bool", value.to_string()),
-            Value::Int(value) => ("int", value.to_string()),
-            Value::Float(value) => ("float", value.to_string()),
-            Value::Timestamp(text) => ("timestamp", text.into()),
-            Value::String(text) => ("str", text.into()),
+            NodeValue::Null => ("null", String::new()),
+            NodeValue::Bool(value) => ("bool", value.to_string()),
+            NodeValue::Int(value) => ("int", value.to_string()),
+            NodeValue::Float(value) => ("float", value.to_string()),
+            NodeValue::Timestamp(text) => ("timestamp", text.into()),
+            NodeValue::String(text) => ("str", text.into()),
             other => panic!("{other:?} is no scalar"),
         }
     }
@@ -446,7 +447,7 @@ mod tests {
             *counts.entry(kind.as_str()).or_insert(0) += 1;
             match (resolve(text, Dialect::PyYaml), kind.as_str()) {
                 (Err(_), "error") => {}
-                (Ok(Value::Float(value)), "float") => {
+                (Ok(NodeValue::Float(value)), "float") => {
                     let expect: f64 = expect.parse().unwrap();
                     assert!(
                         value == expect || value.is_nan() && expect.is_nan(),
@@ -454,14 +455,14 @@ mod tests {
                     );
                 }
                 // What 64 bits cannot hold is kept as digits.
-                (Ok(Value::String(digits)), "int") => {
+                (Ok(NodeValue::String(digits)), "int") => {
                     assert!(
                         expect.parse::<i64>().is_err() && *digits == **expect,
                         "{text}: {digits}, not {expect}"
                     );
                 }
                 (Ok(value), kind) => assert_eq!(shown(value), (kind, expect.clone()), "{text}"),
-                (Err(Malformed(message)), kind) => {
+                (Err(MalformedScalar(message)), kind) => {
                     panic!("{text}: {message}, and PyYAML reads {kind} {expect}")
                 }
             }
@@ -479,7 +480,7 @@ mod tests {
         let check = |text: &str, expect: &str| {
             assert_eq!(
                 resolve(text, Dialect::PyYaml),
-                Err(Malformed(expect.to_owned()))
+                Err(MalformedScalar(expect.to_owned()))
             )
         };
         check(
@@ -510,7 +511,7 @@ mod tests {
         check("timestamp", "2012-1-7", "timestamp", "2012-01-07");
         assert_eq!(
             construct("int", "x"),
-            Some(Err(Malformed("`x` is not a whole number".to_owned())))
+            Some(Err(MalformedScalar("`x` is not a whole number".to_owned())))
         );
         assert_eq!(construct("map", "x"), None);
     }

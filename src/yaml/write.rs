@@ -21,20 +21,20 @@ pub fn text(value: &Value) -> String {
 }
 
 /// A line of YAML, without its end.
-pub struct Line {
+pub struct YamlLine {
     pub text: String,
     /// The path of the value, where the line holds one: `tests.default.regions.0`.
     pub leaf: Option<String>,
 }
 
 /// Block style YAML, a value a line.
-pub fn lines(value: &Value) -> Vec<Line> {
+pub fn lines(value: &Value) -> Vec<YamlLine> {
     let mut lines = Vec::new();
     write(value, "", 0, &mut lines);
     lines
 }
 
-fn write(value: &Value, path: &str, indent: usize, lines: &mut Vec<Line>) {
+fn write(value: &Value, path: &str, indent: usize, lines: &mut Vec<YamlLine>) {
     let pad = " ".repeat(indent);
     let below = |key: &str| {
         if path.is_empty() {
@@ -81,12 +81,18 @@ fn write(value: &Value, path: &str, indent: usize, lines: &mut Vec<Line>) {
 }
 
 /// A key or dash with its value: beside it, or indented below.
-fn write_entry(head: String, value: &Value, path: String, indent: usize, lines: &mut Vec<Line>) {
+fn write_entry(
+    head: String,
+    value: &Value,
+    path: String,
+    indent: usize,
+    lines: &mut Vec<YamlLine>,
+) {
     let beside = match value {
         Value::Object(entries) if entries.is_empty() => "{}".to_owned(),
         Value::Array(items) if items.is_empty() => "[]".to_owned(),
         Value::Object(_) | Value::Array(_) => {
-            lines.push(Line {
+            lines.push(YamlLine {
                 text: head,
                 leaf: None,
             });
@@ -94,7 +100,7 @@ fn write_entry(head: String, value: &Value, path: String, indent: usize, lines: 
         }
         scalar => scalar_text(scalar),
     };
-    lines.push(Line {
+    lines.push(YamlLine {
         text: format!("{head} {beside}"),
         leaf: Some(path),
     });

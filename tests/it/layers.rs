@@ -16,13 +16,17 @@ const TABLE: &[(&str, &[&str])] = &[
     ("catalog", &[]),
     ("process", &[]),
     ("input", &[]),
+    ("json_schema", &[]),
     ("report_files", &[]),
     ("links", &["diagnostic"]),
     // Files that users write.
     ("yaml", &["diagnostic", "input"]),
     ("template", &["diagnostic", "links", "mask", "yaml"]),
     ("properties", &["catalog", "template"]),
-    ("config", &["diagnostic", "duration", "input", "yaml"]),
+    (
+        "config",
+        &["diagnostic", "duration", "input", "json_schema", "yaml"],
+    ),
     (
         "plan",
         &[
@@ -30,6 +34,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "config",
             "diagnostic",
             "event",
+            "json_schema",
             "mask",
             "properties",
             "template",
@@ -74,6 +79,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "diagnostic",
             "duration",
             "input",
+            "json_schema",
             "mask",
             "properties",
             "status",
@@ -84,7 +90,14 @@ const TABLE: &[(&str, &[&str])] = &[
     // What is told of a run.
     (
         "report",
-        &["event", "input", "mask", "report_files", "status"],
+        &[
+            "event",
+            "input",
+            "json_schema",
+            "mask",
+            "report_files",
+            "status",
+        ],
     ),
     (
         "run",

@@ -46,7 +46,7 @@ fn assert_not_started(outcome: &Outcome, why: &str) {
     );
     assert!(
         files["index.html"].contains("The run stopped before its tests"),
-        "the former page is still there"
+        "the previous page is still there"
     );
 }
 

@@ -7,11 +7,11 @@ use dialoguer::Confirm;
 
 use super::{Which, find, missing, refused};
 use crate::aws::Aws;
-use crate::cli::error::{CliError, Exit, exit_of};
+use crate::cli::error::{CliError, ExitStatus, exit_of};
 use crate::cli::{AwsArgs, Verbosity, block_on, output, streams};
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::Target;
-use crate::run::pipeline::{self, Buckets, Pipeline, ToolsBucket};
+use crate::run::pipeline::{self, PipelineBuckets, PipelineStack, ToolsBucket};
 use crate::status::StackStatus;
 
 /// Delete a pipeline, with its buckets and everything in them.
@@ -29,7 +29,7 @@ pub struct Delete {
 }
 
 impl Delete {
-    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         if !self.yes && !io::stdin().is_terminal() {
             return Err(CliError::Usage(
                 "stdin is not a terminal; pass --yes to delete without asking".to_owned(),
@@ -52,7 +52,7 @@ impl Delete {
                 tell(&found, &buckets, &clients).await?;
             }
             if !self.yes && !confirmed()? {
-                return Ok(Exit::Passed);
+                return Ok(ExitStatus::Passed);
             }
             let consumers = vec![output::terminal(verbosity, false, None)];
             Ok(exit_of(
@@ -69,7 +69,7 @@ impl Delete {
         aws: &Aws,
         endpoint: Option<String>,
         verbosity: Verbosity,
-    ) -> Result<Exit, CliError> {
+    ) -> Result<ExitStatus, CliError> {
         let leftover = pipeline::leftover_tools(target, aws)
             .await
             .map_err(refused(target))?;
@@ -82,7 +82,7 @@ impl Delete {
             ));
         }
         if !self.yes && !confirmed()? {
-            return Ok(Exit::Passed);
+            return Ok(ExitStatus::Passed);
         }
         let consumers = vec![output::terminal(verbosity, false, None)];
         Ok(exit_of(
@@ -92,8 +92,8 @@ impl Delete {
 }
 
 /// What CloudFormation would refuse is said before anything is done.
-fn refuse_protected(found: &Pipeline, endpoint: Option<&str>) -> Result<(), CliError> {
-    let Pipeline { target, stack, .. } = found;
+fn refuse_protected(found: &PipelineStack, endpoint: Option<&str>) -> Result<(), CliError> {
+    let PipelineStack { target, stack, .. } = found;
     let message = if stack.is_protected {
         let words = [
             "update-termination-protection",
@@ -135,7 +135,7 @@ fn confirmed() -> Result<bool, CliError> {
 /// A build that is cut off leaves the stacks that it tests, and an execution that is cut off half
 /// of what it was to do.
 async fn refuse_while_executing(
-    found: &Pipeline,
+    found: &PipelineStack,
     aws: &Aws,
     endpoint: Option<&str>,
 ) -> Result<(), CliError> {
@@ -171,7 +171,7 @@ async fn refuse_while_executing(
 }
 
 /// What goes, and what stays and has to be looked after.
-async fn tell(found: &Pipeline, buckets: &Buckets, aws: &Aws) -> Result<(), CliError> {
+async fn tell(found: &PipelineStack, buckets: &PipelineBuckets, aws: &Aws) -> Result<(), CliError> {
     let Target { name, region, .. } = &found.target;
     streams::tell(format_args!(
         "The stack {name} in {region} goes, and with every version of what they hold:"

@@ -10,20 +10,20 @@ use indexmap::IndexMap;
 use super::questions::{self, Suggestions};
 use super::{Which, find, refused};
 use crate::aws::Aws;
-use crate::cli::deploy::{Limits, decide, refuse_unasked};
-use crate::cli::error::{CliError, Exit, exit_of};
+use crate::cli::deploy::{DeployLimits, decide, refuse_unasked};
+use crate::cli::error::{CliError, ExitStatus, exit_of};
 use crate::cli::paths::path;
 use crate::cli::{AwsArgs, Verbosity, block_on, key_and_value, output, streams};
 use crate::config::nearest;
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::{self, Kit, OWN_PARAMETERS, Parameters, Programs, Target};
 use crate::plan;
-use crate::run::pipeline::{Pipeline, ToolsBucket, deploy, holds, usable_tools_bucket};
-use crate::run::{Job, Settings, Staging};
+use crate::run::pipeline::{PipelineStack, ToolsBucket, deploy, holds, usable_tools_bucket};
+use crate::run::{RunJob, RunSettings, Staging};
 use crate::stage::exclude::Exclusions;
 use crate::stage::marker;
 use crate::status::StackStatus;
-use crate::template::{self, Given, Offline, Template, Templates, Value};
+use crate::template::{self, OfflineEnvironment, ParameterValue, Template, Templates, Value};
 
 /// Create or update a pipeline.
 ///
@@ -60,11 +60,11 @@ pub struct Deploy {
     yes: bool,
 
     #[command(flatten)]
-    limits: Limits,
+    limits: DeployLimits,
 }
 
 impl Deploy {
-    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         let trouble = |error: io::Error| CliError::local("can't put the pipeline together", error);
         let template =
             pipeline::template().ok_or_else(|| trouble(io::Error::other("it has no template")))?;
@@ -102,9 +102,9 @@ impl Deploy {
             let kit = Kit::assemble(&target.name, &programs).map_err(trouble)?;
             parameters.extend(kit.own_parameters());
             refuse_impossible(&template, &parameters, &target)?;
-            let job = Job {
+            let job = RunJob {
                 plan: target.plan(&kit, &parameters),
-                settings: Settings::default(),
+                settings: RunSettings::default(),
                 lint: None,
                 staging: Some(Staging {
                     package: None,
@@ -124,12 +124,12 @@ impl Deploy {
                 decide(self.yes, self.no_execute, verbosity),
                 vec![output::log(verbosity)],
             );
-            let former = standing.map(|it| it.stack);
+            let previous = standing.map(|it| it.stack);
             let options = self.limits.options(false);
             let ended = deploy(
                 &job,
                 &target,
-                former.as_ref(),
+                previous.as_ref(),
                 options,
                 &clients,
                 decide,
@@ -137,7 +137,7 @@ impl Deploy {
             )
             .await;
             let exit = exit_of(&ended);
-            if exit == Exit::Passed {
+            if exit == ExitStatus::Passed {
                 tell(&target, job.endpoint.as_deref(), &clients).await?;
             }
             Ok(exit)
@@ -198,7 +198,7 @@ impl Deploy {
             .filter(|it| it.default.is_none() && !answers.contains_key(&it.key))
             .collect();
         if !missing.is_empty() {
-            let fault = |it: &&&template::Parameter| {
+            let fault = |it: &&&template::TemplateParameter| {
                 let message = format!(
                     "parameter `{}` is missing: {}",
                     it.key,
@@ -219,7 +219,7 @@ impl Deploy {
 
 /// A stack whose creation failed can't become anything else, and one that is being changed has to
 /// come to its end.
-fn refuse_unchangeable(standing: Option<&Pipeline>) -> Result<(), CliError> {
+fn refuse_unchangeable(standing: Option<&PipelineStack>) -> Result<(), CliError> {
     let Some(stack) = standing.map(|it| &it.stack) else {
         return Ok(());
     };
@@ -249,7 +249,7 @@ fn refuse_unchangeable(standing: Option<&Pipeline>) -> Result<(), CliError> {
 /// Programs are not put into a bucket that somebody else has created under the name of ours.
 async fn refuse_foreign_bucket(
     target: &Target,
-    standing: Option<&Pipeline>,
+    standing: Option<&PipelineStack>,
     aws: &Aws,
 ) -> Result<(), CliError> {
     let usable = usable_tools_bucket(target, standing.map(|it| &it.stack), aws)
@@ -274,18 +274,18 @@ fn refuse_impossible(
     target: &Target,
 ) -> Result<(), CliError> {
     let given = parameters.iter().map(|(key, value)| {
-        let given = Given {
+        let given = ParameterValue {
             value: Value::text(value),
             set: Vec::new(),
         };
         (key.clone(), given)
     });
-    let givens: IndexMap<_, _> = given.collect();
+    let parameter_values: IndexMap<_, _> = given.collect();
     let stack = template::evaluate(
         template,
         &target.place(),
-        &givens,
-        &Offline(&Templates::default()),
+        &parameter_values,
+        &OfflineEnvironment(&Templates::default()),
     );
     if stack.failures.is_empty() {
         return Ok(());

@@ -7,14 +7,14 @@ mod status;
 
 use clap::{Args, Subcommand};
 
-use super::error::{CliError, Exit};
+use super::error::{CliError, ExitStatus};
 use super::{AwsArgs, Verbosity};
 use crate::aws::{Aws, AwsError, DEFAULT_PROFILE, explicit_profile};
 use crate::diagnostic::Diagnostic;
-use crate::launch::ownership::Evidence;
+use crate::launch::ownership::ForeignEvidence;
 use crate::pipeline::Target;
 use crate::plan::valid_stack_name;
-use crate::run::pipeline::{self, Pipeline};
+use crate::run::pipeline::{self, PipelineStack};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -24,7 +24,7 @@ pub(super) enum Command {
 }
 
 impl Command {
-    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<Exit, CliError> {
+    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         match self {
             Self::Deploy(args) => args.run(aws, verbosity),
             Self::Status(args) => args.run(aws),
@@ -69,7 +69,7 @@ async fn find(
     target: &Target,
     endpoint: Option<&str>,
     aws: &Aws,
-) -> Result<Option<Pipeline>, CliError> {
+) -> Result<Option<PipelineStack>, CliError> {
     let Some(found) = pipeline::find(target, aws).await.map_err(refused(target))? else {
         return Ok(None);
     };
@@ -77,7 +77,7 @@ async fn find(
         return Ok(Some(found));
     };
     let help = match foreign.evidence {
-        Evidence::NoChangeSet => {
+        ForeignEvidence::NoChangeSet => {
             let delete = pipeline::aws_cli(target, endpoint).delete_stack(&target.name);
             format!("it holds nothing; if nobody needs it, delete it with `{delete}`")
         }
@@ -93,7 +93,7 @@ async fn find_standing(
     target: &Target,
     endpoint: Option<&str>,
     aws: &Aws,
-) -> Result<Pipeline, CliError> {
+) -> Result<PipelineStack, CliError> {
     find(target, endpoint, aws)
         .await?
         .ok_or_else(|| missing(target))

@@ -10,7 +10,7 @@ use crate::cli::streams;
 use crate::config;
 use crate::pipeline::Parameters;
 use crate::plan::git;
-use crate::template::{Parameter, Template, Templates};
+use crate::template::{Template, TemplateParameter, Templates};
 
 /// Parameters that have a default and are asked for all the same: few leave them as they are.
 const ASKED: [&str; 5] = [
@@ -26,8 +26,9 @@ const PREFIX_NAMES: [&str; 2] = ["S3KeyPrefix", "ArtifactPrefix"];
 
 /// The parameters that somebody has to decide on, in the template's order. Of a pipeline that
 /// stands everything is known.
-pub fn open<'t>(template: &'t Template, known: &Parameters) -> Vec<&'t Parameter> {
-    let is_asked = |it: &&Parameter| it.default.is_none() || ASKED.contains(&it.key.as_str());
+pub fn open<'t>(template: &'t Template, known: &Parameters) -> Vec<&'t TemplateParameter> {
+    let is_asked =
+        |it: &&TemplateParameter| it.default.is_none() || ASKED.contains(&it.key.as_str());
     template
         .parameters
         .iter()
@@ -37,7 +38,7 @@ pub fn open<'t>(template: &'t Template, known: &Parameters) -> Vec<&'t Parameter
 }
 
 /// What the template says of a parameter.
-pub fn description<'t>(template: &'t Template, parameter: &Parameter) -> &'t str {
+pub fn description<'t>(template: &'t Template, parameter: &TemplateParameter) -> &'t str {
     let described = template
         .declaration(parameter)
         .and_then(|it| it.get("Description"));
@@ -47,7 +48,7 @@ pub fn description<'t>(template: &'t Template, parameter: &Parameter) -> &'t str
 /// Asks on the terminal, each question until its answer is one that CloudFormation takes.
 pub fn ask(
     template: &Template,
-    open: &[&Parameter],
+    open: &[&TemplateParameter],
     suggestions: &Suggestions,
     region: &str,
 ) -> Result<Parameters, CliError> {
@@ -91,10 +92,10 @@ impl Suggestions {
         let Ok(root) = project_root.canonicalize() else {
             return found;
         };
-        let request = config::Request {
+        let request = config::LoadRequest {
             project_root: root.clone(),
             input_file: ".taskcat.yml".into(),
-            ..config::Request::default()
+            ..config::LoadRequest::default()
         };
         let Ok(loaded) = config::load(&request) else {
             return found;

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{Which, find_standing, refused};
 use crate::aws::{ActionState, StageState};
-use crate::cli::error::{CliError, Exit};
+use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::{AwsArgs, block_on, streams};
 use crate::report::github::inert;
 use crate::report::text;
@@ -21,7 +21,7 @@ pub struct Status {
 }
 
 impl Status {
-    pub fn run(self, aws: &AwsArgs) -> Result<Exit, CliError> {
+    pub fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
         block_on(async {
             let (clients, endpoint) = aws.connect(None)?;
             let target = self.which.target(aws, &clients).await?;
@@ -34,7 +34,7 @@ impl Status {
                 .await
                 .map_err(refused(&target))?
             else {
-                return Ok(Exit::Passed);
+                return Ok(ExitStatus::Passed);
             };
             streams::print(format_args!("\n{}", inert(&table(&stages))));
             if let Some(url) = found.stack.output("PipelineUrl") {
@@ -43,7 +43,11 @@ impl Status {
             let failed = stages
                 .iter()
                 .any(|stage| stage.status.as_deref() == Some("Failed"));
-            Ok(if failed { Exit::Failed } else { Exit::Passed })
+            Ok(if failed {
+                ExitStatus::Failed
+            } else {
+                ExitStatus::Passed
+            })
         })
     }
 }

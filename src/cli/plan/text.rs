@@ -10,8 +10,8 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::super::output;
 use crate::diagnostic::Location;
-use crate::plan::forecast::{Cell, Forecast, Summary, Verdict};
-use crate::template::{Failure, NestedIn, Note};
+use crate::plan::forecast::{Forecast, ForecastCell, ForecastVerdict, VerdictCounts};
+use crate::template::{Failure, FailureNote, NestingStack};
 
 /// Where there is no terminal to ask.
 const WIDTH: usize = 100;
@@ -26,7 +26,7 @@ pub(super) fn text(forecast: &Forecast, all_regions: bool) -> String {
     } else {
         WIDTH
     };
-    let tests = Tests::of(forecast);
+    let tests = CellsByTest::of(forecast);
     let mut text = match tests.matrix(width) {
         Some(matrix) if !all_regions => matrix,
         _ => tests.lists(width, all_regions),
@@ -43,29 +43,29 @@ pub(super) fn text(forecast: &Forecast, all_regions: bool) -> String {
     text
 }
 
-fn word(verdict: Verdict) -> &'static str {
+fn word(verdict: ForecastVerdict) -> &'static str {
     match verdict {
-        Verdict::WouldLaunch => "ok",
-        Verdict::WouldFail => "FAIL",
-        Verdict::NeedsAws => "needs AWS",
+        ForecastVerdict::WouldLaunch => "ok",
+        ForecastVerdict::WouldFail => "FAIL",
+        ForecastVerdict::NeedsAws => "needs AWS",
     }
 }
 
 /// The longest word's.
 const WORD: usize = "needs AWS".len();
 
-fn style(verdict: Verdict) -> Style {
+fn style(verdict: ForecastVerdict) -> Style {
     match verdict {
-        Verdict::WouldLaunch => AnsiColor::Green.on_default(),
-        Verdict::WouldFail => AnsiColor::Red.on_default().bold(),
-        Verdict::NeedsAws => AnsiColor::Yellow.on_default(),
+        ForecastVerdict::WouldLaunch => AnsiColor::Green.on_default(),
+        ForecastVerdict::WouldFail => AnsiColor::Red.on_default().bold(),
+        ForecastVerdict::NeedsAws => AnsiColor::Yellow.on_default(),
     }
 }
 
 /// The cells by test.
-struct Tests<'a>(IndexMap<&'a str, Vec<&'a Cell>>);
+struct CellsByTest<'a>(IndexMap<&'a str, Vec<&'a ForecastCell>>);
 
-impl<'a> Tests<'a> {
+impl<'a> CellsByTest<'a> {
     fn of(forecast: &'a Forecast) -> Self {
         let mut tests = IndexMap::<_, Vec<_>>::new();
         for cell in &forecast.cells {
@@ -125,7 +125,11 @@ impl<'a> Tests<'a> {
         let mut text = String::new();
         for (name, cells) in &self.0 {
             _ = writeln!(text, "{name}");
-            for verdict in [Verdict::WouldLaunch, Verdict::WouldFail, Verdict::NeedsAws] {
+            for verdict in [
+                ForecastVerdict::WouldLaunch,
+                ForecastVerdict::WouldFail,
+                ForecastVerdict::NeedsAws,
+            ] {
                 let cells = cells.iter().filter(|cell| cell.verdict() == verdict);
                 let regions = cells.map(|cell| match cell.is_declared && mark {
                     true => format!("{}*", cell.region),
@@ -167,22 +171,22 @@ fn wrapped(head: &str, indent: usize, words: &[String], width: usize) -> String 
 }
 
 /// A failure that cells have in common. Where nothing differs but the region's name, it is one.
-struct Fault<'a> {
+struct SharedFailure<'a> {
     /// The first cell's.
     failure: &'a Failure,
-    cells: Cells<'a>,
+    cells: RegionsByTest<'a>,
 }
 
-fn faults(forecast: &Forecast) -> Vec<Fault<'_>> {
-    type Key<'a> = (String, &'a Location, &'a [NestedIn], &'a [Note]);
-    let mut faults: IndexMap<Key, Fault> = IndexMap::new();
+fn faults(forecast: &Forecast) -> Vec<SharedFailure<'_>> {
+    type FailureKey<'a> = (String, &'a Location, &'a [NestingStack], &'a [FailureNote]);
+    let mut faults: IndexMap<FailureKey, SharedFailure> = IndexMap::new();
     for cell in &forecast.cells {
         for failure in &cell.failures {
             let message = anywhere(&failure.message, &cell.region);
             let key = (message, &failure.at, &*failure.nested_in, &*failure.notes);
-            let fault = faults.entry(key).or_insert_with(|| Fault {
+            let fault = faults.entry(key).or_insert_with(|| SharedFailure {
                 failure,
-                cells: Cells::default(),
+                cells: RegionsByTest::default(),
             });
             fault.cells.add(cell);
         }
@@ -192,7 +196,7 @@ fn faults(forecast: &Forecast) -> Vec<Fault<'_>> {
 
 /// Something that only AWS knows, and whom it concerns.
 #[derive(Default)]
-struct Question<'a> {
+struct SharedUnknown<'a> {
     /// As the first cell has it.
     what: &'a str,
     /// How many there are that differ by nothing but the region's name.
@@ -200,7 +204,7 @@ struct Question<'a> {
     parameters: IndexSet<&'a str>,
     /// The first cell's.
     failures: &'a [Failure],
-    cells: Cells<'a>,
+    cells: RegionsByTest<'a>,
 }
 
 /// So many of the failures that hang on an answer are shown.
@@ -208,11 +212,11 @@ const SHOWN: usize = 3;
 
 /// What AWS would have to be asked for cells that nothing else is wrong with.
 fn needs(forecast: &Forecast) -> String {
-    let mut questions: IndexMap<String, Question> = IndexMap::new();
+    let mut questions: IndexMap<String, SharedUnknown> = IndexMap::new();
     for cell in forecast
         .cells
         .iter()
-        .filter(|cell| cell.verdict() == Verdict::NeedsAws)
+        .filter(|cell| cell.verdict() == ForecastVerdict::NeedsAws)
     {
         for (what, need) in &cell.needs {
             let question = questions.entry(anywhere(what, &cell.region)).or_default();
@@ -267,16 +271,16 @@ fn anywhere(text: &str, region: &str) -> String {
 
 /// Regions by test.
 #[derive(Default)]
-struct Cells<'a>(IndexMap<&'a str, IndexSet<&'a str>>);
+struct RegionsByTest<'a>(IndexMap<&'a str, IndexSet<&'a str>>);
 
-impl<'a> Cells<'a> {
-    fn add(&mut self, cell: &'a Cell) {
+impl<'a> RegionsByTest<'a> {
+    fn add(&mut self, cell: &'a ForecastCell) {
         self.0.entry(&cell.test).or_default().insert(&cell.region);
     }
 }
 
 /// `test one in us-east-1; tests two, three in 12 regions`
-impl fmt::Display for Cells<'_> {
+impl fmt::Display for RegionsByTest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LISTED: usize = 4;
         let mut tests: IndexMap<Vec<&str>, Vec<&str>> = IndexMap::new();
@@ -301,19 +305,19 @@ impl fmt::Display for Cells<'_> {
 }
 
 fn summary(forecast: &Forecast, all_regions: bool) -> String {
-    let all = told(Summary::of(&forecast.cells));
+    let all = told(VerdictCounts::of(&forecast.cells));
     if !all_regions {
         return all;
     }
-    let declared = told(Summary::of(
+    let declared = told(VerdictCounts::of(
         forecast.cells.iter().filter(|cell| cell.is_declared),
     ));
     format!("{all}\ndeclared: {declared}")
 }
 
 /// `6 cells: 4 would launch, 1 would fail, 1 needs AWS`
-fn told(summary: Summary) -> String {
-    let Summary {
+fn told(summary: VerdictCounts) -> String {
+    let VerdictCounts {
         cells,
         would_launch,
         would_fail,

@@ -1,7 +1,7 @@
 //! What would become of every cell, without AWS: would it launch, would it fail, or does only AWS
 //! know?
 //!
-//! A [`Draft`] has the tests with their values, and `template` evaluates; here they are put
+//! A [`PlanDraft`] has the tests with their values, and `template` evaluates; here they are put
 //! together for each test and region, with what is known of the place, the staged files and the
 //! resource types that the region has. What only a run knows is stood in for where its shape is
 //! known (ids of runs and random texts, and so names of buckets and stacks), and unknown otherwise.
@@ -20,19 +20,19 @@ use indexmap::IndexMap;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::draft::{Draft, TestDraft};
-use super::parameters::{Missing, Rendered, Scope};
-use super::place::Place;
-use super::{Answers, BucketPlan, Identity};
+use super::draft::{PlanDraft, TestDraft};
+use super::parameters::{CellContext, MissingAnswer, RenderedValue};
+use super::place::ProfileRegion;
+use super::{BucketPlan, LookupAnswers, ProfileIdentity};
 use crate::catalog::{self, Partition};
 use crate::diagnostic::{Diagnostic, Location, Position};
 use crate::mask::{MASK, Secrets};
 use crate::template::{
-    self, Failure, Given, Givens, Note, Reason, Stack, Template, Templates, Undecided, Unknown,
-    Until, Value,
+    self, EvaluatedStack, Failure, FailureNote, KnownWhen, ParameterValue, ParameterValues,
+    Template, Templates, UndecidedFailure, Unknown, UnknownReason, Value,
 };
 
-pub use model::{PlanReport, Summary, schema};
+pub use model::{PlanReport, VerdictCounts, schema};
 use world::CellWorld;
 
 /// Where a file begins.
@@ -43,14 +43,14 @@ const START: Position = Position { line: 1, column: 1 };
 pub struct Forecast {
     /// `project.name`
     pub project: String,
-    pub cells: Vec<Cell>,
+    pub cells: Vec<ForecastCell>,
     /// With these read, another forecast says more.
-    pub missed: Missed,
+    pub missed: MissingFiles,
 }
 
 /// Files of the project, by their paths, that [`Templates`] lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Missed {
+pub struct MissingFiles {
     /// Nested stacks lead to them.
     pub templates: BTreeSet<String>,
     /// `AWS::Include` puts them in.
@@ -59,7 +59,7 @@ pub struct Missed {
 
 /// One test in one region. Nothing in it holds a secret.
 #[derive(Clone, Debug)]
-pub struct Cell {
+pub struct ForecastCell {
     pub test: String,
     pub region: String,
     /// The test names the region; otherwise this is a *what if*.
@@ -74,14 +74,14 @@ pub struct Cell {
     /// What CloudFormation would refuse.
     pub failures: Vec<Failure>,
     /// What AWS would have to be asked, by what it is.
-    pub needs: IndexMap<String, Need>,
+    pub needs: IndexMap<String, UnknownUse>,
     /// What may fail for something that nobody knows before the stack is launched.
     pub possible: Vec<Failure>,
 }
 
 /// Why something must be known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Need {
+pub struct UnknownUse {
     /// The test's parameters whose value it is, or is part of.
     pub parameters: Vec<String>,
     /// What would fail, or might.
@@ -89,7 +89,7 @@ pub struct Need {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum ForecastVerdict {
     WouldLaunch,
     WouldFail,
     NeedsAws,
@@ -97,7 +97,7 @@ pub enum Verdict {
 
 /// What becomes of a path of the project when it is staged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Staged {
+pub enum StagedState {
     Yes,
     /// There will be no such object.
     No,
@@ -107,41 +107,41 @@ pub enum Staged {
 
 /// Which cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Regions {
+pub enum RegionScope {
     /// Those of the configuration.
     Declared,
     /// Every region of the partitions of those.
     All,
 }
 
-impl Cell {
-    pub fn verdict(&self) -> Verdict {
+impl ForecastCell {
+    pub fn verdict(&self) -> ForecastVerdict {
         if !self.failures.is_empty() {
-            Verdict::WouldFail
+            ForecastVerdict::WouldFail
         } else if !self.needs.is_empty() {
-            Verdict::NeedsAws
+            ForecastVerdict::NeedsAws
         } else {
-            Verdict::WouldLaunch
+            ForecastVerdict::WouldLaunch
         }
     }
 }
 
-impl Draft {
+impl PlanDraft {
     /// The same draft gives the same forecast.
     pub fn forecast(
         &self,
         templates: &Templates,
-        staged: &(dyn Fn(&str) -> Staged + Sync),
-        regions: Regions,
+        staged: &(dyn Fn(&str) -> StagedState + Sync),
+        regions: RegionScope,
     ) -> Forecast {
         let mut forecast = Forecast {
             project: self.project.name.clone(),
             cells: Vec::new(),
-            missed: Missed::default(),
+            missed: MissingFiles::default(),
         };
         let mut cells = Vec::new();
         for test in &self.tests {
-            let place = |place| Forecaster {
+            let place = |place| CellForecaster {
                 draft: self,
                 test,
                 templates,
@@ -150,7 +150,7 @@ impl Draft {
             };
             cells.extend(places(test, regions).into_iter().map(place));
         }
-        for (cell, missed) in in_parallel(&cells, Forecaster::cell) {
+        for (cell, missed) in in_parallel(&cells, CellForecaster::cell) {
             forecast.cells.push(cell);
             forecast.missed.templates.extend(missed.templates);
             forecast.missed.included.extend(missed.included);
@@ -159,10 +159,10 @@ impl Draft {
     }
 }
 
-/// A test's own regions, and with [`Regions::All`] the others of their partitions after them.
-fn places(test: &TestDraft, regions: Regions) -> Vec<Place> {
+/// A test's own regions, and with [`RegionScope::All`] the others of their partitions after them.
+fn places(test: &TestDraft, regions: RegionScope) -> Vec<ProfileRegion> {
     let mut places = test.places.clone();
-    if regions == Regions::All {
+    if regions == RegionScope::All {
         let partitions: BTreeSet<_> = test
             .places
             .iter()
@@ -171,7 +171,7 @@ fn places(test: &TestDraft, regions: Regions) -> Vec<Place> {
         for region in partitions.into_iter().flat_map(catalog::regions) {
             if !places.iter().any(|place| place.region == region) {
                 // Nobody is asked, so it doesn't matter who would be.
-                places.push(Place {
+                places.push(ProfileRegion {
                     region: region.to_owned(),
                     profile: String::new(),
                 });
@@ -213,19 +213,19 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> 
 }
 
 /// One cell in the making.
-struct Forecaster<'a> {
-    draft: &'a Draft,
+struct CellForecaster<'a> {
+    draft: &'a PlanDraft,
     test: &'a TestDraft,
     templates: &'a Templates,
-    staged: &'a (dyn Fn(&str) -> Staged + Sync),
-    place: Place,
+    staged: &'a (dyn Fn(&str) -> StagedState + Sync),
+    place: ProfileRegion,
 }
 
-impl Forecaster<'_> {
-    fn cell(&self) -> (Cell, Missed) {
+impl CellForecaster<'_> {
+    fn cell(&self) -> (ForecastCell, MissingFiles) {
         let partition = catalog::partition_of(&self.place.region);
         let (account_id, regions) = (String::new(), vec![self.place.region.clone()]);
-        let identity = Identity {
+        let identity = ProfileIdentity {
             account_id,
             partition: partition.name.to_owned(),
             regions,
@@ -242,12 +242,12 @@ impl Forecaster<'_> {
             }
             // What is wrong with a template that is no problem of the test has been reported with
             // the template.
-            _ => (self.unplanned(bucket), Missed::default()),
+            _ => (self.unplanned(bucket), MissingFiles::default()),
         }
     }
 
     /// A cell of a test that can't be planned.
-    fn unplanned(&self, bucket: BucketPlan) -> Cell {
+    fn unplanned(&self, bucket: BucketPlan) -> ForecastCell {
         let failure = |problem: &Diagnostic| Failure {
             message: problem.message.clone(),
             at: problem
@@ -258,14 +258,14 @@ impl Forecaster<'_> {
             notes: problem
                 .help
                 .iter()
-                .map(|help| Note {
+                .map(|help| FailureNote {
                     message: help.clone(),
                     at: None,
                     is_secret: false,
                 })
                 .collect(),
         };
-        Cell {
+        ForecastCell {
             test: self.test.name.clone(),
             region: self.place.region.clone(),
             is_declared: self.test.places.contains(&self.place),
@@ -285,11 +285,15 @@ impl Forecaster<'_> {
         template: &Template,
         bucket: BucketPlan,
         partition: &Partition,
-    ) -> (Cell, Missed) {
+    ) -> (ForecastCell, MissingFiles) {
         let sent = self.sent(template, &bucket, partition.name);
-        let place = template::Place {
+        let place = template::StackEnvironment {
             stack_name: Some(self.test.stack_name.clone()),
-            ..template::Place::new(&self.place.region, partition.name, partition.dns_suffix)
+            ..template::StackEnvironment::new(
+                &self.place.region,
+                partition.name,
+                partition.dns_suffix,
+            )
         };
         let world = CellWorld {
             templates: self.templates,
@@ -301,7 +305,7 @@ impl Forecaster<'_> {
             asked: RefCell::default(),
             missed: RefCell::default(),
         };
-        let mut stack = template::evaluate(template, &place, &sent.givens, &world);
+        let mut stack = template::evaluate(template, &place, &sent.parameter_values, &world);
         let (asked, missed) = (world.asked.into_inner(), world.missed.into_inner());
         let (failures, undecided) = resources::check(&stack, &self.place.region, self.templates);
         stack.failures.splice(
@@ -313,7 +317,7 @@ impl Forecaster<'_> {
         );
         stack.undecided.extend(undecided);
         let secrets = self.secrets(&sent, &stack);
-        let cell = Cell {
+        let cell = ForecastCell {
             test: self.test.name.clone(),
             region: self.place.region.clone(),
             is_declared: self.test.places.contains(&self.place),
@@ -368,8 +372,8 @@ impl Forecaster<'_> {
     }
 
     /// The parameters as far as they are known.
-    fn sent(&self, template: &Template, bucket: &BucketPlan, partition: &str) -> Sent {
-        let scope = Scope {
+    fn sent(&self, template: &Template, bucket: &BucketPlan, partition: &str) -> StackRequest {
+        let scope = CellContext {
             project_name: &self.draft.project.name,
             test_name: &self.test.name,
             region: &self.place.region,
@@ -384,11 +388,13 @@ impl Forecaster<'_> {
         // answer each time.
         let mut rng = StdRng::seed_from_u64(0);
         let values = &self.test.values;
-        let rendered =
-            values
-                .parameters
-                .render(&scope, &Answers::new(), Missing::Unknown, &mut rng);
-        let mut sent = Sent::default();
+        let rendered = values.parameters.render(
+            &scope,
+            &LookupAnswers::new(),
+            MissingAnswer::Unknown,
+            &mut rng,
+        );
+        let mut sent = StackRequest::default();
         for ((key, rendered), note) in rendered.into_iter().zip(&values.notes) {
             if !values.unsent.contains(&key) {
                 let declared = template
@@ -404,7 +410,7 @@ impl Forecaster<'_> {
 
     /// All that must not be shown: what is sent, and what `NoEcho` parameters of nested stacks get
     /// or have as defaults.
-    fn secrets(&self, sent: &Sent, stack: &Stack) -> Secrets {
+    fn secrets(&self, sent: &StackRequest, stack: &EvaluatedStack) -> Secrets {
         let hidden = self
             .templates
             .iter()
@@ -420,7 +426,7 @@ impl Forecaster<'_> {
 }
 
 /// What nested stacks get for parameters of these names.
-fn nested_values(stack: &Stack, keys: &BTreeSet<&str>, values: &mut Vec<String>) {
+fn nested_values(stack: &EvaluatedStack, keys: &BTreeSet<&str>, values: &mut Vec<String>) {
     for nested in stack
         .resources
         .values()
@@ -437,21 +443,27 @@ fn nested_values(stack: &Stack, keys: &BTreeSet<&str>, values: &mut Vec<String>)
 
 /// What a stack would be sent.
 #[derive(Default)]
-struct Sent {
-    givens: Givens,
+struct StackRequest {
+    parameter_values: ParameterValues,
     /// The same for people.
     shown: Vec<(String, Value)>,
     secrets: Vec<String>,
     failures: Vec<Failure>,
 }
 
-impl Sent {
+impl StackRequest {
     /// `declared` is the parameter's place in the template.
-    fn take(&mut self, key: String, rendered: Rendered, note: &Note, declared: Location) {
+    fn take(
+        &mut self,
+        key: String,
+        rendered: RenderedValue,
+        note: &FailureNote,
+        declared: Location,
+    ) {
         let (value, is_secret) = match rendered {
-            Rendered::Value { text, secret } => (Value::String(text), secret),
-            Rendered::Unknown(unknown) => (unknown.into(), false),
-            Rendered::Error(reason) => {
+            RenderedValue::Value { text, secret } => (Value::String(text), secret),
+            RenderedValue::Unknown(unknown) => (unknown.into(), false),
+            RenderedValue::Error(reason) => {
                 let message = format!("parameter {key}: {reason}");
                 let failure = Failure {
                     message,
@@ -472,13 +484,13 @@ impl Sent {
             self.secrets.extend(value.as_text());
         }
         self.shown.push((key.clone(), shown));
-        let set = Note {
+        let set = FailureNote {
             is_secret: note.is_secret || is_secret,
             ..note.clone()
         };
-        self.givens.insert(
+        self.parameter_values.insert(
             key,
-            Given {
+            ParameterValue {
                 value,
                 set: vec![set],
             },
@@ -488,14 +500,14 @@ impl Sent {
 
 /// Everything that AWS would have to be asked.
 fn needs(
-    sent: &Sent,
+    sent: &StackRequest,
     asked: Vec<Unknown>,
-    undecided: &[Undecided],
+    undecided: &[UndecidedFailure],
     secrets: &Secrets,
-) -> IndexMap<String, Need> {
-    let mut needs: IndexMap<String, Need> = IndexMap::new();
-    let of_aws = |reason: &&Reason| reason.until == Until::Asked;
-    for (key, given) in &sent.givens {
+) -> IndexMap<String, UnknownUse> {
+    let mut needs: IndexMap<String, UnknownUse> = IndexMap::new();
+    let of_aws = |reason: &&UnknownReason| reason.until == KnownWhen::Asked;
+    for (key, given) in &sent.parameter_values {
         for reason in given
             .value
             .unknown()
@@ -515,7 +527,7 @@ fn needs(
             .reasons()
             .for_each(|reason| _ = needs.entry(secrets.mask(&reason.what)).or_default());
     }
-    for Undecided { unknown, failure } in undecided {
+    for UndecidedFailure { unknown, failure } in undecided {
         for reason in unknown.reasons().filter(of_aws) {
             let failures = &mut needs
                 .entry(secrets.mask(&reason.what))
@@ -542,7 +554,7 @@ fn masked(mut failure: Failure, secrets: &Secrets) -> Failure {
         let message =
             "if it lies in a git submodule, run `git submodule update --init --recursive`"
                 .to_owned();
-        failure.notes.push(Note {
+        failure.notes.push(FailureNote {
             message,
             at: None,
             is_secret: false,
@@ -570,10 +582,10 @@ fn distinct(failures: impl Iterator<Item = Failure>) -> Vec<Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::draft::tests::Project;
+    use crate::plan::draft::tests::TempProject;
 
-    fn forecast(files: &[(&str, &str)], regions: Regions) -> Forecast {
-        let project = Project::new(files);
+    fn forecast(files: &[(&str, &str)], regions: RegionScope) -> Forecast {
+        let project = TempProject::new(files);
         let (draft, _) = project
             .draft()
             .unwrap_or_else(|errors| panic!("{files:?}\n{errors:?}"));
@@ -581,15 +593,15 @@ mod tests {
         let (templates, _) = Templates::load(project.root(), asked);
         // What begins with a dot may have been left by others.
         let staged = |path: &str| match path {
-            _ if path.starts_with('.') => Staged::Unknown,
-            _ if project.root().join(path).is_file() => Staged::Yes,
-            _ => Staged::No,
+            _ if path.starts_with('.') => StagedState::Unknown,
+            _ if project.root().join(path).is_file() => StagedState::Yes,
+            _ => StagedState::No,
         };
         draft.forecast(&templates, &staged, regions)
     }
 
     /// A cell in one line: what fails, as `file:line message`, or what AWS would be asked.
-    fn said(cell: &Cell) -> String {
+    fn said(cell: &ForecastCell) -> String {
         let failure = |failure: &Failure| {
             let file = failure.at.file.file_name().unwrap().to_string_lossy();
             let nested_in = failure
@@ -603,14 +615,14 @@ mod tests {
             )
         };
         match cell.verdict() {
-            Verdict::WouldLaunch => "ok".to_owned(),
-            Verdict::WouldFail => cell
+            ForecastVerdict::WouldLaunch => "ok".to_owned(),
+            ForecastVerdict::WouldFail => cell
                 .failures
                 .iter()
                 .map(failure)
                 .collect::<Vec<_>>()
                 .join("; "),
-            Verdict::NeedsAws => {
+            ForecastVerdict::NeedsAws => {
                 let needs = cell.needs.keys().cloned().collect::<Vec<_>>().join(", ");
                 format!("needs {needs}")
             }
@@ -638,7 +650,7 @@ mod tests {
             ("n/c.yaml", CHILD),
             ("n/broken.yaml", "["),
         ];
-        let forecast = forecast(&files, Regions::Declared);
+        let forecast = forecast(&files, RegionScope::Declared);
         let [cell] = forecast.cells.as_slice() else {
             panic!("{forecast:?}")
         };
@@ -723,7 +735,7 @@ Resources:
         let said = |template: &str| {
             let forecast = forecast(
                 &[(".taskcat.yml", config), ("t.yaml", template)],
-                Regions::Declared,
+                RegionScope::Declared,
             );
             forecast.cells.iter().map(said).collect::<Vec<_>>()
         };
@@ -749,7 +761,7 @@ Resources:
                       {regions: [us-gov-west-1]}}\n";
         let forecast = forecast(
             &[(".taskcat.yml", config), ("t.yaml", "Resources: {}\n")],
-            Regions::All,
+            RegionScope::All,
         );
         let cells: Vec<_> = forecast
             .cells
@@ -792,7 +804,7 @@ Resources: {Topic: {Type: AWS::SNS::Topic}}
 ";
         let forecast = forecast(
             &[(".taskcat.yml", config), ("t.yaml", template)],
-            Regions::Declared,
+            RegionScope::Declared,
         );
         let cell = &forecast.cells[0];
         let parameters: Vec<_> = cell

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Cell, Forecast, Need, Verdict};
+use super::{Forecast, ForecastCell, ForecastVerdict, UnknownUse};
 use crate::diagnostic::Location;
 use crate::plan::BucketKind;
 use crate::template::{self, Value};
@@ -23,13 +23,13 @@ pub struct PlanReport {
     pub taskcat_version: String,
     pub project: String,
     /// In the order of the configuration: test by test, region by region.
-    cells: Vec<CellReport>,
-    summary: Summary,
+    cells: Vec<ForecastCellReport>,
+    summary: VerdictCounts,
 }
 
 /// How many cells there are of each verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Summary {
+pub struct VerdictCounts {
     pub cells: usize,
     pub would_launch: usize,
     pub would_fail: usize,
@@ -38,7 +38,7 @@ pub struct Summary {
 
 /// One test in one region.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-struct CellReport {
+struct ForecastCellReport {
     test: String,
     region: String,
     /// Whether the configuration names the region for the test; with --all-regions others are there
@@ -48,7 +48,7 @@ struct CellReport {
     stack_name: String,
     /// Path of the template, relative to the project root.
     template: String,
-    bucket: BucketReport,
+    bucket: ForecastBucketReport,
     /// What the stack is given, by the parameter's key, in the template's order. Secrets are
     /// `****`, and what is drawn at random is drawn anew in each run.
     parameters: IndexMap<String, ParameterReport>,
@@ -64,7 +64,7 @@ struct CellReport {
 }
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-struct BucketReport {
+struct ForecastBucketReport {
     /// Of a bucket that taskcat makes, the end of the name depends on the account.
     name: String,
     kind: BucketKindReport,
@@ -110,7 +110,7 @@ struct FailureReport {
     /// In CloudFormation's words.
     message: String,
     #[serde(flatten)]
-    at: PlaceReport,
+    at: LocationReport,
     /// The nested stacks that lead to the template, from the outermost.
     nested_in: Vec<NestedInReport>,
     /// Further places that have a part in it: where a parameter's value is set.
@@ -119,7 +119,7 @@ struct FailureReport {
 
 /// A place in a file. Lines and columns count from 1.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-struct PlaceReport {
+struct LocationReport {
     /// Relative to the project root; absolute for a file outside of it.
     file: String,
     line: u32,
@@ -131,14 +131,14 @@ struct NestedInReport {
     logical_id: String,
     /// Of its `TemplateURL`.
     #[serde(flatten)]
-    at: PlaceReport,
+    at: LocationReport,
 }
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 struct NoteReport {
     message: String,
     /// Absent where a value comes from the environment or the command line.
-    at: Option<PlaceReport>,
+    at: Option<LocationReport>,
 }
 
 /// Something that only AWS knows.
@@ -154,21 +154,18 @@ struct UnknownReport {
 
 /// The JSON Schema (2020-12) of the whole.
 pub fn schema() -> schemars::Schema {
-    schemars::generate::SchemaSettings::draft2020_12()
-        .for_serialize()
-        .into_generator()
-        .into_root_schema_for::<PlanReport>()
+    crate::json_schema::of_output::<PlanReport>()
 }
 
-impl Summary {
-    pub fn of<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> Self {
+impl VerdictCounts {
+    pub fn of<'a>(cells: impl IntoIterator<Item = &'a ForecastCell>) -> Self {
         let mut summary = Self::default();
         for cell in cells {
             summary.cells += 1;
             *match cell.verdict() {
-                Verdict::WouldLaunch => &mut summary.would_launch,
-                Verdict::WouldFail => &mut summary.would_fail,
-                Verdict::NeedsAws => &mut summary.needs_aws,
+                ForecastVerdict::WouldLaunch => &mut summary.would_launch,
+                ForecastVerdict::WouldFail => &mut summary.would_fail,
+                ForecastVerdict::NeedsAws => &mut summary.needs_aws,
             } += 1;
         }
         summary
@@ -177,7 +174,7 @@ impl Summary {
 
 impl PlanReport {
     pub fn of(forecast: &Forecast, project_root: &Path) -> Self {
-        let reporter = Reporter { project_root };
+        let reporter = PlanReporter { project_root };
         Self {
             schema_version: SCHEMA_VERSION,
             taskcat_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -187,24 +184,24 @@ impl PlanReport {
                 .iter()
                 .map(|cell| reporter.cell(cell))
                 .collect(),
-            summary: Summary::of(&forecast.cells),
+            summary: VerdictCounts::of(&forecast.cells),
         }
     }
 }
 
-struct Reporter<'a> {
+struct PlanReporter<'a> {
     project_root: &'a Path,
 }
 
-impl Reporter<'_> {
-    fn cell(&self, cell: &Cell) -> CellReport {
-        CellReport {
+impl PlanReporter<'_> {
+    fn cell(&self, cell: &ForecastCell) -> ForecastCellReport {
+        ForecastCellReport {
             test: cell.test.clone(),
             region: cell.region.clone(),
             declared: cell.is_declared,
             stack_name: cell.stack_name.clone(),
             template: cell.template.clone(),
-            bucket: BucketReport {
+            bucket: ForecastBucketReport {
                 name: cell.bucket.name.clone(),
                 kind: match cell.bucket.kind {
                     BucketKind::Auto => BucketKindReport::Auto,
@@ -220,9 +217,9 @@ impl Reporter<'_> {
                 .collect(),
             tags: cell.tags.iter().cloned().collect(),
             verdict: match cell.verdict() {
-                Verdict::WouldLaunch => VerdictReport::WouldLaunch,
-                Verdict::WouldFail => VerdictReport::WouldFail,
-                Verdict::NeedsAws => VerdictReport::NeedsAws,
+                ForecastVerdict::WouldLaunch => VerdictReport::WouldLaunch,
+                ForecastVerdict::WouldFail => VerdictReport::WouldFail,
+                ForecastVerdict::NeedsAws => VerdictReport::NeedsAws,
             },
             failures: self.failures(&cell.failures),
             unknowns: cell
@@ -234,7 +231,7 @@ impl Reporter<'_> {
         }
     }
 
-    fn unknown(&self, what: &str, need: &Need) -> UnknownReport {
+    fn unknown(&self, what: &str, need: &UnknownUse) -> UnknownReport {
         let (what, parameters) = (what.to_owned(), need.parameters.clone());
         UnknownReport {
             what,
@@ -267,12 +264,12 @@ impl Reporter<'_> {
         failures.iter().map(report).collect()
     }
 
-    fn place(&self, location: &Location) -> PlaceReport {
+    fn place(&self, location: &Location) -> LocationReport {
         let file = location
             .file
             .strip_prefix(self.project_root)
             .unwrap_or(&location.file);
-        PlaceReport {
+        LocationReport {
             file: file.display().to_string(),
             line: location.at.line,
             column: location.at.column,

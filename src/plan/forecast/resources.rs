@@ -3,48 +3,56 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalog::{self, Offered};
+use crate::catalog::{self, Availability};
 use crate::diagnostic::Location;
 use crate::properties;
-use crate::template::{Failure, NestedIn, Resource, Stack, Templates, Truth, Undecided, Unknown};
+use crate::template::{
+    ConditionValue, EvaluatedResource, EvaluatedStack, Failure, NestingStack, Templates,
+    UndecidedFailure, Unknown,
+};
 use crate::yaml::Node;
 
 /// What CloudFormation refuses of a stack and those nested in it; undecided where it isn't known
 /// whether a resource exists or the region has its type. Each type is named once a template.
 pub(super) fn check(
-    stack: &Stack,
+    stack: &EvaluatedStack,
     region: &str,
     templates: &Templates,
-) -> (Vec<Failure>, Vec<Undecided>) {
-    let mut check = Check {
+) -> (Vec<Failure>, Vec<UndecidedFailure>) {
+    let mut check = ResourceCheck {
         region,
         templates,
         failures: Vec::new(),
         undecided: Vec::new(),
     };
-    check.stack(stack, &Truth::True, &mut Vec::new());
+    check.stack(stack, &ConditionValue::True, &mut Vec::new());
     (check.failures, check.undecided)
 }
 
-struct Check<'a> {
+struct ResourceCheck<'a> {
     region: &'a str,
     templates: &'a Templates,
     failures: Vec<Failure>,
-    undecided: Vec<Undecided>,
+    undecided: Vec<UndecidedFailure>,
 }
 
-impl Check<'_> {
-    fn stack(&mut self, stack: &Stack, exists: &Truth, nested_in: &mut Vec<NestedIn>) {
+impl ResourceCheck<'_> {
+    fn stack(
+        &mut self,
+        stack: &EvaluatedStack,
+        exists: &ConditionValue,
+        nested_in: &mut Vec<NestingStack>,
+    ) {
         let mut named = BTreeSet::new();
         for (id, resource) in &stack.resources {
-            let macros = stack.doubt().map(Truth::Unknown);
-            let exists = Truth::all(
+            let macros = stack.doubt().map(ConditionValue::Unknown);
+            let exists = ConditionValue::all(
                 [exists.clone(), resource.exists.clone()]
                     .into_iter()
                     .chain(macros),
             );
             let refused = self.refuses_type(stack, &resource.kind);
-            if refused != Truth::False && named.insert(&resource.kind) {
+            if refused != ConditionValue::False && named.insert(&resource.kind) {
                 let message = format!(
                     "Template format error: Unrecognized resource types: [{}]",
                     resource.kind
@@ -53,7 +61,7 @@ impl Check<'_> {
                 self.refuse(
                     message,
                     at,
-                    &Truth::all([exists.clone(), refused]),
+                    &ConditionValue::all([exists.clone(), refused]),
                     nested_in,
                 );
             }
@@ -67,7 +75,7 @@ impl Check<'_> {
             }
             if let Some(nested) = &resource.nested {
                 let at = self.place(id, resource, &["Properties", "TemplateURL"]);
-                nested_in.push(NestedIn {
+                nested_in.push(NestingStack {
                     logical_id: id.clone(),
                     at,
                 });
@@ -77,21 +85,27 @@ impl Check<'_> {
         }
     }
 
-    fn refuses_type(&self, stack: &Stack, kind: &str) -> Truth {
+    fn refuses_type(&self, stack: &EvaluatedStack, kind: &str) -> ConditionValue {
         // Its transform makes other types of them.
         if stack.is_serverless() && kind.starts_with("AWS::Serverless::") {
-            return Truth::False;
+            return ConditionValue::False;
         }
         match catalog::offers(self.region, kind) {
-            Offered::Unlisted => Truth::Unknown(Unknown::asked(format!(
+            Availability::Unlisted => ConditionValue::Unknown(Unknown::asked(format!(
                 "whether {} has {kind}",
                 self.region
             ))),
-            _ => Truth::of(catalog::is_unrecognized(self.region, kind)),
+            _ => ConditionValue::of(catalog::is_unrecognized(self.region, kind)),
         }
     }
 
-    fn refuse(&mut self, message: String, at: Location, fails: &Truth, nested_in: &[NestedIn]) {
+    fn refuse(
+        &mut self,
+        message: String,
+        at: Location,
+        fails: &ConditionValue,
+        nested_in: &[NestingStack],
+    ) {
         let failure = Failure {
             message,
             at,
@@ -99,17 +113,17 @@ impl Check<'_> {
             notes: Vec::new(),
         };
         match fails {
-            Truth::Unknown(unknown) => self.undecided.push(Undecided {
+            ConditionValue::Unknown(unknown) => self.undecided.push(UndecidedFailure {
                 unknown: unknown.clone(),
                 failure,
             }),
-            Truth::True | Truth::False => self.failures.push(failure),
+            ConditionValue::True | ConditionValue::False => self.failures.push(failure),
         }
     }
 
     /// The place of something in a resource, or of what is nearest above it; of one that a loop has
     /// made, the place of its logical id.
-    fn place(&self, id: &str, resource: &Resource, path: &[&str]) -> Location {
+    fn place(&self, id: &str, resource: &EvaluatedResource, path: &[&str]) -> Location {
         let file = &resource.at.file;
         let entry = self
             .templates

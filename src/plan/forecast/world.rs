@@ -3,18 +3,18 @@
 
 use std::cell::RefCell;
 
-use super::{Missed, Staged};
-use crate::catalog::s3_url::{Target, target};
+use super::{MissingFiles, StagedState};
+use crate::catalog::s3_url::{S3UrlTarget, target};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{BucketKind, BucketPlan};
-use crate::template::{Nested, Template, Templates, Unknown, Value, World};
+use crate::template::{Environment, NestedTemplate, Template, Templates, Unknown, Value};
 use crate::yaml::Node;
 
 /// The world of one cell. It keeps note of what it was asked and doesn't know.
 pub(super) struct CellWorld<'a> {
     pub templates: &'a Templates,
     /// What becomes of a path of the project.
-    pub staged: &'a dyn Fn(&str) -> Staged,
+    pub staged: &'a dyn Fn(&str) -> StagedState,
     /// `project.name`
     pub project: &'a str,
     pub bucket: &'a BucketPlan,
@@ -25,10 +25,10 @@ pub(super) struct CellWorld<'a> {
     /// What AWS must have for the stack to be launched.
     pub asked: RefCell<Vec<Unknown>>,
     /// Files of the project that weren't read.
-    pub missed: RefCell<Missed>,
+    pub missed: RefCell<MissingFiles>,
 }
 
-impl World for CellWorld<'_> {
+impl Environment for CellWorld<'_> {
     fn needs(&self, unknown: Unknown) -> Unknown {
         self.asked.borrow_mut().push(unknown.clone());
         unknown
@@ -45,15 +45,15 @@ impl World for CellWorld<'_> {
         let own = if bucket == self.bucket.name {
             self.own(key)
         } else {
-            Own::Unknown
+            OwnObject::Unknown
         };
         match own {
-            Own::Missing => failed(&missing(key)),
-            Own::Unknown => {
+            OwnObject::Missing => failed(&missing(key)),
+            OwnObject::Unknown => {
                 self.needs(object(bucket, key));
                 Ok(None)
             }
-            Own::Staged(path) => match self.templates.included(path) {
+            OwnObject::Staged(path) => match self.templates.included(path) {
                 Some(Some(content)) => Ok(Some(content.clone())),
                 Some(None) => failed("The specified S3 object's content should be valid Yaml/JSON"),
                 None => {
@@ -64,44 +64,49 @@ impl World for CellWorld<'_> {
         }
     }
 
-    fn nested<'w>(&'w self, parent: &'w Template, logical_id: &str, url: &Value) -> Nested<'w> {
+    fn nested<'w>(
+        &'w self,
+        parent: &'w Template,
+        logical_id: &str,
+        url: &Value,
+    ) -> NestedTemplate<'w> {
         let url = match (url, url.as_text()) {
             (_, Some(text)) => text,
             (Value::Unknown(unknown), None) => {
-                return Nested::Unknown {
+                return NestedTemplate::Unknown {
                     unknown: unknown.clone(),
                     likely: self.likely(parent, logical_id),
                 };
             }
             _ => {
-                return Nested::Missing(
+                return NestedTemplate::Missing(
                     "Value of property TemplateURL must be of type String".to_owned(),
                 );
             }
         };
         match target(&url) {
-            Target::Refused(message) => Nested::Missing(message),
-            Target::Unknown => self.elsewhere(Unknown::asked(format!("object {url}")), None),
-            Target::Object {
+            S3UrlTarget::Refused(message) => NestedTemplate::Missing(message),
+            S3UrlTarget::Unknown => self.elsewhere(Unknown::asked(format!("object {url}")), None),
+            S3UrlTarget::Object {
                 bucket,
                 key,
                 suffix,
             } if bucket == self.bucket.name && suffix == self.url_suffix => match self.own(&key) {
-                Own::Staged(path) => self.staged_template(path, object(&bucket, &key)),
-                Own::Missing => Nested::Missing(missing(&key)),
-                Own::Unknown => {
+                OwnObject::Staged(path) => self.staged_template(path, object(&bucket, &key)),
+                OwnObject::Missing => NestedTemplate::Missing(missing(&key)),
+                OwnObject::Unknown => {
                     self.elsewhere(object(&bucket, &key), self.likely(parent, logical_id))
                 }
             },
             // A template in another bucket is another template, even under the name of one of the
             // project's.
-            Target::Object { bucket, key, .. } => self.elsewhere(object(&bucket, &key), None),
+            S3UrlTarget::Object { bucket, key, .. } => self.elsewhere(object(&bucket, &key), None),
         }
     }
 }
 
 /// What an object of the cell's own bucket is.
-enum Own<'k> {
+enum OwnObject<'k> {
     /// This file of the project.
     Staged(&'k str),
     Missing,
@@ -110,27 +115,27 @@ enum Own<'k> {
 }
 
 impl CellWorld<'_> {
-    fn own<'k>(&self, key: &'k str) -> Own<'k> {
+    fn own<'k>(&self, key: &'k str) -> OwnObject<'k> {
         let path = key
             .strip_prefix(self.project)
             .and_then(|rest| rest.strip_prefix('/'));
         match path.map(|path| (path, (self.staged)(path))) {
-            Some((path, Staged::Yes)) => Own::Staged(path),
-            _ if self.has_prehooks => Own::Unknown,
-            Some((_, Staged::No)) => Own::Missing,
+            Some((path, StagedState::Yes)) => OwnObject::Staged(path),
+            _ if self.has_prehooks => OwnObject::Unknown,
+            Some((_, StagedState::No)) => OwnObject::Missing,
             // A bucket that is made for the run holds nothing else.
-            _ if self.bucket.kind == BucketKind::Auto => Own::Missing,
-            _ => Own::Unknown,
+            _ if self.bucket.kind == BucketKind::Auto => OwnObject::Missing,
+            _ => OwnObject::Unknown,
         }
     }
 
-    fn staged_template(&self, path: &str, object: Unknown) -> Nested<'_> {
+    fn staged_template(&self, path: &str, object: Unknown) -> NestedTemplate<'_> {
         match (self.templates.get(path), self.templates.broken(path)) {
-            (Some(template), _) => Nested::Template(template),
-            (None, Some([first, ..])) => Nested::Missing(unreadable(path, first)),
+            (Some(template), _) => NestedTemplate::Template(template),
+            (None, Some([first, ..])) => NestedTemplate::Missing(unreadable(path, first)),
             (None, _) => {
                 self.missed.borrow_mut().templates.insert(path.to_owned());
-                Nested::Unknown {
+                NestedTemplate::Unknown {
                     unknown: object,
                     likely: None,
                 }
@@ -139,8 +144,12 @@ impl CellWorld<'_> {
     }
 
     /// Something that isn't the project's, or not now.
-    fn elsewhere<'w>(&'w self, object: Unknown, likely: Option<&'w Template>) -> Nested<'w> {
-        Nested::Unknown {
+    fn elsewhere<'w>(
+        &'w self,
+        object: Unknown,
+        likely: Option<&'w Template>,
+    ) -> NestedTemplate<'w> {
+        NestedTemplate::Unknown {
             unknown: self.needs(object),
             likely,
         }

@@ -2,11 +2,11 @@
 
 use thiserror::Error;
 
-use super::Scope;
+use super::CellContext;
 use crate::template::Unknown;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum OfCell {
+pub enum CellPseudo {
     /// `$[taskcat_autobucket]`: the name of the cell's bucket, whoever made it.
     Autobucket,
     /// `$[taskcat_autobucket_prefix]`
@@ -32,49 +32,49 @@ pub enum OfCell {
 /// What only a run knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{what} is not known before a run")]
-pub struct NotKnown {
+pub struct NotKnownYet {
     what: &'static str,
     /// As the reason why a value is unknown.
     reason: &'static str,
 }
 
-impl NotKnown {
+impl NotKnownYet {
     pub fn unknown(self) -> Unknown {
         Unknown::asked(self.reason)
     }
 }
 
-impl OfCell {
-    pub fn value(self, scope: &Scope) -> Result<String, NotKnown> {
+impl CellPseudo {
+    pub fn value(self, scope: &CellContext) -> Result<String, NotKnownYet> {
         let value = match self {
-            OfCell::Autobucket => known(scope.bucket, BUCKET),
-            OfCell::AutobucketPrefix => known(scope.bucket, BUCKET).map(bucket_prefix),
-            OfCell::Fixed(text) => Ok(text),
-            OfCell::CurrentRegion => Ok(scope.region),
-            OfCell::ProjectName => Ok(scope.project_name),
-            OfCell::TestName => Ok(scope.test_name),
-            OfCell::GitBranch => known(scope.git_branch, GIT_BRANCH),
-            OfCell::AccountId => known(scope.account_id, ACCOUNT_ID),
-            OfCell::Partition => Ok(scope.partition),
+            CellPseudo::Autobucket => known(scope.bucket, BUCKET),
+            CellPseudo::AutobucketPrefix => known(scope.bucket, BUCKET).map(bucket_prefix),
+            CellPseudo::Fixed(text) => Ok(text),
+            CellPseudo::CurrentRegion => Ok(scope.region),
+            CellPseudo::ProjectName => Ok(scope.project_name),
+            CellPseudo::TestName => Ok(scope.test_name),
+            CellPseudo::GitBranch => known(scope.git_branch, GIT_BRANCH),
+            CellPseudo::AccountId => known(scope.account_id, ACCOUNT_ID),
+            CellPseudo::Partition => Ok(scope.partition),
         };
         value.map(str::to_owned)
     }
 }
 
-const BUCKET: NotKnown = NotKnown {
+const BUCKET: NotKnownYet = NotKnownYet {
     what: "the name of the bucket",
     reason: "name of the bucket",
 };
-const GIT_BRANCH: NotKnown = NotKnown {
+const GIT_BRANCH: NotKnownYet = NotKnownYet {
     what: "the project's git branch",
     reason: "git branch of the project",
 };
-const ACCOUNT_ID: NotKnown = NotKnown {
+const ACCOUNT_ID: NotKnownYet = NotKnownYet {
     what: "the account id",
     reason: "AWS::AccountId",
 };
 
-fn known(value: Option<&str>, not_known: NotKnown) -> Result<&str, NotKnown> {
+fn known(value: Option<&str>, not_known: NotKnownYet) -> Result<&str, NotKnownYet> {
     value.ok_or(not_known)
 }
 

@@ -1,13 +1,13 @@
 //! `$[taskcat_getval_X]`: that each leads to a parameter, and none in a circle. TaskCat reads
 //! parameters in order and fails on one that comes later; here the order doesn't matter.
 
-use super::syntax::Pseudo;
-use super::{Parameter, Parameters};
+use super::syntax::PseudoParameter;
+use super::{ParsedParameter, TestParameters};
 use crate::config::nearest;
 use crate::diagnostic::Diagnostic;
 
 /// What is wrong with a test's `getval`s: unknown parameters, and each circle once, with its path.
-pub fn problems(parameters: &Parameters) -> Vec<Diagnostic> {
+pub fn problems(parameters: &TestParameters) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     for parameter in &parameters.parameters {
         let unknown = targets(parameter).filter(|(target, _)| parameters.get(target).is_none());
@@ -35,8 +35,8 @@ pub fn problems(parameters: &Parameters) -> Vec<Diagnostic> {
 
 /// Walks along the `getval`s; `path` is the way here, `done` what needs no second visit.
 fn circles<'a>(
-    parameter: &'a Parameter,
-    parameters: &'a Parameters,
+    parameter: &'a ParsedParameter,
+    parameters: &'a TestParameters,
     path: &mut Vec<&'a str>,
     done: &mut Vec<&'a str>,
     problems: &mut Vec<Diagnostic>,
@@ -60,11 +60,13 @@ fn circles<'a>(
 }
 
 /// The parameters that the value takes from, with the pseudo-parameter as it is written.
-fn targets(parameter: &Parameter) -> impl Iterator<Item = (&str, &str)> {
+fn targets(parameter: &ParsedParameter) -> impl Iterator<Item = (&str, &str)> {
     parameter
         .pseudos()
         .filter_map(|(kind, written)| match kind {
-            Pseudo::GetVal { parameter } => Some((parameter.as_str(), written)),
-            Pseudo::Cell(_) | Pseudo::Random(_) | Pseudo::Stored(_) => None,
+            PseudoParameter::GetVal { parameter } => Some((parameter.as_str(), written)),
+            PseudoParameter::Cell(_) | PseudoParameter::Random(_) | PseudoParameter::Stored(_) => {
+                None
+            }
         })
 }

@@ -1,50 +1,50 @@
 //! The names of the pseudo-parameters, and how the arguments of each are read. Called by `syntax`
 //! alone.
 
-use super::cell::OfCell;
-use super::password::{Class, Password};
-use super::random::Random;
-use super::stored::Stored;
-use super::syntax::{Pieces, Pseudo, SyntaxError, parse};
+use super::cell::CellPseudo;
+use super::password::{CharacterClass, PasswordSpec};
+use super::random::RandomPseudo;
+use super::stored::StoredPseudo;
+use super::syntax::{PseudoParameter, PseudoSyntaxError, ValuePieces, parse};
 
-pub struct Keyword {
+pub struct PseudoKeyword {
     /// In lower case; ends with `_` where the argument is part of the name.
     name: &'static str,
     /// Known to TaskCat with any prefix, not just `taskcat_`.
     any_prefix: bool,
-    pub argument: Argument,
+    pub argument: KeywordArgument,
     /// How it is written, for hints.
     example: &'static str,
 }
 
-pub enum Argument {
-    None(Pseudo),
+pub enum KeywordArgument {
+    None(PseudoParameter),
     /// The rest of the name: `2` of `genaz_2`.
-    Name(fn(&str) -> Result<Pseudo, ArgumentError>),
+    Name(fn(&str) -> Result<PseudoParameter, KeywordArgumentError>),
     /// The rest of the value, after the bracket.
-    Tail(fn(&str) -> Result<Pseudo, ArgumentError>),
+    Tail(fn(&str) -> Result<PseudoParameter, KeywordArgumentError>),
 }
 
-pub enum ArgumentError {
+pub enum KeywordArgumentError {
     /// Ends a sentence that begins with the pseudo-parameter.
     Wanted(&'static str),
     /// Errors of pseudo-parameters inside the argument.
-    Inner(Vec<SyntaxError>),
+    Inner(Vec<PseudoSyntaxError>),
 }
 
 /// A name with its prefix off: `taskcat_genaz_2` is `genaz_2`.
-pub struct Prefixed<'a> {
+pub struct PrefixedName<'a> {
     content: &'a str,
     /// What follows the first `_`.
     pub rest: &'a str,
     pub is_taskcat: bool,
 }
 
-impl<'a> Prefixed<'a> {
+impl<'a> PrefixedName<'a> {
     pub fn of(content: &'a str) -> Option<Self> {
         let (prefix, rest) = content.split_once('_')?;
         let is_word = !prefix.is_empty() && prefix.chars().all(char::is_alphanumeric);
-        is_word.then(|| Prefixed {
+        is_word.then(|| PrefixedName {
             content,
             rest,
             is_taskcat: prefix.eq_ignore_ascii_case("taskcat"),
@@ -53,7 +53,7 @@ impl<'a> Prefixed<'a> {
 
     /// The keyword that the name is. A prefix that isn't `taskcat` may have underscores of its own,
     /// since TaskCat's patterns begin with `\w+_`.
-    pub fn keyword(&self) -> Option<Found<'a>> {
+    pub fn keyword(&self) -> Option<FoundKeyword<'a>> {
         if self.is_taskcat
             && let Some(found) = KEYWORDS
                 .iter()
@@ -74,20 +74,20 @@ impl<'a> Prefixed<'a> {
     }
 }
 
-pub struct Found<'a> {
-    pub keyword: &'static Keyword,
+pub struct FoundKeyword<'a> {
+    pub keyword: &'static PseudoKeyword,
     /// What follows a keyword that ends in `_`.
     pub argument: &'a str,
 }
 
-impl Keyword {
-    fn matched<'a>(&'static self, name: &'a str) -> Option<Found<'a>> {
+impl PseudoKeyword {
+    fn matched<'a>(&'static self, name: &'a str) -> Option<FoundKeyword<'a>> {
         let head = name.get(..self.name.len())?;
         let argument = &name[self.name.len()..];
-        let takes_argument = matches!(self.argument, Argument::Name(_));
+        let takes_argument = matches!(self.argument, KeywordArgument::Name(_));
         let matches =
             head.eq_ignore_ascii_case(self.name) && (takes_argument || argument.is_empty());
-        matches.then_some(Found {
+        matches.then_some(FoundKeyword {
             keyword: self,
             argument,
         })
@@ -97,10 +97,10 @@ impl Keyword {
 const fn keyword(
     name: &'static str,
     any_prefix: bool,
-    argument: Argument,
+    argument: KeywordArgument,
     example: &'static str,
-) -> Keyword {
-    Keyword {
+) -> PseudoKeyword {
+    PseudoKeyword {
         name,
         any_prefix,
         argument,
@@ -109,204 +109,219 @@ const fn keyword(
 }
 
 /// Every one that there is.
-static KEYWORDS: [Keyword; 26] = [
-    keyword("genaz_", true, Argument::Name(zones), "$[taskcat_genaz_2]"),
-    keyword("getaz_", true, Argument::Name(zones), "$[taskcat_getaz_2]"),
+static KEYWORDS: [PseudoKeyword; 26] = [
+    keyword(
+        "genaz_",
+        true,
+        KeywordArgument::Name(zones),
+        "$[taskcat_genaz_2]",
+    ),
+    keyword(
+        "getaz_",
+        true,
+        KeywordArgument::Name(zones),
+        "$[taskcat_getaz_2]",
+    ),
     keyword(
         "gensingleaz_",
         true,
-        Argument::Name(single_zone),
+        KeywordArgument::Name(single_zone),
         "$[taskcat_gensingleaz_1]",
     ),
     keyword(
         "getsingleaz_",
         true,
-        Argument::Name(single_zone),
+        KeywordArgument::Name(single_zone),
         "$[taskcat_getsingleaz_1]",
     ),
     keyword(
         "genpass_",
         true,
-        Argument::Name(password),
+        KeywordArgument::Name(password),
         "$[taskcat_genpass_16]",
     ),
     keyword(
         "random-string",
         false,
-        Argument::None(Pseudo::Random(Random::String)),
+        KeywordArgument::None(PseudoParameter::Random(RandomPseudo::String)),
         "$[taskcat_random-string]",
     ),
     keyword(
         "random-numbers",
         false,
-        Argument::None(Pseudo::Random(Random::Numbers)),
+        KeywordArgument::None(PseudoParameter::Random(RandomPseudo::Numbers)),
         "$[taskcat_random-numbers]",
     ),
     keyword(
         "genuuid",
         true,
-        Argument::None(Pseudo::Random(Random::Uuid)),
+        KeywordArgument::None(PseudoParameter::Random(RandomPseudo::Uuid)),
         "$[taskcat_genuuid]",
     ),
     keyword(
         "genguid",
         true,
-        Argument::None(Pseudo::Random(Random::Uuid)),
+        KeywordArgument::None(PseudoParameter::Random(RandomPseudo::Uuid)),
         "$[taskcat_genguid]",
     ),
     keyword(
         "autobucket",
         false,
-        Argument::None(Pseudo::Cell(OfCell::Autobucket)),
+        KeywordArgument::None(PseudoParameter::Cell(CellPseudo::Autobucket)),
         "$[taskcat_autobucket]",
     ),
     keyword(
         "autobucket_prefix",
         false,
-        Argument::None(Pseudo::Cell(OfCell::AutobucketPrefix)),
+        KeywordArgument::None(PseudoParameter::Cell(CellPseudo::AutobucketPrefix)),
         "$[taskcat_autobucket_prefix]",
     ),
     keyword(
         "getkeypair",
         true,
-        Argument::None(Pseudo::Cell(OfCell::Fixed("cikey"))),
+        KeywordArgument::None(PseudoParameter::Cell(CellPseudo::Fixed("cikey"))),
         "$[taskcat_getkeypair]",
     ),
     keyword(
         "getlicensebucket",
         true,
-        Argument::None(Pseudo::Cell(OfCell::Fixed("override_this"))),
+        KeywordArgument::None(PseudoParameter::Cell(CellPseudo::Fixed("override_this"))),
         "$[taskcat_getlicensebucket]",
     ),
     keyword(
         "getmediabucket",
         true,
-        Argument::None(Pseudo::Cell(OfCell::Fixed("override_this"))),
+        KeywordArgument::None(PseudoParameter::Cell(CellPseudo::Fixed("override_this"))),
         "$[taskcat_getmediabucket]",
     ),
     keyword(
         "getlicensecontent",
         true,
-        Argument::Tail(license_content),
+        KeywordArgument::Tail(license_content),
         "$[taskcat_getlicensecontent]/bucket/key",
     ),
     keyword(
         "presignedurl",
         true,
-        Argument::Tail(presigned_url),
+        KeywordArgument::Tail(presigned_url),
         "$[taskcat_presignedurl],bucket,key",
     ),
     keyword(
         "getpresignedurl",
         true,
-        Argument::Tail(presigned_url),
+        KeywordArgument::Tail(presigned_url),
         "$[taskcat_getpresignedurl],bucket,key",
     ),
     keyword(
         "getval_",
         true,
-        Argument::Name(getval),
+        KeywordArgument::Name(getval),
         "$[taskcat_getval_ParameterName]",
     ),
     keyword(
         "ssm_",
         false,
-        Argument::Name(ssm_parameter),
+        KeywordArgument::Name(ssm_parameter),
         "$[taskcat_ssm_/name]",
     ),
     keyword(
         "secretsmanager_",
         false,
-        Argument::Name(secret),
+        KeywordArgument::Name(secret),
         "$[taskcat_secretsmanager_name]",
     ),
     keyword(
         "current_region",
         false,
-        Argument::None(Pseudo::Cell(OfCell::CurrentRegion)),
+        KeywordArgument::None(PseudoParameter::Cell(CellPseudo::CurrentRegion)),
         "$[taskcat_current_region]",
     ),
     keyword(
         "project_name",
         false,
-        Argument::None(Pseudo::Cell(OfCell::ProjectName)),
+        KeywordArgument::None(PseudoParameter::Cell(CellPseudo::ProjectName)),
         "$[taskcat_project_name]",
     ),
     keyword(
         "test_name",
         false,
-        Argument::None(Pseudo::Cell(OfCell::TestName)),
+        KeywordArgument::None(PseudoParameter::Cell(CellPseudo::TestName)),
         "$[taskcat_test_name]",
     ),
     keyword(
         "git_branch",
         false,
-        Argument::None(Pseudo::Cell(OfCell::GitBranch)),
+        KeywordArgument::None(PseudoParameter::Cell(CellPseudo::GitBranch)),
         "$[taskcat_git_branch]",
     ),
     keyword(
         "account_id",
         false,
-        Argument::None(Pseudo::Cell(OfCell::AccountId)),
+        KeywordArgument::None(PseudoParameter::Cell(CellPseudo::AccountId)),
         "$[taskcat_account_id]",
     ),
     keyword(
         "partition",
         false,
-        Argument::None(Pseudo::Cell(OfCell::Partition)),
+        KeywordArgument::None(PseudoParameter::Cell(CellPseudo::Partition)),
         "$[taskcat_partition]",
     ),
 ];
 
-fn zones(argument: &str) -> Result<Pseudo, ArgumentError> {
-    let wanted =
-        ArgumentError::Wanted("wants a number of availability zones, as in $[taskcat_genaz_2]");
+fn zones(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
+    let wanted = KeywordArgumentError::Wanted(
+        "wants a number of availability zones, as in $[taskcat_genaz_2]",
+    );
     let count: usize = number(argument)
         .filter(|count| *count <= 99)
         .ok_or(wanted)?;
-    Ok(Pseudo::Stored(Stored::AvailabilityZones {
+    Ok(PseudoParameter::Stored(StoredPseudo::AvailabilityZones {
         count: count.max(1),
     }))
 }
 
-fn single_zone(argument: &str) -> Result<Pseudo, ArgumentError> {
+fn single_zone(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
     let wanted =
         "wants the place of an availability zone, counted from 1, as in $[taskcat_gensingleaz_1]";
     let ordinal = number(argument)
         .filter(|ordinal| (1..=99).contains(ordinal))
-        .ok_or(ArgumentError::Wanted(wanted))?;
-    Ok(Pseudo::Stored(Stored::SingleAvailabilityZone { ordinal }))
+        .ok_or(KeywordArgumentError::Wanted(wanted))?;
+    Ok(PseudoParameter::Stored(
+        StoredPseudo::SingleAvailabilityZone { ordinal },
+    ))
 }
 
 /// A letter other than `S` after the length asks for the default, as in TaskCat.
-fn password(argument: &str) -> Result<Pseudo, ArgumentError> {
+fn password(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
     let wanted =
         "wants a length from 1 to 4096, as in $[taskcat_genpass_16], and may have A or S after it";
     let (digits, class) = match argument.chars().next_back() {
         Some(letter) if letter.is_alphabetic() => {
             let class = if letter.eq_ignore_ascii_case(&'S') {
-                Class::Special
+                CharacterClass::Special
             } else {
-                Class::Alphanumeric
+                CharacterClass::Alphanumeric
             };
             (argument.strip_suffix(letter).unwrap_or(argument), class)
         }
-        _ => (argument, Class::Alphanumeric),
+        _ => (argument, CharacterClass::Alphanumeric),
     };
     // A parameter's value has at most 4,096 bytes.
     let length = number(digits)
         .filter(|length| (1..=4096).contains(length))
-        .ok_or(ArgumentError::Wanted(wanted))?;
-    Ok(Pseudo::Random(Random::Password(Password { length, class })))
+        .ok_or(KeywordArgumentError::Wanted(wanted))?;
+    Ok(PseudoParameter::Random(RandomPseudo::Password(
+        PasswordSpec { length, class },
+    )))
 }
 
-fn getval(argument: &str) -> Result<Pseudo, ArgumentError> {
+fn getval(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
     let is_name = !argument.is_empty() && argument.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let wanted = ArgumentError::Wanted(
+    let wanted = KeywordArgumentError::Wanted(
         "wants the name of a parameter, as in $[taskcat_getval_ParameterName]",
     );
     if is_name {
-        Ok(Pseudo::GetVal {
+        Ok(PseudoParameter::GetVal {
             parameter: argument.to_owned(),
         })
     } else {
@@ -314,48 +329,48 @@ fn getval(argument: &str) -> Result<Pseudo, ArgumentError> {
     }
 }
 
-fn ssm_parameter(argument: &str) -> Result<Pseudo, ArgumentError> {
+fn ssm_parameter(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
     let name = pieces(
         argument,
         "wants the name of an SSM parameter, as in $[taskcat_ssm_/name]",
     )?;
-    Ok(Pseudo::Stored(Stored::SsmParameter { name }))
+    Ok(PseudoParameter::Stored(StoredPseudo::SsmParameter { name }))
 }
 
-fn secret(argument: &str) -> Result<Pseudo, ArgumentError> {
+fn secret(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
     let id = pieces(
         argument,
         "wants the name or ARN of a secret, as in $[taskcat_secretsmanager_name]",
     )?;
-    Ok(Pseudo::Stored(Stored::Secret { id }))
+    Ok(PseudoParameter::Stored(StoredPseudo::Secret { id }))
 }
 
 /// What stands before the first slash is ignored, as in TaskCat.
-fn license_content(argument: &str) -> Result<Pseudo, ArgumentError> {
+fn license_content(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
     let wanted = "wants a bucket and a key after it, as in $[taskcat_getlicensecontent]/bucket/key";
     let path = argument
         .split_once('/')
         .and_then(|(_, path)| path.split_once('/'));
-    let (bucket, key) = path.ok_or(ArgumentError::Wanted(wanted))?;
-    Ok(Pseudo::Stored(Stored::LicenseContent {
+    let (bucket, key) = path.ok_or(KeywordArgumentError::Wanted(wanted))?;
+    Ok(PseudoParameter::Stored(StoredPseudo::LicenseContent {
         bucket: pieces(bucket, wanted)?,
         key: pieces(key, wanted)?,
     }))
 }
 
-fn presigned_url(argument: &str) -> Result<Pseudo, ArgumentError> {
+fn presigned_url(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
     let wanted = "wants a bucket, a key and, if wished, seconds up to 604800 after it, \
                   as in $[taskcat_presignedurl],bucket,key,3600";
     let arguments: Vec<&str> = argument.split(',').map(str::trim).collect();
     let (bucket, key, seconds) = match arguments.as_slice() {
         ["", bucket, key] => (bucket, key, "3600"),
         ["", bucket, key, seconds] => (bucket, key, *seconds),
-        _ => return Err(ArgumentError::Wanted(wanted)),
+        _ => return Err(KeywordArgumentError::Wanted(wanted)),
     };
     // Signature version 4 allows a week.
     let seconds = number(seconds).filter(|seconds| (1..=604_800).contains(seconds));
-    let expires_seconds = seconds.ok_or(ArgumentError::Wanted(wanted))?;
-    Ok(Pseudo::Stored(Stored::PresignedUrl {
+    let expires_seconds = seconds.ok_or(KeywordArgumentError::Wanted(wanted))?;
+    Ok(PseudoParameter::Stored(StoredPseudo::PresignedUrl {
         bucket: pieces(bucket, wanted)?,
         key: pieces(key, wanted)?,
         expires_seconds,
@@ -363,11 +378,11 @@ fn presigned_url(argument: &str) -> Result<Pseudo, ArgumentError> {
 }
 
 /// An argument that may hold other pseudo-parameters.
-fn pieces(argument: &str, wanted: &'static str) -> Result<Pieces, ArgumentError> {
+fn pieces(argument: &str, wanted: &'static str) -> Result<ValuePieces, KeywordArgumentError> {
     if argument.is_empty() {
-        return Err(ArgumentError::Wanted(wanted));
+        return Err(KeywordArgumentError::Wanted(wanted));
     }
-    parse(argument).map_err(ArgumentError::Inner)
+    parse(argument).map_err(KeywordArgumentError::Inner)
 }
 
 fn number<N: std::str::FromStr>(digits: &str) -> Option<N> {
@@ -384,7 +399,7 @@ pub fn nearest(name: &str) -> &'static str {
     let head = name
         .rsplit_once('_')
         .map_or(name.as_str(), |(head, _)| head);
-    let distance = |keyword: &&Keyword| {
+    let distance = |keyword: &&PseudoKeyword| {
         let bare = keyword.name.trim_end_matches('_');
         let whole =
             strsim::damerau_levenshtein(&name, bare).min(strsim::damerau_levenshtein(head, bare));

@@ -1,11 +1,11 @@
 //! Parameter values with TaskCat's pseudo-parameters, from the text in the file to what CreateStack
 //! gets.
 //!
-//! [`Parameters`] holds a test's values, taken apart and checked once; for each of the test's
-//! regions they say what must be asked of AWS ([`Parameters::lookups`]) and, with the answers, what
-//! they are ([`Parameters::render`]). Which values a test has is the subject of `plan::values`, and
-//! `aws` is who asks. Follows TaskCat's `_template_params.py`; each family of pseudo-parameters has
-//! its own file.
+//! [`TestParameters`] holds a test's values, taken apart and checked once; for each of the test's
+//! regions they say what must be asked of AWS ([`TestParameters::lookups`]) and, with the answers,
+//! what they are ([`TestParameters::render`]). Which values a test has is the subject of
+//! `plan::values`, and `aws` is who asks. Follows TaskCat's `_template_params.py`; each family of
+//! pseudo-parameters has its own file.
 
 mod cell;
 mod getval;
@@ -21,24 +21,24 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::diagnostic::{Diagnostic, Location};
-use crate::event::FailurePlace;
+use crate::event::PredictedFailure;
 use crate::plan::Lookup;
 
-use cell::OfCell;
-use syntax::{Piece, Pieces, Pseudo};
+use cell::CellPseudo;
+use syntax::{PseudoParameter, ValuePiece, ValuePieces};
 
-pub use render::{Missing, Rendered};
+pub use render::{MissingAnswer, RenderedValue};
 
 /// The parameters of one test, the same in all its regions until rendered. `getval`s lead somewhere
 /// and never in a circle.
 #[derive(Clone, Debug, Default)]
-pub struct Parameters {
-    parameters: Vec<Parameter>,
+pub struct TestParameters {
+    parameters: Vec<ParsedParameter>,
 }
 
 /// One parameter as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct ParameterSourceText {
     pub key: String,
     /// One text, or the items of a list, which are joined with commas when they are sent.
     pub values: Vec<String>,
@@ -51,7 +51,7 @@ pub struct Source {
 /// What the cell knows of itself. What only a run knows is absent offline and makes the values that
 /// need it unknown.
 #[derive(Clone, Copy, Debug)]
-pub struct Scope<'a> {
+pub struct CellContext<'a> {
     pub project_name: &'a str,
     pub test_name: &'a str,
     pub region: &'a str,
@@ -59,23 +59,25 @@ pub struct Scope<'a> {
     pub partition: &'a str,
     pub account_id: Option<&'a str>,
     pub bucket: Option<&'a str>,
-    /// Needed only where [`Parameters::needs_git_branch`].
+    /// Needed only where [`TestParameters::needs_git_branch`].
     pub git_branch: Option<&'a str>,
     /// Ids of availability zones (`use1-az3`) that are not to be used.
     pub az_blacklist: &'a [String],
 }
 
 #[derive(Clone, Debug)]
-struct Parameter {
+struct ParsedParameter {
     key: String,
-    items: Vec<Pieces>,
+    items: Vec<ValuePieces>,
     no_echo: bool,
     location: Option<Location>,
 }
 
-impl Parameters {
+impl TestParameters {
     /// Takes the values apart; all that is wrong with them is returned at once.
-    pub fn parse(sources: impl IntoIterator<Item = Source>) -> Result<Self, Vec<Diagnostic>> {
+    pub fn parse(
+        sources: impl IntoIterator<Item = ParameterSourceText>,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let mut diagnostics = Vec::new();
         let parameters = Self {
             parameters: sources
@@ -97,10 +99,10 @@ impl Parameters {
 
     /// The first parameter that asks for the project's git branch, with its place.
     pub fn needs_git_branch(&self) -> Option<(&str, Option<&Location>)> {
-        let asks = |parameter: &&Parameter| {
+        let asks = |parameter: &&ParsedParameter| {
             parameter
                 .pseudos()
-                .any(|(kind, _)| *kind == Pseudo::Cell(OfCell::GitBranch))
+                .any(|(kind, _)| *kind == PseudoParameter::Cell(CellPseudo::GitBranch))
         };
         self.parameters
             .iter()
@@ -109,24 +111,26 @@ impl Parameters {
     }
 
     /// Everything that AWS must be asked for the cell, each question once, in order.
-    pub fn lookups(&self, scope: &Scope) -> Vec<Lookup> {
-        let pseudos = self.parameters.iter().flat_map(Parameter::pseudos);
+    pub fn lookups(&self, scope: &CellContext) -> Vec<Lookup> {
+        let pseudos = self.parameters.iter().flat_map(ParsedParameter::pseudos);
         let lookups = pseudos.filter_map(|(kind, _)| match kind {
-            Pseudo::Stored(stored) => stored.lookup(self, scope).ok(),
-            Pseudo::Cell(_) | Pseudo::Random(_) | Pseudo::GetVal { .. } => None,
+            PseudoParameter::Stored(stored) => stored.lookup(self, scope).ok(),
+            PseudoParameter::Cell(_)
+            | PseudoParameter::Random(_)
+            | PseudoParameter::GetVal { .. } => None,
         });
         BTreeSet::from_iter(lookups).into_iter().collect()
     }
 
     /// Where each is set, for what begins with its name. Files are named from the project root.
-    pub fn places(&self, project_root: &Path) -> Vec<FailurePlace> {
-        let place = |parameter: &Parameter| {
+    pub fn places(&self, project_root: &Path) -> Vec<PredictedFailure> {
+        let place = |parameter: &ParsedParameter| {
             let location = parameter.location.as_ref()?;
             let file = location
                 .file
                 .strip_prefix(project_root)
                 .unwrap_or(&location.file);
-            Some(FailurePlace {
+            Some(PredictedFailure {
                 message: format!("parameter {}: ", parameter.key),
                 file: file.to_string_lossy().into_owned(),
                 line: location.at.line,
@@ -136,15 +140,15 @@ impl Parameters {
         self.parameters.iter().filter_map(place).collect()
     }
 
-    fn get(&self, key: &str) -> Option<&Parameter> {
+    fn get(&self, key: &str) -> Option<&ParsedParameter> {
         self.parameters
             .iter()
             .find(|parameter| parameter.key == key)
     }
 }
 
-fn parsed(source: Source, diagnostics: &mut Vec<Diagnostic>) -> Parameter {
-    let Source {
+fn parsed(source: ParameterSourceText, diagnostics: &mut Vec<Diagnostic>) -> ParsedParameter {
+    let ParameterSourceText {
         key,
         values,
         no_echo,
@@ -160,11 +164,11 @@ fn parsed(source: Source, diagnostics: &mut Vec<Diagnostic>) -> Parameter {
                     ..Diagnostic::error(message)
                 }
             }));
-            Pieces::new()
+            ValuePieces::new()
         })
     };
     let items = values.iter().map(&mut read).collect();
-    Parameter {
+    ParsedParameter {
         key,
         items,
         no_echo,
@@ -172,9 +176,9 @@ fn parsed(source: Source, diagnostics: &mut Vec<Diagnostic>) -> Parameter {
     }
 }
 
-impl Parameter {
+impl ParsedParameter {
     /// Every pseudo-parameter of the value, also those inside arguments, each as it is written.
-    fn pseudos(&self) -> impl Iterator<Item = (&Pseudo, &str)> {
+    fn pseudos(&self) -> impl Iterator<Item = (&PseudoParameter, &str)> {
         self.items.iter().flat_map(|pieces| pseudos(pieces))
     }
 
@@ -188,12 +192,12 @@ impl Parameter {
 }
 
 /// Those inside arguments come after the one that they belong to.
-fn pseudos(pieces: &[Piece]) -> Vec<(&Pseudo, &str)> {
+fn pseudos(pieces: &[ValuePiece]) -> Vec<(&PseudoParameter, &str)> {
     let mut found = Vec::new();
     for piece in pieces {
-        if let Piece::Pseudo { kind, written } = piece {
+        if let ValuePiece::Pseudo { kind, written } = piece {
             found.push((kind, written.as_str()));
-            if let Pseudo::Stored(stored) = kind {
+            if let PseudoParameter::Stored(stored) = kind {
                 found.extend(
                     stored
                         .arguments()
@@ -214,10 +218,10 @@ mod tests {
 
     use super::*;
     use crate::diagnostic::Position;
-    use crate::plan::{Answer, Answers, AvailabilityZone, Question};
+    use crate::plan::{AvailabilityZone, LookupAnswer, LookupAnswers, LookupKind};
     use crate::template::Unknown;
 
-    const SCOPE: Scope = Scope {
+    const SCOPE: CellContext = CellContext {
         project_name: "quickstart-vpc",
         test_name: "small",
         region: "us-west-1",
@@ -229,13 +233,13 @@ mod tests {
         az_blacklist: &[],
     };
 
-    fn source(line: u32, key: &str, values: &[&str]) -> Source {
+    fn source(line: u32, key: &str, values: &[&str]) -> ParameterSourceText {
         let location = Location {
             file: Path::new(".taskcat.yml").into(),
             at: Position { line, column: 7 },
         };
         let values = values.iter().map(|value| (*value).to_owned()).collect();
-        Source {
+        ParameterSourceText {
             key: key.to_owned(),
             values,
             no_echo: false,
@@ -244,9 +248,9 @@ mod tests {
     }
 
     /// Values in the order given, keys `A`, `B`, …, on lines 1, 2, …
-    fn parse(values: &[&[&str]]) -> Result<Parameters, Vec<Diagnostic>> {
+    fn parse(values: &[&[&str]]) -> Result<TestParameters, Vec<Diagnostic>> {
         let key = |index: usize| char::from(b'A' + index as u8).to_string();
-        Parameters::parse(
+        TestParameters::parse(
             values
                 .iter()
                 .enumerate()
@@ -254,7 +258,7 @@ mod tests {
         )
     }
 
-    fn lookup(question: Question) -> Lookup {
+    fn lookup(question: LookupKind) -> Lookup {
         Lookup {
             profile: "dev".to_owned(),
             region: "us-west-1".to_owned(),
@@ -262,40 +266,40 @@ mod tests {
         }
     }
 
-    fn zones(count: usize) -> Answer {
+    fn zones(count: usize) -> LookupAnswer {
         let zone = |n: usize| AvailabilityZone {
             name: format!("us-west-1{}", char::from(b'a' + n as u8)),
             id: format!("usw1-az{}", n + 1),
         };
-        Answer::AvailabilityZones((0..count).map(zone).collect())
+        LookupAnswer::AvailabilityZones((0..count).map(zone).collect())
     }
 
     /// As AWS would answer, with one SSM parameter missing.
-    fn answers() -> Answers {
+    fn answers() -> LookupAnswers {
         let ssm = |name: &str| {
-            lookup(Question::SsmParameter {
+            lookup(LookupKind::SsmParameter {
                 name: name.to_owned(),
             })
         };
-        let object = Question::Object {
+        let object = LookupKind::Object {
             bucket: "licences".to_owned(),
             key: "a/b.lic".to_owned(),
         };
         let bucket = "tcat-quickstart-vpc-2x4z6b8d".to_owned();
-        let url = Question::PresignedUrl {
+        let url = LookupKind::PresignedUrl {
             bucket,
             key: "k".to_owned(),
             expires_seconds: 3600,
         };
-        let text = |text: &str| Ok(Answer::Text(text.to_owned()));
-        Answers::from([
-            (lookup(Question::AvailabilityZones), Ok(zones(3))),
+        let text = |text: &str| Ok(LookupAnswer::Text(text.to_owned()));
+        LookupAnswers::from([
+            (lookup(LookupKind::AvailabilityZones), Ok(zones(3))),
             (ssm("/plain"), text("value")),
             (ssm("/small/path"), text("of the test")),
-            (ssm("/secure"), Ok(Answer::Secret("hush".to_owned()))),
+            (ssm("/secure"), Ok(LookupAnswer::Secret("hush".to_owned()))),
             (ssm("/gone"), Err("ParameterNotFound: /gone".to_owned())),
             (
-                lookup(Question::Secret {
+                lookup(LookupKind::Secret {
                     id: "db".to_owned(),
                 }),
                 text("pa55"),
@@ -307,24 +311,24 @@ mod tests {
 
     fn render(
         values: &[&[&str]],
-        scope: &Scope,
-        answers: &Answers,
-        missing: Missing,
-    ) -> Vec<Rendered> {
+        scope: &CellContext,
+        answers: &LookupAnswers,
+        missing: MissingAnswer,
+    ) -> Vec<RenderedValue> {
         let parameters = parse(values).unwrap();
         let rendered = parameters.render(scope, answers, missing, &mut StdRng::seed_from_u64(7));
         rendered.into_iter().map(|(_, rendered)| rendered).collect()
     }
 
-    fn shown(text: &str) -> Rendered {
-        Rendered::Value {
+    fn shown(text: &str) -> RenderedValue {
+        RenderedValue::Value {
             text: text.to_owned(),
             secret: false,
         }
     }
 
-    fn hidden(text: &str) -> Rendered {
-        Rendered::Value {
+    fn hidden(text: &str) -> RenderedValue {
+        RenderedValue::Value {
             text: text.to_owned(),
             secret: true,
         }
@@ -332,9 +336,9 @@ mod tests {
 
     #[test]
     fn rendering() {
-        let check = |value: &str, expect: Rendered| {
+        let check = |value: &str, expect: RenderedValue| {
             assert_eq!(
-                render(&[&[value]], &SCOPE, &answers(), Missing::Error),
+                render(&[&[value]], &SCOPE, &answers(), MissingAnswer::Error),
                 [expect],
                 "{value}"
             );
@@ -363,13 +367,13 @@ mod tests {
         check("$[taskcat_gensingleaz_3]", shown("us-west-1c"));
         check(
             "$[taskcat_genaz_4]",
-            Rendered::Error(
+            RenderedValue::Error(
                 "$[taskcat_genaz_4]: only 3 availability zones in us-west-1, 4 wanted".to_owned(),
             ),
         );
         check(
             "$[taskcat_gensingleaz_4]",
-            Rendered::Error(
+            RenderedValue::Error(
                 "$[taskcat_gensingleaz_4]: only 3 availability zones in us-west-1, 4 wanted"
                     .to_owned(),
             ),
@@ -382,7 +386,7 @@ mod tests {
         check("$[taskcat_ssm_/secure]", hidden("hush"));
         check(
             "x$[taskcat_ssm_/gone]",
-            Rendered::Error(
+            RenderedValue::Error(
                 "$[taskcat_ssm_/gone]: SSM parameter /gone in us-west-1: ParameterNotFound: /gone"
                     .to_owned(),
             ),
@@ -398,7 +402,7 @@ mod tests {
         );
         check(
             "$[taskcat_ssm_/other]",
-            Rendered::Error(
+            RenderedValue::Error(
                 "needs an answer from AWS: SSM parameter /other in us-west-1".to_owned(),
             ),
         );
@@ -406,9 +410,9 @@ mod tests {
 
     #[test]
     fn lists_are_joined() {
-        let check = |values: &[&str], expect: Rendered| {
+        let check = |values: &[&str], expect: RenderedValue| {
             assert_eq!(
-                render(&[values], &SCOPE, &answers(), Missing::Error),
+                render(&[values], &SCOPE, &answers(), MissingAnswer::Error),
                 [expect],
                 "{values:?}"
             );
@@ -422,7 +426,7 @@ mod tests {
         check(&["a", "$[taskcat_secretsmanager_db]"], hidden("a,pa55"));
         check(
             &["a", "$[taskcat_genaz_9]"],
-            Rendered::Error(
+            RenderedValue::Error(
                 "$[taskcat_genaz_9]: only 3 availability zones in us-west-1, 9 wanted".to_owned(),
             ),
         );
@@ -430,14 +434,14 @@ mod tests {
 
     #[test]
     fn blacklisted_zones_are_left_out() {
-        let check = |blacklist: &[&str], value: &str, expect: Rendered| {
+        let check = |blacklist: &[&str], value: &str, expect: RenderedValue| {
             let az_blacklist: Vec<String> = blacklist.iter().map(|id| (*id).to_owned()).collect();
-            let scope = Scope {
+            let scope = CellContext {
                 az_blacklist: &az_blacklist,
                 ..SCOPE
             };
             assert_eq!(
-                render(&[&[value]], &scope, &answers(), Missing::Error),
+                render(&[&[value]], &scope, &answers(), MissingAnswer::Error),
                 [expect],
                 "{blacklist:?} {value}"
             );
@@ -457,7 +461,7 @@ mod tests {
             "$[taskcat_genaz_2]",
             shown("us-west-1a,us-west-1b"),
         );
-        let too_few = |text: &str| Rendered::Error(text.to_owned());
+        let too_few = |text: &str| RenderedValue::Error(text.to_owned());
         let message = "$[taskcat_genaz_3]: only 2 availability zones in us-west-1 after \
             az_blacklist, 3 wanted";
         check(&["usw1-az3"], "$[taskcat_genaz_3]", too_few(message));
@@ -472,8 +476,8 @@ mod tests {
 
     #[test]
     fn chance_speaks_once_a_value_and_anew_for_each() {
-        let text = |rendered: &Rendered| match rendered {
-            Rendered::Value { text, .. } => text.clone(),
+        let text = |rendered: &RenderedValue| match rendered {
+            RenderedValue::Value { text, .. } => text.clone(),
             other => panic!("{other:?}"),
         };
         let values: [&[&str]; 3] = [
@@ -481,7 +485,7 @@ mod tests {
             &["$[taskcat_random-string]"],
             &["$[taskcat_genpass_12S]"],
         ];
-        let rendered = render(&values, &SCOPE, &Answers::new(), Missing::Error);
+        let rendered = render(&values, &SCOPE, &LookupAnswers::new(), MissingAnswer::Error);
         let first = text(&rendered[0]);
         let (left, right) = first.split_once(':').unwrap();
         assert_eq!((left.len(), left), (20, right));
@@ -492,9 +496,9 @@ mod tests {
 
     #[test]
     fn getval_follows_in_any_order() {
-        let check = |values: &[&[&str]], expect: &[Rendered]| {
+        let check = |values: &[&[&str]], expect: &[RenderedValue]| {
             assert_eq!(
-                render(values, &SCOPE, &answers(), Missing::Error),
+                render(values, &SCOPE, &answers(), MissingAnswer::Error),
                 expect,
                 "{values:?}"
             );
@@ -531,18 +535,18 @@ mod tests {
             &[&["$[taskcat_getval_B]"], &["$[taskcat_genpass_8]"]],
             &SCOPE,
             &answers(),
-            Missing::Error,
+            MissingAnswer::Error,
         );
         assert_eq!(passwords[0], passwords[1]);
     }
 
     #[test]
     fn no_echo_is_secret_and_hands_it_on() {
-        let password = Source {
+        let password = ParameterSourceText {
             no_echo: true,
             ..source(1, "Password", &["given"])
         };
-        let parameters = Parameters::parse([
+        let parameters = TestParameters::parse([
             password,
             source(2, "Again", &["$[taskcat_getval_Password]"]),
         ])
@@ -550,7 +554,7 @@ mod tests {
         let rendered = parameters.render(
             &SCOPE,
             &answers(),
-            Missing::Error,
+            MissingAnswer::Error,
             &mut StdRng::seed_from_u64(7),
         );
         assert_eq!(
@@ -564,19 +568,24 @@ mod tests {
 
     #[test]
     fn offline_says_what_is_missing() {
-        let scope = Scope {
+        let scope = CellContext {
             account_id: None,
             bucket: None,
             ..SCOPE
         };
-        let check = |value: &str, expect: Rendered| {
+        let check = |value: &str, expect: RenderedValue| {
             assert_eq!(
-                render(&[&[value]], &scope, &Answers::new(), Missing::Unknown),
+                render(
+                    &[&[value]],
+                    &scope,
+                    &LookupAnswers::new(),
+                    MissingAnswer::Unknown
+                ),
                 [expect],
                 "{value}"
             );
         };
-        let unknown = |what: &str| Rendered::Unknown(Unknown::asked(what));
+        let unknown = |what: &str| RenderedValue::Unknown(Unknown::asked(what));
         check("$[taskcat_current_region]", shown("us-west-1"));
         check("$[taskcat_account_id]", unknown("AWS::AccountId"));
         check("x/$[taskcat_autobucket]", unknown("name of the bucket"));
@@ -601,17 +610,17 @@ mod tests {
         let both = Unknown::asked("AWS::AccountId").and(Unknown::asked("SSM parameter /a"));
         check(
             "$[taskcat_ssm_/a] of $[taskcat_account_id]",
-            Rendered::Unknown(both),
+            RenderedValue::Unknown(both),
         );
     }
 
     #[test]
     fn each_question_is_asked_once() {
-        let check = |values: &[&[&str]], expect: &[Question]| {
+        let check = |values: &[&[&str]], expect: &[LookupKind]| {
             let expect: Vec<Lookup> = expect.iter().cloned().map(lookup).collect();
             assert_eq!(parse(values).unwrap().lookups(&SCOPE), expect, "{values:?}");
         };
-        let ssm = |name: &str| Question::SsmParameter {
+        let ssm = |name: &str| LookupKind::SsmParameter {
             name: name.to_owned(),
         };
         check(
@@ -626,7 +635,7 @@ mod tests {
                 &["$[taskcat_genaz_2]"],
                 &["$[taskcat_gensingleaz_1]", "$[taskcat_getaz_3]"],
             ],
-            &[Question::AvailabilityZones],
+            &[LookupKind::AvailabilityZones],
         );
         check(
             &[
@@ -637,14 +646,14 @@ mod tests {
         );
         check(
             &[&["$[taskcat_secretsmanager_x]"]],
-            &[Question::Secret { id: "x".to_owned() }],
+            &[LookupKind::Secret { id: "x".to_owned() }],
         );
-        let object = Question::Object {
+        let object = LookupKind::Object {
             bucket: "b".to_owned(),
             key: "k/l".to_owned(),
         };
         check(&[&["$[taskcat_getlicensecontent]/b/k/l"]], &[object]);
-        let url = Question::PresignedUrl {
+        let url = LookupKind::PresignedUrl {
             bucket: "b".to_owned(),
             key: "k".to_owned(),
             expires_seconds: 60,

@@ -5,14 +5,14 @@ use rand::seq::{IndexedRandom, SliceRandom};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Password {
+pub struct PasswordSpec {
     /// In characters, at least 1.
     pub length: usize,
-    pub class: Class,
+    pub class: CharacterClass,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Class {
+pub enum CharacterClass {
     /// `A`, and no letter: lower-case and upper-case letters and digits.
     Alphanumeric,
     /// `S`: special characters too.
@@ -28,10 +28,10 @@ const SPECIAL: &[u8] = b"!#$&{*:[=,]-_%@+";
 
 /// A new password. Every class of it is there, as often as the length allows one of each, at places
 /// that nobody can guess; `rng` must be a cryptographic generator.
-pub fn generate(password: Password, rng: &mut impl Rng) -> String {
+pub fn generate(password: PasswordSpec, rng: &mut impl Rng) -> String {
     let classes: &[&[u8]] = match password.class {
-        Class::Alphanumeric => &[LOWERCASE, UPPERCASE, DIGITS],
-        Class::Special => &[LOWERCASE, UPPERCASE, DIGITS, SPECIAL],
+        CharacterClass::Alphanumeric => &[LOWERCASE, UPPERCASE, DIGITS],
+        CharacterClass::Special => &[LOWERCASE, UPPERCASE, DIGITS, SPECIAL],
     };
     // The classes take turns as in TaskCat, so that each has its share; shuffling hides whose turn
     // it was.
@@ -51,9 +51,12 @@ mod tests {
 
     #[test]
     fn every_promised_class_is_there() {
-        let check = |length: usize, class: Class, classes: &[&[u8]]| {
+        let check = |length: usize, class: CharacterClass, classes: &[&[u8]]| {
             for seed in 0..200 {
-                let text = generate(Password { length, class }, &mut StdRng::seed_from_u64(seed));
+                let text = generate(
+                    PasswordSpec { length, class },
+                    &mut StdRng::seed_from_u64(seed),
+                );
                 assert_eq!(text.len(), length, "{text}");
                 for promised in classes.iter().take(length) {
                     let holds = text.bytes().any(|byte| promised.contains(&byte));
@@ -69,23 +72,39 @@ mod tests {
                 assert!(known, "{text} has a character of no promised class");
             }
         };
-        check(1, Class::Alphanumeric, &[LOWERCASE]);
-        check(3, Class::Alphanumeric, &[LOWERCASE, UPPERCASE, DIGITS]);
-        check(32, Class::Alphanumeric, &[LOWERCASE, UPPERCASE, DIGITS]);
-        check(4, Class::Special, &[LOWERCASE, UPPERCASE, DIGITS, SPECIAL]);
-        check(8, Class::Special, &[LOWERCASE, UPPERCASE, DIGITS, SPECIAL]);
+        check(1, CharacterClass::Alphanumeric, &[LOWERCASE]);
+        check(
+            3,
+            CharacterClass::Alphanumeric,
+            &[LOWERCASE, UPPERCASE, DIGITS],
+        );
+        check(
+            32,
+            CharacterClass::Alphanumeric,
+            &[LOWERCASE, UPPERCASE, DIGITS],
+        );
+        check(
+            4,
+            CharacterClass::Special,
+            &[LOWERCASE, UPPERCASE, DIGITS, SPECIAL],
+        );
+        check(
+            8,
+            CharacterClass::Special,
+            &[LOWERCASE, UPPERCASE, DIGITS, SPECIAL],
+        );
         check(
             4096,
-            Class::Special,
+            CharacterClass::Special,
             &[LOWERCASE, UPPERCASE, DIGITS, SPECIAL],
         );
     }
 
     #[test]
     fn the_order_of_the_classes_is_not_fixed() {
-        let password = Password {
+        let password = PasswordSpec {
             length: 8,
-            class: Class::Special,
+            class: CharacterClass::Special,
         };
         let starts_lower = (0..200)
             .map(|seed| generate(password, &mut StdRng::seed_from_u64(seed)))

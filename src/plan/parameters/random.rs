@@ -4,12 +4,12 @@
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
-use super::password::{self, DIGITS, LOWERCASE, Password};
+use super::password::{self, DIGITS, LOWERCASE, PasswordSpec};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Random {
+pub enum RandomPseudo {
     /// `$[taskcat_genpass_N]`, with `A` or `S` after the length. A secret.
-    Password(Password),
+    Password(PasswordSpec),
     /// `$[taskcat_random-string]`: 20 lower-case letters.
     String,
     /// `$[taskcat_random-numbers]`: 20 digits.
@@ -18,19 +18,19 @@ pub enum Random {
     Uuid,
 }
 
-impl Random {
+impl RandomPseudo {
     /// A new value from a cryptographic generator.
     pub fn generate(self, rng: &mut impl Rng) -> String {
         match self {
-            Random::Password(password) => password::generate(password, rng),
-            Random::String => twenty(LOWERCASE, rng),
-            Random::Numbers => twenty(DIGITS, rng),
-            Random::Uuid => uuid(rng),
+            RandomPseudo::Password(password) => password::generate(password, rng),
+            RandomPseudo::String => twenty(LOWERCASE, rng),
+            RandomPseudo::Numbers => twenty(DIGITS, rng),
+            RandomPseudo::Uuid => uuid(rng),
         }
     }
 
     pub fn is_secret(self) -> bool {
-        matches!(self, Random::Password(_))
+        matches!(self, RandomPseudo::Password(_))
     }
 }
 
@@ -63,9 +63,9 @@ mod tests {
             assert_eq!(text.len(), 20, "{text}");
             assert!(text.bytes().all(|byte| alphabet.contains(&byte)), "{text}");
         };
-        check(Random::String.generate(&mut rng), LOWERCASE);
-        check(Random::Numbers.generate(&mut rng), DIGITS);
-        let text = Random::Uuid.generate(&mut rng);
+        check(RandomPseudo::String.generate(&mut rng), LOWERCASE);
+        check(RandomPseudo::Numbers.generate(&mut rng), DIGITS);
+        let text = RandomPseudo::Uuid.generate(&mut rng);
         assert_eq!(
             text.parse::<uuid::Uuid>()
                 .map(|uuid| uuid.get_version_num()),

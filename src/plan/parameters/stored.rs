@@ -1,55 +1,61 @@
 //! Pseudo-parameters whose value AWS holds: availability zones, SSM parameters, secrets, objects
 //! and presigned URLs. They become [`Lookup`]s first and, when those are answered, texts.
 
-use super::cell::NotKnown;
-use super::syntax::{Piece, Pieces, Pseudo};
-use super::{Parameters, Scope, zones};
+use super::cell::NotKnownYet;
+use super::syntax::{PseudoParameter, ValuePiece, ValuePieces};
+use super::{CellContext, TestParameters, zones};
 use crate::diagnostic::Diagnostic;
-use crate::plan::{Answer, Lookup, Question};
+use crate::plan::{Lookup, LookupAnswer, LookupKind};
 use crate::template::Unknown;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Stored {
+pub enum StoredPseudo {
     /// `$[taskcat_genaz_N]`, `$[taskcat_getaz_N]`: the names of N availability zones, joined with
     /// commas.
     AvailabilityZones { count: usize },
     /// `$[taskcat_gensingleaz_N]`, `$[taskcat_getsingleaz_N]`: the name of the Nth zone, from 1.
     SingleAvailabilityZone { ordinal: usize },
     /// `$[taskcat_ssm_NAME]`
-    SsmParameter { name: Pieces },
+    SsmParameter { name: ValuePieces },
     /// `$[taskcat_secretsmanager_ID]`: a secret by its name or ARN.
-    Secret { id: Pieces },
+    Secret { id: ValuePieces },
     /// `$[taskcat_getlicensecontent]/bucket/key`: the object's text. Takes the rest of the value as
     /// its argument.
-    LicenseContent { bucket: Pieces, key: Pieces },
+    LicenseContent {
+        bucket: ValuePieces,
+        key: ValuePieces,
+    },
     /// `$[taskcat_presignedurl],bucket,key[,seconds]`. Takes the rest of the value as its
     /// arguments.
     PresignedUrl {
-        bucket: Pieces,
-        key: Pieces,
+        bucket: ValuePieces,
+        key: ValuePieces,
         expires_seconds: u64,
     },
 }
 
-impl Stored {
+impl StoredPseudo {
     /// The question to AWS. The error is what its argument lacks.
-    pub fn lookup(&self, parameters: &Parameters, scope: &Scope) -> Result<Lookup, NotKnown> {
-        let text = |pieces: &Pieces| settled(pieces, parameters, scope);
+    pub fn lookup(
+        &self,
+        parameters: &TestParameters,
+        scope: &CellContext,
+    ) -> Result<Lookup, NotKnownYet> {
+        let text = |pieces: &ValuePieces| settled(pieces, parameters, scope);
         let question = match self {
-            Stored::AvailabilityZones { .. } | Stored::SingleAvailabilityZone { .. } => {
-                Question::AvailabilityZones
-            }
-            Stored::SsmParameter { name } => Question::SsmParameter { name: text(name)? },
-            Stored::Secret { id } => Question::Secret { id: text(id)? },
-            Stored::LicenseContent { bucket, key } => Question::Object {
+            StoredPseudo::AvailabilityZones { .. }
+            | StoredPseudo::SingleAvailabilityZone { .. } => LookupKind::AvailabilityZones,
+            StoredPseudo::SsmParameter { name } => LookupKind::SsmParameter { name: text(name)? },
+            StoredPseudo::Secret { id } => LookupKind::Secret { id: text(id)? },
+            StoredPseudo::LicenseContent { bucket, key } => LookupKind::Object {
                 bucket: text(bucket)?,
                 key: text(key)?,
             },
-            Stored::PresignedUrl {
+            StoredPseudo::PresignedUrl {
                 bucket,
                 key,
                 expires_seconds,
-            } => Question::PresignedUrl {
+            } => LookupKind::PresignedUrl {
                 bucket: text(bucket)?,
                 key: text(key)?,
                 expires_seconds: *expires_seconds,
@@ -63,39 +69,52 @@ impl Stored {
     }
 
     /// What the answer makes of it: its text, and whether that is a secret.
-    pub fn answered(&self, answer: &Answer, scope: &Scope) -> Result<(String, bool), String> {
+    pub fn answered(
+        &self,
+        answer: &LookupAnswer,
+        scope: &CellContext,
+    ) -> Result<(String, bool), String> {
         match (self, answer) {
-            (Stored::AvailabilityZones { count }, Answer::AvailabilityZones(found)) => {
+            (StoredPseudo::AvailabilityZones { count }, LookupAnswer::AvailabilityZones(found)) => {
                 let names =
                     zones::first(found, *count, scope).map_err(|error| error.to_string())?;
                 Ok((names.join(","), false))
             }
-            (Stored::SingleAvailabilityZone { ordinal }, Answer::AvailabilityZones(found)) => {
+            (
+                StoredPseudo::SingleAvailabilityZone { ordinal },
+                LookupAnswer::AvailabilityZones(found),
+            ) => {
                 let names =
                     zones::first(found, *ordinal, scope).map_err(|error| error.to_string())?;
                 Ok((names.last().copied().unwrap_or_default().to_owned(), false))
             }
-            (Stored::SsmParameter { .. }, Answer::Text(text)) => Ok((text.clone(), false)),
+            (StoredPseudo::SsmParameter { .. }, LookupAnswer::Text(text)) => {
+                Ok((text.clone(), false))
+            }
             // A presigned URL lets whoever reads it read the object, and a licence is the user's
             // own.
             (
-                Stored::Secret { .. } | Stored::LicenseContent { .. } | Stored::PresignedUrl { .. },
-                Answer::Text(text),
+                StoredPseudo::Secret { .. }
+                | StoredPseudo::LicenseContent { .. }
+                | StoredPseudo::PresignedUrl { .. },
+                LookupAnswer::Text(text),
             )
-            | (_, Answer::Secret(text)) => Ok((text.clone(), true)),
-            (_, Answer::Text(_) | Answer::AvailabilityZones(_)) => {
+            | (_, LookupAnswer::Secret(text)) => Ok((text.clone(), true)),
+            (_, LookupAnswer::Text(_) | LookupAnswer::AvailabilityZones(_)) => {
                 Err("was answered with something else".to_owned())
             }
         }
     }
 
     /// The arguments that may hold pseudo-parameters.
-    pub fn arguments(&self) -> Vec<&Pieces> {
+    pub fn arguments(&self) -> Vec<&ValuePieces> {
         match self {
-            Stored::AvailabilityZones { .. } | Stored::SingleAvailabilityZone { .. } => Vec::new(),
-            Stored::SsmParameter { name } => vec![name],
-            Stored::Secret { id } => vec![id],
-            Stored::LicenseContent { bucket, key } | Stored::PresignedUrl { bucket, key, .. } => {
+            StoredPseudo::AvailabilityZones { .. }
+            | StoredPseudo::SingleAvailabilityZone { .. } => Vec::new(),
+            StoredPseudo::SsmParameter { name } => vec![name],
+            StoredPseudo::Secret { id } => vec![id],
+            StoredPseudo::LicenseContent { bucket, key }
+            | StoredPseudo::PresignedUrl { bucket, key, .. } => {
                 vec![bucket, key]
             }
         }
@@ -106,11 +125,11 @@ impl Stored {
 pub fn described(lookup: &Lookup) -> String {
     let region = &lookup.region;
     match &lookup.question {
-        Question::AvailabilityZones => format!("the availability zones of {region}"),
-        Question::SsmParameter { name } => format!("SSM parameter {name} in {region}"),
-        Question::Secret { id } => format!("secret {id} in {region}"),
-        Question::Object { bucket, key } => format!("object s3://{bucket}/{key}"),
-        Question::PresignedUrl { bucket, key, .. } => {
+        LookupKind::AvailabilityZones => format!("the availability zones of {region}"),
+        LookupKind::SsmParameter { name } => format!("SSM parameter {name} in {region}"),
+        LookupKind::Secret { id } => format!("secret {id} in {region}"),
+        LookupKind::Object { bucket, key } => format!("object s3://{bucket}/{key}"),
+        LookupKind::PresignedUrl { bucket, key, .. } => {
             format!("a presigned URL of s3://{bucket}/{key}")
         }
     }
@@ -120,22 +139,22 @@ pub fn described(lookup: &Lookup) -> String {
 pub fn unknown(lookup: &Lookup) -> Unknown {
     let region = &lookup.region;
     Unknown::asked(match &lookup.question {
-        Question::AvailabilityZones => format!("availability zones of {region}"),
-        Question::SsmParameter { name } => format!("SSM parameter {name}"),
-        Question::Secret { id } => format!("secret {id}"),
-        Question::Object { bucket, key } => format!("object s3://{bucket}/{key}"),
-        Question::PresignedUrl { bucket, key, .. } => {
+        LookupKind::AvailabilityZones => format!("availability zones of {region}"),
+        LookupKind::SsmParameter { name } => format!("SSM parameter {name}"),
+        LookupKind::Secret { id } => format!("secret {id}"),
+        LookupKind::Object { bucket, key } => format!("object s3://{bucket}/{key}"),
+        LookupKind::PresignedUrl { bucket, key, .. } => {
             format!("presigned URL of s3://{bucket}/{key}")
         }
     })
 }
 
 /// Arguments that are not known when the questions are collected, or that must not be shown.
-pub fn problems(parameters: &Parameters) -> Vec<Diagnostic> {
+pub fn problems(parameters: &TestParameters) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     for parameter in &parameters.parameters {
         for (kind, written) in parameter.pseudos() {
-            let Pseudo::Stored(stored) = kind else {
+            let PseudoParameter::Stored(stored) = kind else {
                 continue;
             };
             let inner = stored
@@ -153,15 +172,19 @@ pub fn problems(parameters: &Parameters) -> Vec<Diagnostic> {
 }
 
 /// The text of an argument. What [`problems`] finds does not occur here, and is left out.
-fn settled(pieces: &[Piece], parameters: &Parameters, scope: &Scope) -> Result<String, NotKnown> {
-    let text = |piece: &Piece| match piece {
-        Piece::Literal(text) => Ok(text.clone()),
-        Piece::Pseudo {
-            kind: Pseudo::Cell(of_cell),
+fn settled(
+    pieces: &[ValuePiece],
+    parameters: &TestParameters,
+    scope: &CellContext,
+) -> Result<String, NotKnownYet> {
+    let text = |piece: &ValuePiece| match piece {
+        ValuePiece::Literal(text) => Ok(text.clone()),
+        ValuePiece::Pseudo {
+            kind: PseudoParameter::Cell(of_cell),
             ..
         } => of_cell.value(scope),
-        Piece::Pseudo {
-            kind: Pseudo::GetVal { parameter },
+        ValuePiece::Pseudo {
+            kind: PseudoParameter::GetVal { parameter },
             ..
         } => {
             let items = parameters
@@ -173,8 +196,8 @@ fn settled(pieces: &[Piece], parameters: &Parameters, scope: &Scope) -> Result<S
                 .collect();
             texts.map(|texts| texts.join(","))
         }
-        Piece::Pseudo {
-            kind: Pseudo::Random(_) | Pseudo::Stored(_),
+        ValuePiece::Pseudo {
+            kind: PseudoParameter::Random(_) | PseudoParameter::Stored(_),
             ..
         } => Ok(String::new()),
     };
@@ -183,19 +206,19 @@ fn settled(pieces: &[Piece], parameters: &Parameters, scope: &Scope) -> Result<S
 
 /// The first pseudo-parameter in an argument, also by way of `getval`s, that a cell can't answer by
 /// itself or show.
-fn unsettled<'a>(pieces: &'a [Piece], parameters: &'a Parameters) -> Option<&'a str> {
+fn unsettled<'a>(pieces: &'a [ValuePiece], parameters: &'a TestParameters) -> Option<&'a str> {
     pieces.iter().find_map(|piece| match piece {
-        Piece::Literal(_)
-        | Piece::Pseudo {
-            kind: Pseudo::Cell(_),
+        ValuePiece::Literal(_)
+        | ValuePiece::Pseudo {
+            kind: PseudoParameter::Cell(_),
             ..
         } => None,
-        Piece::Pseudo {
-            kind: Pseudo::Random(_) | Pseudo::Stored(_),
+        ValuePiece::Pseudo {
+            kind: PseudoParameter::Random(_) | PseudoParameter::Stored(_),
             written,
         } => Some(written.as_str()),
-        Piece::Pseudo {
-            kind: Pseudo::GetVal { parameter },
+        ValuePiece::Pseudo {
+            kind: PseudoParameter::GetVal { parameter },
             written,
         } => {
             let target = parameters.get(parameter)?;

@@ -7,10 +7,10 @@
 
 use thiserror::Error;
 
-use super::cell::OfCell;
-use super::keywords::{self, Argument, ArgumentError};
-use super::random::Random;
-use super::stored::Stored;
+use super::cell::CellPseudo;
+use super::keywords::{self, KeywordArgument, KeywordArgumentError};
+use super::random::RandomPseudo;
+use super::stored::StoredPseudo;
 
 /// The longest value that CloudFormation takes, in bytes
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
@@ -18,13 +18,13 @@ use super::stored::Stored;
 const MAX_LENGTH: usize = 4_096;
 
 /// A value in order: its texts and its pseudo-parameters.
-pub type Pieces = Vec<Piece>;
+pub type ValuePieces = Vec<ValuePiece>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Piece {
+pub enum ValuePiece {
     Literal(String),
     Pseudo {
-        kind: Pseudo,
+        kind: PseudoParameter,
         /// As it stands in the file, for messages.
         written: String,
     },
@@ -32,10 +32,10 @@ pub enum Piece {
 
 /// One pseudo-parameter with its arguments, by where its value comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Pseudo {
-    Cell(OfCell),
-    Random(Random),
-    Stored(Stored),
+pub enum PseudoParameter {
+    Cell(CellPseudo),
+    Random(RandomPseudo),
+    Stored(StoredPseudo),
     /// `$[taskcat_getval_X]`: the rendered value of parameter X.
     GetVal {
         parameter: String,
@@ -44,7 +44,7 @@ pub enum Pseudo {
 
 /// What is wrong with the text of a value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum SyntaxError {
+pub enum PseudoSyntaxError {
     #[error("unknown pseudo-parameter {written}")]
     Unknown {
         written: String,
@@ -61,26 +61,26 @@ pub enum SyntaxError {
     TooLong { length: usize },
 }
 
-impl SyntaxError {
+impl PseudoSyntaxError {
     /// What the user can do.
     pub fn help(&self) -> Option<String> {
         match self {
-            SyntaxError::Unknown { nearest, .. } => Some(format!("did you mean {nearest}?")),
-            SyntaxError::Unclosed { .. }
-            | SyntaxError::Argument { .. }
-            | SyntaxError::TooLong { .. } => None,
+            PseudoSyntaxError::Unknown { nearest, .. } => Some(format!("did you mean {nearest}?")),
+            PseudoSyntaxError::Unclosed { .. }
+            | PseudoSyntaxError::Argument { .. }
+            | PseudoSyntaxError::TooLong { .. } => None,
         }
     }
 }
 
 /// Takes a value apart. All errors are returned, with none of the pieces.
-pub fn parse(value: &str) -> Result<Pieces, Vec<SyntaxError>> {
+pub fn parse(value: &str) -> Result<ValuePieces, Vec<PseudoSyntaxError>> {
     if value.len() > MAX_LENGTH {
-        return Err(vec![SyntaxError::TooLong {
+        return Err(vec![PseudoSyntaxError::TooLong {
             length: value.len(),
         }]);
     }
-    let mut parser = Parser {
+    let mut parser = PseudoParser {
         pieces: Vec::new(),
         errors: Vec::new(),
     };
@@ -92,21 +92,22 @@ pub fn parse(value: &str) -> Result<Pieces, Vec<SyntaxError>> {
     }
 }
 
-struct Parser {
-    pieces: Pieces,
-    errors: Vec<SyntaxError>,
+struct PseudoParser {
+    pieces: ValuePieces,
+    errors: Vec<PseudoSyntaxError>,
 }
 
-impl Parser {
+impl PseudoParser {
     fn value(&mut self, value: &str) {
         let mut rest = value;
         while let Some(start) = rest.find("$[") {
             self.literal(&rest[..start]);
             let opened = &rest[start..];
             let Some((content, tail)) = bracketed(opened) else {
-                if keywords::Prefixed::of(&opened[2..]).is_some_and(|prefixed| prefixed.is_taskcat)
+                if keywords::PrefixedName::of(&opened[2..])
+                    .is_some_and(|prefixed| prefixed.is_taskcat)
                 {
-                    self.errors.push(SyntaxError::Unclosed {
+                    self.errors.push(PseudoSyntaxError::Unclosed {
                         written: opened.to_owned(),
                     });
                     return;
@@ -116,10 +117,10 @@ impl Parser {
             };
             let written = &opened[..opened.len() - tail.len()];
             rest = match self.pseudo(written, content, tail) {
-                Read::Pseudo => tail,
-                Read::WithTail => "",
+                ReadPseudo::Pseudo => tail,
+                ReadPseudo::WithTail => "",
                 // Brackets of someone else's; a pseudo-parameter may still stand inside them.
-                Read::Foreign => {
+                ReadPseudo::Foreign => {
                     self.literal("$[");
                     &opened[2..]
                 }
@@ -131,32 +132,32 @@ impl Parser {
     fn literal(&mut self, text: &str) {
         match self.pieces.last_mut() {
             _ if text.is_empty() => {}
-            Some(Piece::Literal(last)) => last.push_str(text),
-            _ => self.pieces.push(Piece::Literal(text.to_owned())),
+            Some(ValuePiece::Literal(last)) => last.push_str(text),
+            _ => self.pieces.push(ValuePiece::Literal(text.to_owned())),
         }
     }
 
     /// `written` is the whole of `$[content]`, `tail` what follows it.
-    fn pseudo(&mut self, written: &str, content: &str, tail: &str) -> Read {
-        let Some(prefixed) = keywords::Prefixed::of(content) else {
-            return Read::Foreign;
+    fn pseudo(&mut self, written: &str, content: &str, tail: &str) -> ReadPseudo {
+        let Some(prefixed) = keywords::PrefixedName::of(content) else {
+            return ReadPseudo::Foreign;
         };
         let Some(keyword) = prefixed.keyword() else {
             if !prefixed.is_taskcat {
-                return Read::Foreign;
+                return ReadPseudo::Foreign;
             }
             let nearest = keywords::nearest(prefixed.rest);
-            self.errors.push(SyntaxError::Unknown {
+            self.errors.push(PseudoSyntaxError::Unknown {
                 written: written.to_owned(),
                 nearest,
             });
-            return Read::Pseudo;
+            return ReadPseudo::Pseudo;
         };
-        let takes_tail = matches!(keyword.keyword.argument, Argument::Tail(_));
+        let takes_tail = matches!(keyword.keyword.argument, KeywordArgument::Tail(_));
         let argument = if takes_tail { tail } else { keyword.argument };
         let kind = match &keyword.keyword.argument {
-            Argument::None(kind) => Ok(kind.clone()),
-            Argument::Name(read) | Argument::Tail(read) => read(argument),
+            KeywordArgument::None(kind) => Ok(kind.clone()),
+            KeywordArgument::Name(read) | KeywordArgument::Tail(read) => read(argument),
         };
         let written = if takes_tail {
             format!("{written}{tail}")
@@ -164,21 +165,21 @@ impl Parser {
             written.to_owned()
         };
         match kind {
-            Ok(kind) => self.pieces.push(Piece::Pseudo { kind, written }),
-            Err(ArgumentError::Wanted(wanted)) => {
-                self.errors.push(SyntaxError::Argument { written, wanted })
-            }
-            Err(ArgumentError::Inner(errors)) => self.errors.extend(errors),
+            Ok(kind) => self.pieces.push(ValuePiece::Pseudo { kind, written }),
+            Err(KeywordArgumentError::Wanted(wanted)) => self
+                .errors
+                .push(PseudoSyntaxError::Argument { written, wanted }),
+            Err(KeywordArgumentError::Inner(errors)) => self.errors.extend(errors),
         }
         if takes_tail {
-            Read::WithTail
+            ReadPseudo::WithTail
         } else {
-            Read::Pseudo
+            ReadPseudo::Pseudo
         }
     }
 }
 
-enum Read {
+enum ReadPseudo {
     /// It ends at its bracket.
     Pseudo,
     /// It has taken the rest of the value as well.
@@ -206,14 +207,14 @@ fn bracketed(opened: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::parameters::password::{Class, Password};
+    use crate::plan::parameters::password::{CharacterClass, PasswordSpec};
 
-    fn literal(text: &str) -> Piece {
-        Piece::Literal(text.to_owned())
+    fn literal(text: &str) -> ValuePiece {
+        ValuePiece::Literal(text.to_owned())
     }
 
-    fn pseudo(kind: Pseudo, written: &str) -> Piece {
-        Piece::Pseudo {
+    fn pseudo(kind: PseudoParameter, written: &str) -> ValuePiece {
+        ValuePiece::Pseudo {
             kind,
             written: written.to_owned(),
         }
@@ -221,10 +222,10 @@ mod tests {
 
     #[test]
     fn every_pseudo_parameter_alone() {
-        let check = |written: &str, kind: Pseudo| {
+        let check = |written: &str, kind: PseudoParameter| {
             assert_eq!(parse(written), Ok(vec![pseudo(kind, written)]), "{written}")
         };
-        let zones = |count| Pseudo::Stored(Stored::AvailabilityZones { count });
+        let zones = |count| PseudoParameter::Stored(StoredPseudo::AvailabilityZones { count });
         check("$[taskcat_genaz_2]", zones(2));
         check("$[taskcat_getaz_12]", zones(12));
         check("$[taskcat_genaz_0]", zones(1));
@@ -234,57 +235,107 @@ mod tests {
         check("$[taskcat_my_genaz_3]", zones(3));
         check(
             "$[taskcat_gensingleaz_2]",
-            Pseudo::Stored(Stored::SingleAvailabilityZone { ordinal: 2 }),
+            PseudoParameter::Stored(StoredPseudo::SingleAvailabilityZone { ordinal: 2 }),
         );
         check(
             "$[taskcat_getsingleaz_1]",
-            Pseudo::Stored(Stored::SingleAvailabilityZone { ordinal: 1 }),
+            PseudoParameter::Stored(StoredPseudo::SingleAvailabilityZone { ordinal: 1 }),
         );
 
-        let password = |length, class| Pseudo::Random(Random::Password(Password { length, class }));
-        check("$[taskcat_genpass_8]", password(8, Class::Alphanumeric));
-        check("$[taskcat_genpass_16A]", password(16, Class::Alphanumeric));
-        check("$[taskcat_genpass_16s]", password(16, Class::Special));
-        check("$[taskcat_genpass_16x]", password(16, Class::Alphanumeric));
-        check("$[alfred_genpass_128S]", password(128, Class::Special));
+        let password = |length, class| {
+            PseudoParameter::Random(RandomPseudo::Password(PasswordSpec { length, class }))
+        };
+        check(
+            "$[taskcat_genpass_8]",
+            password(8, CharacterClass::Alphanumeric),
+        );
+        check(
+            "$[taskcat_genpass_16A]",
+            password(16, CharacterClass::Alphanumeric),
+        );
+        check(
+            "$[taskcat_genpass_16s]",
+            password(16, CharacterClass::Special),
+        );
+        check(
+            "$[taskcat_genpass_16x]",
+            password(16, CharacterClass::Alphanumeric),
+        );
+        check(
+            "$[alfred_genpass_128S]",
+            password(128, CharacterClass::Special),
+        );
 
-        check("$[taskcat_random-string]", Pseudo::Random(Random::String));
-        check("$[taskcat_random-numbers]", Pseudo::Random(Random::Numbers));
-        check("$[taskcat_genuuid]", Pseudo::Random(Random::Uuid));
-        check("$[alfred_genguid]", Pseudo::Random(Random::Uuid));
+        check(
+            "$[taskcat_random-string]",
+            PseudoParameter::Random(RandomPseudo::String),
+        );
+        check(
+            "$[taskcat_random-numbers]",
+            PseudoParameter::Random(RandomPseudo::Numbers),
+        );
+        check(
+            "$[taskcat_genuuid]",
+            PseudoParameter::Random(RandomPseudo::Uuid),
+        );
+        check(
+            "$[alfred_genguid]",
+            PseudoParameter::Random(RandomPseudo::Uuid),
+        );
 
-        check("$[taskcat_autobucket]", Pseudo::Cell(OfCell::Autobucket));
+        check(
+            "$[taskcat_autobucket]",
+            PseudoParameter::Cell(CellPseudo::Autobucket),
+        );
         check(
             "$[taskcat_autobucket_prefix]",
-            Pseudo::Cell(OfCell::AutobucketPrefix),
+            PseudoParameter::Cell(CellPseudo::AutobucketPrefix),
         );
-        check("$[alfred_getkeypair]", Pseudo::Cell(OfCell::Fixed("cikey")));
+        check(
+            "$[alfred_getkeypair]",
+            PseudoParameter::Cell(CellPseudo::Fixed("cikey")),
+        );
         check(
             "$[taskcat_getlicensebucket]",
-            Pseudo::Cell(OfCell::Fixed("override_this")),
+            PseudoParameter::Cell(CellPseudo::Fixed("override_this")),
         );
         check(
             "$[taskcat_getmediabucket]",
-            Pseudo::Cell(OfCell::Fixed("override_this")),
+            PseudoParameter::Cell(CellPseudo::Fixed("override_this")),
         );
         check(
             "$[taskcat_current_region]",
-            Pseudo::Cell(OfCell::CurrentRegion),
+            PseudoParameter::Cell(CellPseudo::CurrentRegion),
         );
-        check("$[taskcat_project_name]", Pseudo::Cell(OfCell::ProjectName));
-        check("$[taskcat_test_name]", Pseudo::Cell(OfCell::TestName));
-        check("$[taskcat_git_branch]", Pseudo::Cell(OfCell::GitBranch));
-        check("$[taskcat_account_id]", Pseudo::Cell(OfCell::AccountId));
-        check("$[taskcat_partition]", Pseudo::Cell(OfCell::Partition));
+        check(
+            "$[taskcat_project_name]",
+            PseudoParameter::Cell(CellPseudo::ProjectName),
+        );
+        check(
+            "$[taskcat_test_name]",
+            PseudoParameter::Cell(CellPseudo::TestName),
+        );
+        check(
+            "$[taskcat_git_branch]",
+            PseudoParameter::Cell(CellPseudo::GitBranch),
+        );
+        check(
+            "$[taskcat_account_id]",
+            PseudoParameter::Cell(CellPseudo::AccountId),
+        );
+        check(
+            "$[taskcat_partition]",
+            PseudoParameter::Cell(CellPseudo::Partition),
+        );
 
         let ssm = |name: &str| {
-            Pseudo::Stored(Stored::SsmParameter {
+            PseudoParameter::Stored(StoredPseudo::SsmParameter {
                 name: vec![literal(name)],
             })
         };
         check("$[taskcat_ssm_/a_b/c-D.e:3]", ssm("/a_b/c-D.e:3"));
         let secret = |id: &str| {
-            Pseudo::Stored(Stored::Secret {
+            PseudoParameter::Stored(StoredPseudo::Secret {
                 id: vec![literal(id)],
             })
         };
@@ -293,19 +344,19 @@ mod tests {
         check(&format!("$[taskcat_secretsmanager_{arn}]"), secret(arn));
         check(
             "$[taskcat_getval_VPCID]",
-            Pseudo::GetVal {
+            PseudoParameter::GetVal {
                 parameter: "VPCID".to_owned(),
             },
         );
         check(
             "$[alfred_getval_vpc_id]",
-            Pseudo::GetVal {
+            PseudoParameter::GetVal {
                 parameter: "vpc_id".to_owned(),
             },
         );
 
         let content = |bucket: &str, key: &str| {
-            Pseudo::Stored(Stored::LicenseContent {
+            PseudoParameter::Stored(StoredPseudo::LicenseContent {
                 bucket: vec![literal(bucket)],
                 key: vec![literal(key)],
             })
@@ -320,7 +371,7 @@ mod tests {
         );
         let url = |bucket: &str, key: &str, expires_seconds| {
             let (bucket, key) = (vec![literal(bucket)], vec![literal(key)]);
-            Pseudo::Stored(Stored::PresignedUrl {
+            PseudoParameter::Stored(StoredPseudo::PresignedUrl {
                 bucket,
                 key,
                 expires_seconds,
@@ -340,12 +391,12 @@ mod tests {
     fn inside_longer_texts() {
         let region = || {
             pseudo(
-                Pseudo::Cell(OfCell::CurrentRegion),
+                PseudoParameter::Cell(CellPseudo::CurrentRegion),
                 "$[taskcat_current_region]",
             )
         };
         let check =
-            |value: &str, expect: Vec<Piece>| assert_eq!(parse(value), Ok(expect), "{value}");
+            |value: &str, expect: Vec<ValuePiece>| assert_eq!(parse(value), Ok(expect), "{value}");
         check("", vec![]);
         check("plain", vec![literal("plain")]);
         check(
@@ -364,10 +415,13 @@ mod tests {
             "é$[taskcat_current_region]é",
             vec![literal("é"), region(), literal("é")],
         );
-        let account = pseudo(Pseudo::Cell(OfCell::AccountId), "$[taskcat_account_id]");
+        let account = pseudo(
+            PseudoParameter::Cell(CellPseudo::AccountId),
+            "$[taskcat_account_id]",
+        );
         let name = vec![literal("/"), account, literal("/x")];
         let ssm = pseudo(
-            Pseudo::Stored(Stored::SsmParameter { name }),
+            PseudoParameter::Stored(StoredPseudo::SsmParameter { name }),
             "$[taskcat_ssm_/$[taskcat_account_id]/x]",
         );
         check(
@@ -375,10 +429,10 @@ mod tests {
             vec![literal("a "), ssm, literal(" b")],
         );
         let bucket = vec![pseudo(
-            Pseudo::Cell(OfCell::Autobucket),
+            PseudoParameter::Cell(CellPseudo::Autobucket),
             "$[taskcat_autobucket]",
         )];
-        let stored = Stored::PresignedUrl {
+        let stored = StoredPseudo::PresignedUrl {
             bucket,
             key: vec![literal("k")],
             expires_seconds: 3600,
@@ -386,7 +440,10 @@ mod tests {
         let written = "$[taskcat_presignedurl],$[taskcat_autobucket],k";
         check(
             &format!("url={written}"),
-            vec![literal("url="), pseudo(Pseudo::Stored(stored), written)],
+            vec![
+                literal("url="),
+                pseudo(PseudoParameter::Stored(stored), written),
+            ],
         );
     }
 
@@ -406,7 +463,7 @@ mod tests {
         check("{{resolve:ssm:x}}");
         check("[taskcat_genaz_2]");
         let region = pseudo(
-            Pseudo::Cell(OfCell::CurrentRegion),
+            PseudoParameter::Cell(CellPseudo::CurrentRegion),
             "$[taskcat_current_region]",
         );
         assert_eq!(

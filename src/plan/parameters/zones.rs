@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::Scope;
+use super::CellContext;
 use crate::plan::AvailabilityZone;
 
 /// Fewer zones than the parameter asks for.
@@ -20,7 +20,7 @@ pub struct TooFewZones {
 pub fn first<'a>(
     zones: &'a [AvailabilityZone],
     count: usize,
-    scope: &Scope,
+    scope: &CellContext,
 ) -> Result<Vec<&'a str>, TooFewZones> {
     let allowed = zones
         .iter()

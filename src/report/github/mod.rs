@@ -18,9 +18,9 @@ use std::path::{Component, Path, PathBuf};
 
 pub use summary::summary;
 
-use super::model::{BucketEnd, CellReport, CellState, RunReport, Teardown};
-use super::{Consumer, at_path, text};
-use crate::event::{Happening, LintFinding, RunEvent};
+use super::model::{BucketState, CellReport, CellState, RunReport, TeardownState};
+use super::{EventConsumer, at_path, text};
+use crate::event::{EventKind, LintFinding, RunEvent};
 
 /// GitHub shows no more errors, and no more warnings, of one step.
 const SHOWN: usize = 10;
@@ -32,7 +32,7 @@ const SUMMARY_LIMIT: usize = 1024 * 1024;
 
 /// Where GitHub Actions takes things from.
 #[derive(Clone, Debug, Default)]
-pub struct Target {
+pub struct GithubActions {
     /// Workflow commands are understood.
     pub annotate: bool,
     /// The file to which the job's summary is appended.
@@ -42,7 +42,7 @@ pub struct Target {
 }
 
 /// Writes what GitHub shows of a whole run: annotations to `out`, the summary to its file.
-pub fn write(report: &RunReport, target: &Target, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(report: &RunReport, target: &GithubActions, out: &mut dyn Write) -> io::Result<()> {
     if target.annotate {
         for line in annotations(report, target.project.as_deref()) {
             writeln!(out, "{line}")?;
@@ -64,8 +64,12 @@ fn append(report: &RunReport, path: &Path) -> io::Result<()> {
 
 /// The consumer that writes it at the end of a run. What can't be written is told by `warn`, and is
 /// no failure.
-pub fn consumer(target: Target, out: Box<dyn Write + Send>, warn: fn(&str)) -> Box<dyn Consumer> {
-    Box::new(AtTheEnd {
+pub fn consumer(
+    target: GithubActions,
+    out: Box<dyn Write + Send>,
+    warn: fn(&str),
+) -> Box<dyn EventConsumer> {
+    Box::new(GithubConsumer {
         target,
         out,
         warn,
@@ -73,17 +77,17 @@ pub fn consumer(target: Target, out: Box<dyn Write + Send>, warn: fn(&str)) -> B
     })
 }
 
-struct AtTheEnd {
-    target: Target,
+struct GithubConsumer {
+    target: GithubActions,
     out: Box<dyn Write + Send>,
     warn: fn(&str),
     report: RunReport,
 }
 
-impl Consumer for AtTheEnd {
+impl EventConsumer for GithubConsumer {
     fn take(&mut self, event: &RunEvent) -> io::Result<()> {
         self.report.apply(event);
-        if let Happening::CellFinished { cell, .. } = &event.happening {
+        if let EventKind::CellFinished { cell, .. } = &event.kind {
             // The root cause has been read from them.
             self.report.forget_events(cell);
         }
@@ -256,7 +260,7 @@ fn warnings(report: &RunReport, project: Option<&Path>) -> Vec<Annotation> {
 /// What stands and should not, and why.
 fn left_behind(report: &RunReport) -> Vec<(String, String)> {
     let stacks = report.cells.iter().filter_map(|cell| match &cell.teardown {
-        Teardown::DeleteFailed { reason, left, .. } => {
+        TeardownState::DeleteFailed { reason, left, .. } => {
             let left: Vec<String> = left
                 .iter()
                 .map(|it| format!("{} ({})", it.logical_id, it.resource_type))
@@ -275,7 +279,7 @@ fn left_behind(report: &RunReport) -> Vec<(String, String)> {
         _ => None,
     });
     let buckets = report.buckets.iter().filter_map(|it| match &it.end {
-        BucketEnd::DeleteFailed { reason } => {
+        BucketState::DeleteFailed { reason } => {
             Some((format!("bucket {}", it.bucket), reason.clone()))
         }
         _ => None,
@@ -353,7 +357,9 @@ pub fn inert(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Cell, CellId, Outcome, Parameter, ResourceSource, TemplateSource};
+    use crate::event::{
+        CellId, CellParameter, Outcome, PlannedCell, ResourceSource, TemplateSource,
+    };
     use crate::report::tests::{SCENARIOS, fixture, many};
 
     fn annotated(events: &[RunEvent]) -> Vec<String> {
@@ -463,7 +469,7 @@ mod tests {
         };
         let mut events = fixture("one-failed");
         events.truncate(1);
-        let Happening::RunStarted(run) = &mut events[0].happening else {
+        let EventKind::RunStarted(run) = &mut events[0].kind else {
             unreachable!()
         };
         let sources = cells.iter().map(|(test, _, line, _)| TemplateSource {
@@ -479,12 +485,12 @@ mod tests {
             ..Default::default()
         });
         run.templates = sources.collect();
-        let cell = |(test, region, ..): &(&str, &str, u32, &str)| Cell {
+        let cell = |(test, region, ..): &(&str, &str, u32, &str)| PlannedCell {
             id: id(test, region),
             stack_name: "s".into(),
             template: format!("templates/{test}.yaml"),
             account_id: "1".into(),
-            parameters: vec![Parameter {
+            parameters: vec![CellParameter {
                 key: "Size".into(),
                 value: "large".into(),
             }],
@@ -504,22 +510,18 @@ mod tests {
                 status: "CREATE_FAILED".into(),
                 reason: Some((*reason).into()),
             };
-            let happenings = [
-                Happening::StackEvent {
+            let kinds = [
+                EventKind::StackEvent {
                     cell: id(test, region),
                     detail,
                 },
-                Happening::CellFinished {
+                EventKind::CellFinished {
                     cell: id(test, region),
                     outcome: Outcome::Failed,
                     reason: None,
                 },
             ];
-            events.extend(happenings.map(|happening| RunEvent {
-                seq: 1,
-                at,
-                happening,
-            }));
+            events.extend(kinds.map(|kind| RunEvent { seq: 1, at, kind }));
         }
         RunReport::from_events(&events)
     }
@@ -580,7 +582,7 @@ mod tests {
         let path = folder.path().join("summary.md");
         std::fs::write(&path, "before\n").unwrap();
         let out = folder.path().join("out");
-        let consume = |target: Target| {
+        let consume = |target: GithubActions| {
             let out = Box::new(std::fs::File::create(&out).unwrap());
             let mut consumer = consumer(target, out, |message| panic!("{message}"));
             fixture("one-failed")
@@ -588,7 +590,7 @@ mod tests {
                 .for_each(|event| consumer.take(event).unwrap());
             consumer.finish().unwrap();
         };
-        consume(Target {
+        consume(GithubActions {
             annotate: true,
             summary: Some(path.clone()),
             project: Some("".into()),
@@ -600,15 +602,15 @@ mod tests {
             std::fs::read_to_string(&out).unwrap(),
             annotations(&report, Some(Path::new(""))).join("\n") + "\n"
         );
-        consume(Target {
+        consume(GithubActions {
             annotate: false,
             summary: None,
             project: None,
         });
         assert_eq!(std::fs::read_to_string(&out).unwrap(), "");
-        let unwritable = Target {
+        let unwritable = GithubActions {
             summary: Some(folder.path().into()),
-            ..Target::default()
+            ..GithubActions::default()
         };
         let error = write(&report, &unwritable, &mut Vec::new())
             .unwrap_err()

@@ -7,7 +7,7 @@
 
 use std::fmt::Write;
 
-use super::super::model::{CellReport, CellState, RunReport, Verdict};
+use super::super::model::{CellReport, CellState, RunReport, RunVerdict};
 use super::super::text;
 use super::left_behind;
 use crate::report::RootCause;
@@ -26,7 +26,7 @@ const RESERVE: usize = 1000;
 /// The summary, in at most `limit` bytes. It begins and ends with an empty line, so that it can
 /// stand between others.
 pub fn summary(report: &RunReport, limit: usize) -> String {
-    let mut page = Page {
+    let mut page = SummaryText {
         text: String::new(),
         limit: limit.saturating_sub(RESERVE),
     };
@@ -45,12 +45,12 @@ pub fn summary(report: &RunReport, limit: usize) -> String {
 }
 
 /// Takes parts as long as there is room for them.
-struct Page {
+struct SummaryText {
     text: String,
     limit: usize,
 }
 
-impl Page {
+impl SummaryText {
     fn add(&mut self, part: &str) -> bool {
         let fits = self.text.len() + part.len() <= self.limit;
         if fits {
@@ -62,14 +62,14 @@ impl Page {
 
 fn head(report: &RunReport) -> String {
     let mark = match report.verdict {
-        Verdict::Passed => "✅",
-        Verdict::Failed | Verdict::Error => "❌",
-        Verdict::LeftBehind | Verdict::Interrupted | Verdict::Incomplete => "⚠️",
+        RunVerdict::Passed => "✅",
+        RunVerdict::Failed | RunVerdict::Error => "❌",
+        RunVerdict::LeftBehind | RunVerdict::Interrupted | RunVerdict::Incomplete => "⚠️",
     };
     let before = match report.verdict {
-        Verdict::Interrupted => "interrupted: ",
-        Verdict::Incomplete => "incomplete: ",
-        Verdict::Error => "stopped before the tests: ",
+        RunVerdict::Interrupted => "interrupted: ",
+        RunVerdict::Incomplete => "incomplete: ",
+        RunVerdict::Error => "stopped before the tests: ",
         _ => "",
     };
     let simulated = if report.simulated { "simulated: " } else { "" };
@@ -213,7 +213,7 @@ fn line(test: &str, cells: &[&CellReport]) -> String {
     )
 }
 
-fn failures(report: &RunReport, page: &mut Page) {
+fn failures(report: &RunReport, page: &mut SummaryText) {
     let failed: Vec<&CellReport> = report
         .cells
         .iter()

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::super::text;
-use super::super::timeline::{Bar, End, Phase, Row, Timeline};
+use super::super::timeline::{BarEnd, Timeline, TimelineBar, TimelinePhase, TimelineRow};
 
 /// What the template is told of a timeline.
 #[derive(Serialize)]
@@ -84,13 +84,13 @@ impl<'a> Chart<'a> {
 }
 
 impl<'a> ChartRow<'a> {
-    fn new(row: &Row<'a>, length: i64) -> Self {
+    fn new(row: &TimelineRow<'a>, length: i64) -> Self {
         let first = row.bars.first();
-        let took = |bar: &Bar| match bar.end_state {
-            End::Open => format!("over {}", duration(bar.length())),
+        let took = |bar: &TimelineBar| match bar.end_state {
+            BarEnd::Open => format!("over {}", duration(bar.length())),
             _ => duration(bar.length()),
         };
-        let later = |bar: &Bar| match bar.length() {
+        let later = |bar: &TimelineBar| match bar.length() {
             0 => bar.words().to_owned(),
             length => format!("{} in {}", bar.words(), duration(length)),
         };
@@ -118,18 +118,18 @@ impl<'a> ChartRow<'a> {
 }
 
 impl ChartBar {
-    fn new(bar: &Bar, length: i64) -> Self {
+    fn new(bar: &TimelineBar, length: i64) -> Self {
         let phase = match bar.phase {
-            Phase::Create => "create",
-            Phase::Update => "update",
-            Phase::Rollback => "rollback",
-            Phase::Delete => "delete",
+            TimelinePhase::Create => "create",
+            TimelinePhase::Update => "update",
+            TimelinePhase::Rollback => "rollback",
+            TimelinePhase::Delete => "delete",
         };
         let end = match bar.end_state {
-            End::Complete => "",
-            End::Failed => " ill",
-            End::Cancelled => " cut",
-            End::Open => " open",
+            BarEnd::Complete => "",
+            BarEnd::Failed => " ill",
+            BarEnd::Cancelled => " cut",
+            BarEnd::Open => " open",
         };
         let (left, width) = (percent(bar.begin, length), percent(bar.length(), length));
         Self {
@@ -141,12 +141,12 @@ impl ChartBar {
 }
 
 /// A row's sign and colour: of the worst that happened to it.
-fn mark(bars: &[Bar]) -> &'static str {
-    let any = |end: End| bars.iter().any(|bar| bar.end_state == end);
+fn mark(bars: &[TimelineBar]) -> &'static str {
+    let any = |end: BarEnd| bars.iter().any(|bar| bar.end_state == end);
     match () {
-        () if any(End::Failed) => "failed",
-        () if any(End::Open) => "unfinished",
-        () if any(End::Cancelled) || bars.is_empty() => "quiet",
+        () if any(BarEnd::Failed) => "failed",
+        () if any(BarEnd::Open) => "unfinished",
+        () if any(BarEnd::Cancelled) || bars.is_empty() => "quiet",
         () => "passed",
     }
 }
@@ -236,14 +236,14 @@ mod tests {
 
     #[test]
     fn a_row_says_in_words_what_its_bars_show() {
-        let bar = |phase, begin, end, end_state| Bar {
+        let bar = |phase, begin, end, end_state| TimelineBar {
             phase,
             begin,
             end,
             end_state,
         };
-        let check = |bars: Vec<Bar>, expect: [&str; 4]| {
-            let row = Row {
+        let check = |bars: Vec<TimelineBar>, expect: [&str; 4]| {
+            let row = TimelineRow {
                 name: "A",
                 resource_type: Some("T"),
                 depth: 9,
@@ -257,17 +257,17 @@ mod tests {
         };
         check(
             vec![
-                bar(Phase::Create, 1000, 3000, End::Complete),
-                bar(Phase::Delete, 60_000, 65_000, End::Complete),
+                bar(TimelinePhase::Create, 1000, 3000, BarEnd::Complete),
+                bar(TimelinePhase::Delete, 60_000, 65_000, BarEnd::Complete),
             ],
             ["passed", "1s", "2s", "created, deleted in 5s"],
         );
         check(
-            vec![bar(Phase::Create, 0, 3000, End::Failed)],
+            vec![bar(TimelinePhase::Create, 0, 3000, BarEnd::Failed)],
             ["failed", "0s", "3s", "creation failed"],
         );
         check(
-            vec![bar(Phase::Create, 0, 100_000, End::Open)],
+            vec![bar(TimelinePhase::Create, 0, 100_000, BarEnd::Open)],
             ["unfinished", "0s", "over 1m 40s", "creation not ended"],
         );
         check(Vec::new(), ["quiet", "", "", ""]);

@@ -22,11 +22,11 @@ use sha2::{Digest, Sha256};
 
 use self::chart::Chart;
 use super::model::{
-    BucketReport, CellReport, CellState, LintReport, PackageReport, RunReport, Totals, Verdict,
+    BucketReport, CellReport, CellState, LintReport, PackageReport, RunReport, RunVerdict, Totals,
     why_kept,
 };
 use super::{RootCause, cfn_logs, text, timeline};
-use crate::event::{KeptWhy, StackEvent};
+use crate::event::{KeepReason, StackEvent};
 use crate::status::{ResourceStatus, StackStatus};
 
 /// The page; each cell's part goes where it says [`CELLS`].
@@ -61,7 +61,7 @@ pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     let anchors = anchors(report);
     let page = render(
         "index.html",
-        Value::from(Serde(Page::new(report, &anchors))),
+        Value::from(Serde(ReportPage::new(report, &anchors))),
     )?;
     let (head, tail) = page.split_once(CELLS).unwrap_or((&page, ""));
     write(head)?;
@@ -88,7 +88,7 @@ fn environment() -> Result<Environment<'static>, Error> {
     environment.add_filter("utc", |at: String| {
         at.parse::<Timestamp>().map_or(at, date_and_time)
     });
-    environment.add_filter("why_kept", |Serde(why): Serde<KeptWhy>| why_kept(why));
+    environment.add_filter("why_kept", |Serde(why): Serde<KeepReason>| why_kept(why));
     environment.add_global("style", Value::from_safe_string(STYLE.to_owned()));
     environment.add_global("script", Value::from_safe_string(SCRIPT.to_owned()));
     environment.add_global(
@@ -123,8 +123,8 @@ fn write_clean(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
 
 /// What the template is told.
 #[derive(Serialize)]
-struct Page<'a> {
-    report: Head<'a>,
+struct ReportPage<'a> {
+    report: PageHeader<'a>,
     verdict: &'static str,
     /// The class that colours the verdict: `failed`, `interrupted` or `passed`.
     tone: &'static str,
@@ -138,7 +138,7 @@ struct Page<'a> {
 
 /// The report without its cells.
 #[derive(Serialize)]
-struct Head<'a> {
+struct PageHeader<'a> {
     run_id: &'a str,
     merged_runs: &'a [String],
     taskcat_version: &'a str,
@@ -146,7 +146,7 @@ struct Head<'a> {
     endpoint: &'a Option<String>,
     simulated: bool,
     started_at: Option<Timestamp>,
-    verdict: Verdict,
+    verdict: RunVerdict,
     error: &'a Option<String>,
     interrupted_by: &'a Option<String>,
     totals: Totals,
@@ -186,7 +186,7 @@ struct CellView<'a> {
     cause_url: Option<String>,
     log_file: Option<String>,
     console_url: Option<String>,
-    nested: Vec<NestedStack<'a>>,
+    nested: Vec<NestedStackView<'a>>,
     /// Its events are shown at once.
     is_open: bool,
     chart: Option<Chart<'a>>,
@@ -196,7 +196,7 @@ struct CellView<'a> {
 }
 
 #[derive(Serialize)]
-struct NestedStack<'a> {
+struct NestedStackView<'a> {
     path: String,
     stack_name: &'a str,
     status: Option<&'a str>,
@@ -218,15 +218,15 @@ struct EventRow<'a> {
     is_cause: bool,
 }
 
-impl<'a> Page<'a> {
+impl<'a> ReportPage<'a> {
     fn new(report: &'a RunReport, anchors: &[String]) -> Self {
         let (verdict, tone) = match report.verdict {
-            Verdict::Passed => ("Passed", "passed"),
-            Verdict::Failed => ("Failed", "failed"),
-            Verdict::LeftBehind => ("Passed, not cleaned up", "interrupted"),
-            Verdict::Interrupted => ("Interrupted", "interrupted"),
-            Verdict::Error => ("Stopped before the tests", "failed"),
-            Verdict::Incomplete => ("Incomplete", "interrupted"),
+            RunVerdict::Passed => ("Passed", "passed"),
+            RunVerdict::Failed => ("Failed", "failed"),
+            RunVerdict::LeftBehind => ("Passed, not cleaned up", "interrupted"),
+            RunVerdict::Interrupted => ("Interrupted", "interrupted"),
+            RunVerdict::Error => ("Stopped before the tests", "failed"),
+            RunVerdict::Incomplete => ("Incomplete", "interrupted"),
         };
         let (regions, rows) = matrix(report, anchors);
         let totals = report.totals;
@@ -247,7 +247,7 @@ impl<'a> Page<'a> {
         ];
         let states = states.into_iter().filter(|(_, count)| *count > 0).collect();
         let (counts, duration_seconds) = (report.counts(), report.duration_seconds());
-        let report = Head {
+        let report = PageHeader {
             run_id: &report.run_id,
             merged_runs: &report.merged_runs,
             taskcat_version: &report.taskcat_version,
@@ -375,7 +375,7 @@ impl<'a> CellView<'a> {
             .stacks
             .iter()
             .filter(|stack| stack.depth > 0)
-            .map(|stack| NestedStack {
+            .map(|stack| NestedStackView {
                 path: paths
                     .get(&*stack.stack_id)
                     .map(|path| path.join("/"))
@@ -489,7 +489,7 @@ fn date_and_time(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Cell, CellId, Happening, RunEvent, RunStarted, Task};
+    use crate::event::{CellId, EventKind, PlannedCell, RunEvent, RunStarted, RunTask};
 
     #[test]
     fn consoles_of_the_partitions() {
@@ -525,7 +525,7 @@ mod tests {
 
     #[test]
     fn every_cell_has_an_anchor_of_its_own() {
-        let cell = |test: &str| Cell {
+        let cell = |test: &str| PlannedCell {
             id: CellId {
                 test: test.into(),
                 region: "r".into(),
@@ -538,7 +538,7 @@ mod tests {
         let run = RunStarted {
             run_id: String::new(),
             taskcat_version: String::new(),
-            task: Task::Test,
+            task: RunTask::Test,
             project: String::new(),
             endpoint: None,
             simulated: false,
@@ -548,7 +548,7 @@ mod tests {
         let event = RunEvent {
             seq: 1,
             at: Timestamp::UNIX_EPOCH,
-            happening: Happening::RunStarted(run),
+            kind: EventKind::RunStarted(run),
         };
         assert_eq!(
             anchors(&RunReport::from_events([&event])),

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::super::model::{CellReport, CellState, RunReport};
-use super::progress::Phase;
+use super::progress::CellPhase;
 use crate::event::CellId;
 use crate::input;
 
@@ -21,33 +21,33 @@ const WORTH_IT: f64 = 5.0;
 
 /// How long the cells that passed took in an earlier run.
 #[derive(Clone, Debug, Default)]
-pub struct Former {
+pub struct PreviousRun {
     simulated: bool,
     seconds: HashMap<CellId, f64>,
 }
 
 /// What is read of a `report.json`.
 #[derive(Deserialize)]
-struct Report {
+struct PreviousReport {
     #[serde(default)]
     simulated: bool,
-    cells: Vec<Cell>,
+    cells: Vec<PreviousCell>,
 }
 
 #[derive(Deserialize)]
-struct Cell {
+struct PreviousCell {
     #[serde(flatten)]
     id: CellId,
     state: String,
     duration_seconds: Option<f64>,
 }
 
-impl Former {
+impl PreviousRun {
     /// Of the `report.json` in a folder. One that is not there, or that can't be read, merely
     /// foretells nothing.
     pub fn read(folder: &Path) -> Self {
         let bytes = input::read(&folder.join("report.json"), input::RECORD).unwrap_or_default();
-        let Ok(report) = serde_json::from_slice::<Report>(&bytes) else {
+        let Ok(report) = serde_json::from_slice::<PreviousReport>(&bytes) else {
             return Self::default();
         };
         let passed = report
@@ -67,7 +67,7 @@ impl Former {
     pub fn left(
         &self,
         report: &RunReport,
-        phases: impl Fn(&CellId) -> Phase,
+        phases: impl Fn(&CellId) -> CellPhase,
         now: Timestamp,
     ) -> Option<f64> {
         let of_tests = means(report);
@@ -96,7 +96,7 @@ impl Former {
                     (longest, sum) = (longest.max(rest), sum + rest);
                 }
                 // A stack keeps its place among those that may stand at once until it is gone.
-                _ => places += usize::from(phases(&cell.id) == Phase::Deleting),
+                _ => places += usize::from(phases(&cell.id) == CellPhase::Deleting),
             }
         }
         if places == 0 || longest < WORTH_IT {
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::report::tests::fixture;
 
-    fn former(cells: &[(&str, &str, f64)]) -> Former {
+    fn previous(cells: &[(&str, &str, f64)]) -> PreviousRun {
         let id = |test: &str, region: &str| CellId {
             test: test.into(),
             region: region.into(),
@@ -157,14 +157,14 @@ mod tests {
             .iter()
             .map(|(test, region, seconds)| (id(test, region), *seconds))
             .collect();
-        Former {
+        PreviousRun {
             simulated: false,
             seconds,
         }
     }
 
     /// What is left `second` seconds into the run of a fixture, whose six cells begin in its fifth.
-    fn left(former: &Former, second: i64) -> Option<f64> {
+    fn left(previous: &PreviousRun, second: i64) -> Option<f64> {
         let events = fixture("passing");
         let now = events[0].at + jiff::SignedDuration::from_secs(second);
         let mut report = RunReport::default();
@@ -172,8 +172,8 @@ mod tests {
             .iter()
             .take_while(|event| event.at <= now)
             .for_each(|event| report.apply(event));
-        former
-            .left(&report, |_| Phase::Creating, now)
+        previous
+            .left(&report, |_| CellPhase::Creating, now)
             .map(f64::round)
     }
 
@@ -188,34 +188,34 @@ mod tests {
 
     #[test]
     fn the_longest_of_those_at_work_counts() {
-        let begun = left(&former(&all(100.0, 200.0)), 30).unwrap();
-        assert_eq!(left(&former(&all(100.0, 200.0)), 40), Some(begun - 10.0));
+        let begun = left(&previous(&all(100.0, 200.0)), 30).unwrap();
+        assert_eq!(left(&previous(&all(100.0, 200.0)), 40), Some(begun - 10.0));
         assert!((170.0..180.0).contains(&begun), "{begun}");
         // A cell that overran says nothing of the others, and all of them together say nothing at
         // all.
-        assert_eq!(left(&former(&all(1.0, 200.0)), 30), Some(begun));
-        assert_eq!(left(&former(&all(1.0, 1.0)), 30), None);
+        assert_eq!(left(&previous(&all(1.0, 200.0)), 30), Some(begun));
+        assert_eq!(left(&previous(&all(1.0, 1.0)), 30), None);
     }
 
     #[test]
     fn without_a_basis_nothing_is_foretold() {
-        assert_eq!(left(&Former::default(), 30), None);
+        assert_eq!(left(&PreviousRun::default(), 30), None);
         // One cell without a basis may take any time.
-        assert_eq!(left(&former(&all(100.0, 200.0)[1..]), 30), None);
+        assert_eq!(left(&previous(&all(100.0, 200.0)[1..]), 30), None);
         // What passed in a simulation says nothing of AWS.
         assert_eq!(
             left(
-                &Former {
+                &PreviousRun {
                     simulated: true,
-                    ..former(&all(100.0, 200.0))
+                    ..previous(&all(100.0, 200.0))
                 },
                 30
             ),
             None
         );
         // Nothing has begun, and everything has ended.
-        assert_eq!(left(&former(&all(100.0, 200.0)), 0), None);
-        assert_eq!(left(&former(&all(100.0, 200.0)), 10_000), None);
+        assert_eq!(left(&previous(&all(100.0, 200.0)), 0), None);
+        assert_eq!(left(&previous(&all(100.0, 200.0)), 10_000), None);
     }
 
     #[test]
@@ -236,8 +236,8 @@ mod tests {
         let others: Vec<f64> = of_others.filter_map(|cell| cell.duration_seconds).collect();
         let expect = others.iter().sum::<f64>() / others.len() as f64;
         // It waits until a stack that is being deleted is gone.
-        let left = Former::default()
-            .left(&report, |_| Phase::Deleting, now)
+        let left = PreviousRun::default()
+            .left(&report, |_| CellPhase::Deleting, now)
             .unwrap();
         assert!((left - expect).abs() < 0.001, "{left} {expect}");
     }
@@ -256,7 +256,7 @@ mod tests {
         }
         // Six of a hundred seconds, two at once.
         assert_eq!(
-            former(&all(100.0, 100.0)).left(&report, |_| Phase::Creating, now),
+            previous(&all(100.0, 100.0)).left(&report, |_| CellPhase::Creating, now),
             Some(300.0)
         );
     }
@@ -264,20 +264,23 @@ mod tests {
     #[test]
     fn what_is_read_of_a_report() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(Former::read(folder.path()).seconds.is_empty());
+        assert!(PreviousRun::read(folder.path()).seconds.is_empty());
         for text in ["", "{}", "[1]", "{\"cells\": [{}]}"] {
             std::fs::write(folder.path().join("report.json"), text).unwrap();
-            assert!(Former::read(folder.path()).seconds.is_empty(), "{text}");
+            assert!(
+                PreviousRun::read(folder.path()).seconds.is_empty(),
+                "{text}"
+            );
         }
         crate::report::write(
             &RunReport::from_events(&fixture("one-failed")),
             folder.path(),
         )
         .unwrap();
-        let former = Former::read(folder.path());
-        assert_eq!(former.seconds.len(), 5, "one failed: {former:?}");
+        let previous = PreviousRun::read(folder.path());
+        assert_eq!(previous.seconds.len(), 5, "one failed: {previous:?}");
         assert_eq!(
-            former.seconds[&CellId {
+            previous.seconds[&CellId {
                 test: "vpc".into(),
                 region: "us-east-1".into()
             }]

@@ -11,21 +11,21 @@ use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, Prog
 use jiff::Timestamp;
 
 use super::notice::{self, Level};
-use super::progress::{Activity, Phase, Progress};
-use super::screen::{Screen, Size};
-use super::state::{self, State};
+use super::progress::{CellActivity, CellPhase, RunProgress};
+use super::screen::{Screen, TerminalSize};
+use super::state::{self, RunStatus};
 use super::{Columns, Options, Paint, Stderr, summary};
-use crate::event::{self, Happening, RunEvent};
+use crate::event::{self, EventKind, RunEvent};
 use crate::report::model::{CellReport, CellState};
-use crate::report::{Consumer, text};
+use crate::report::{EventConsumer, text};
 
 /// Drawings a second: more than an eye tells apart would only cost.
 const DRAWINGS: u8 = 20;
 
-pub struct Live {
+pub struct LiveView {
     options: Options,
-    size: Size,
-    progress: Progress,
+    size: TerminalSize,
+    progress: RunProgress,
     columns: Columns,
     screen: MultiProgress,
     /// What stays is written past the bars' library, which would have each line drawn again with
@@ -36,7 +36,7 @@ pub struct Live {
     cells: ProgressBar,
 }
 
-impl Live {
+impl LiveView {
     pub fn on_stderr(options: Options) -> Self {
         let fixed = options.width;
         let size = move || {
@@ -58,7 +58,7 @@ impl Live {
         options: Options,
         bars: Box<dyn Write + Send>,
         out: Box<dyn Write + Send>,
-        size: Size,
+        size: TerminalSize,
         drawings: u8,
     ) -> Self {
         let screen = Screen::new(bars, size.clone(), options.reflows);
@@ -74,7 +74,7 @@ impl Live {
             ProgressStyle::with_template("{msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner()),
         );
-        let (progress, columns) = (Progress::default(), Columns::default());
+        let (progress, columns) = (RunProgress::default(), Columns::default());
         Self {
             options,
             size,
@@ -101,13 +101,13 @@ impl Live {
 
     /// The lines about cells: those at work, what had no room, and the counts.
     fn frame(&self, now: Timestamp, rows: usize, columns: usize) -> Vec<String> {
-        let mut active: Vec<(&CellReport, &Activity)> = self.progress.active().collect();
+        let mut active: Vec<(&CellReport, &CellActivity)> = self.progress.active().collect();
         if active.is_empty() {
             return Vec::new();
         }
         // One row each for the upload, the counts and the cursor, and one that is left free.
         let room = rows.saturating_sub(4).max(1);
-        active.sort_by_key(|(_, activity)| activity.phase == Phase::Waiting);
+        active.sort_by_key(|(_, activity)| activity.phase == CellPhase::Waiting);
         let shown = if active.len() > room {
             room - 1
         } else {
@@ -140,16 +140,16 @@ impl Live {
             .collect()
     }
 
-    fn state(&self, now: Timestamp) -> State<'_> {
+    fn state(&self, now: Timestamp) -> RunStatus<'_> {
         let Self {
             progress,
             options,
             columns,
             ..
         } = self;
-        State {
+        RunStatus {
             progress,
-            former: &options.former,
+            previous: &options.previous,
             columns: *columns,
             paint: self.paint(),
             now,
@@ -199,7 +199,7 @@ impl Live {
     fn lines_of(&self, event: &RunEvent) -> Vec<String> {
         let (report, paint) = (&self.progress.report, self.paint());
         let width = (self.size)().1;
-        if let Happening::CellFinished { cell, .. } = &event.happening {
+        if let EventKind::CellFinished { cell, .. } = &event.kind {
             let failed = report
                 .cell_of(cell)
                 .filter(|cell| cell.state != CellState::Passed);
@@ -209,12 +209,12 @@ impl Live {
                     &self.columns,
                     paint,
                     Some(width),
-                    summary::Detail::FULL,
+                    summary::FailureDetail::FULL,
                 )
             };
             return failed.map(rows).unwrap_or_default();
         }
-        let told = notice::of(&event.happening, report).filter(|(level, _)| *level > Level::Detail);
+        let told = notice::of(&event.kind, report).filter(|(level, _)| *level > Level::Detail);
         let Some((level, line)) = told else {
             return Vec::new();
         };
@@ -242,7 +242,7 @@ impl Live {
     }
 }
 
-impl Consumer for Live {
+impl EventConsumer for LiveView {
     fn take(&mut self, event: &RunEvent) -> io::Result<()> {
         self.options
             .note(event, self.progress.report.has_finished());
@@ -250,17 +250,17 @@ impl Consumer for Live {
         let lines = self.lines_of(event);
         self.tell(&lines)?;
         self.answer(event.at)?;
-        match &event.happening {
+        match &event.kind {
             // There may be thousands of these; `tick` shows what they came to.
-            Happening::StackEvent { .. } | Happening::ObjectRemoved { .. } => return Ok(()),
-            Happening::ObjectUploaded { .. }
-            | Happening::UploadStarted { .. }
-            | Happening::UploadFinished { .. } => {
+            EventKind::StackEvent { .. } | EventKind::ObjectRemoved { .. } => return Ok(()),
+            EventKind::ObjectUploaded { .. }
+            | EventKind::UploadStarted { .. }
+            | EventKind::UploadFinished { .. } => {
                 self.show_upload();
                 return Ok(());
             }
-            Happening::RunStarted(_) => self.columns = Columns::of(&self.progress.report.cells),
-            Happening::CellFinished { cell, .. } => self.progress.report.forget_events(cell),
+            EventKind::RunStarted(_) => self.columns = Columns::of(&self.progress.report.cells),
+            EventKind::CellFinished { cell, .. } => self.progress.report.forget_events(cell),
             _ => {}
         }
         self.draw(event.at);
@@ -291,8 +291,8 @@ mod tests {
     use indicatif::{InMemoryTerm, TermLike};
 
     use super::*;
-    use crate::report::terminal::Former;
-    use crate::report::terminal::tests::{Written, told_of_templates, with_templates};
+    use crate::report::terminal::PreviousRun;
+    use crate::report::terminal::tests::{CapturedOutput, told_of_templates, with_templates};
     use crate::report::tests::{fixture, fixture_path, many};
 
     struct Onto(InMemoryTerm);
@@ -310,7 +310,7 @@ mod tests {
     }
 
     /// A run before in which all passed, a little slower.
-    fn former() -> Former {
+    fn previous() -> PreviousRun {
         let folder = tempfile::tempdir().unwrap();
         let mut report = crate::report::RunReport::from_events(&fixture("passing"));
         report
@@ -318,7 +318,7 @@ mod tests {
             .iter_mut()
             .for_each(|cell| cell.duration_seconds = Some(170.0));
         crate::report::write(&report, folder.path()).unwrap();
-        Former::read(folder.path())
+        PreviousRun::read(folder.path())
     }
 
     /// The screen after the events until `seconds` have passed, and a tick then.
@@ -328,11 +328,11 @@ mod tests {
         let report = Some("taskcat_outputs/index.html".into());
         let options = Options {
             report,
-            former: former(),
+            previous: previous(),
             has_key: true,
             ..Options::default()
         };
-        let mut live = Live::new(
+        let mut live = LiveView::new(
             options,
             Box::new(Onto(terminal.clone())),
             Box::new(Onto(terminal.clone())),
@@ -378,7 +378,7 @@ mod tests {
     #[test]
     fn no_line_is_wider_than_the_terminal_and_no_view_is_higher() {
         let events = told_of_templates(many(2, 20));
-        let mut live = on(Written::default(), 24, 100, true);
+        let mut live = on(CapturedOutput::default(), 24, 100, true);
         events
             .iter()
             .take(200)
@@ -395,14 +395,14 @@ mod tests {
         }
     }
 
-    fn on(out: Written, rows: usize, columns: usize, reflows: bool) -> Live {
+    fn on(out: CapturedOutput, rows: usize, columns: usize, reflows: bool) -> LiveView {
         let options = Options {
             reflows,
             ..Options::default()
         };
-        Live::new(
+        LiveView::new(
             options,
-            Box::new(Written::default()),
+            Box::new(CapturedOutput::default()),
             Box::new(out),
             Arc::new(move || (rows, columns)),
             u8::MAX,
@@ -415,16 +415,16 @@ mod tests {
     fn what_a_narrower_terminal_has_broken_is_taken_back() {
         let check = |reflows, columns: usize, up: usize, clears: bool| {
             let width = Arc::new(AtomicUsize::new(100));
-            let (bars, size) = (Written::default(), width.clone());
+            let (bars, size) = (CapturedOutput::default(), width.clone());
             let size = Arc::new(move || (24, size.load(Ordering::Relaxed)));
             let options = Options {
                 reflows,
                 ..Options::default()
             };
-            let mut live = Live::new(
+            let mut live = LiveView::new(
                 options,
                 Box::new(bars.clone()),
-                Box::new(Written::default()),
+                Box::new(CapturedOutput::default()),
                 size,
                 u8::MAX,
             );
@@ -460,7 +460,7 @@ mod tests {
 
     #[test]
     fn the_state_of_every_stack_stays_on_the_screen() {
-        let written = Written::default();
+        let written = CapturedOutput::default();
         let mut live = on(written.clone(), 24, 100, true);
         live.options.asked.ask();
         let events = with_templates();
@@ -493,7 +493,7 @@ mod tests {
             report: Some("index.html".into()),
             ..Options::default()
         };
-        let mut live = Live::on_stderr(options);
+        let mut live = LiveView::on_stderr(options);
         let mut now = events[0].at;
         for event in &events {
             while now < event.at {

@@ -20,11 +20,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 
-use super::Consumer;
+use super::EventConsumer;
 use super::model::{CellReport, CellState};
 use super::text;
-use crate::event::{Happening, RunEvent};
-pub use estimate::Former;
+use crate::event::{EventKind, RunEvent};
+pub use estimate::PreviousRun;
 
 /// How to show the run.
 #[derive(Clone, Debug, Default)]
@@ -45,9 +45,9 @@ pub struct Options {
     /// Where the report will stand, for the summary.
     pub report: Option<String>,
     /// How long the cells took in the run before.
-    pub former: Former,
+    pub previous: PreviousRun,
     /// Set where the state of every stack is wanted now.
-    pub asked: Asked,
+    pub asked: StatusRequest,
     /// A key sets it.
     pub has_key: bool,
 }
@@ -56,7 +56,7 @@ impl Options {
     /// After the last event there is only the news that a report could not be written; then nobody
     /// is sent to it.
     fn note(&mut self, event: &RunEvent, has_finished: bool) {
-        if has_finished && matches!(event.happening, Happening::Warning { .. }) {
+        if has_finished && matches!(event.kind, EventKind::Warning { .. }) {
             self.report = None;
         }
     }
@@ -70,9 +70,9 @@ impl Options {
 /// Whether somebody wants to see the state of every stack. The view looks at it once a second or
 /// more often.
 #[derive(Clone, Debug, Default)]
-pub struct Asked(Arc<AtomicBool>);
+pub struct StatusRequest(Arc<AtomicBool>);
 
-impl Asked {
+impl StatusRequest {
     pub fn ask(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -84,11 +84,11 @@ impl Asked {
 }
 
 /// The consumer that shows the run on stderr.
-pub fn consumer(options: Options) -> Box<dyn Consumer> {
+pub fn consumer(options: Options) -> Box<dyn EventConsumer> {
     if options.is_live() {
-        Box::new(live::Live::on_stderr(options))
+        Box::new(live::LiveView::on_stderr(options))
     } else {
-        Box::new(plain::Plain::new(options, Box::new(Stderr)))
+        Box::new(plain::PlainView::new(options, Box::new(Stderr)))
     }
 }
 
@@ -202,20 +202,20 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::{Happening, RunEvent, TemplateSource};
+    use crate::event::{EventKind, RunEvent, TemplateSource};
     use crate::report::tests::{SCENARIOS, exchanged, fixture, hostile, many};
 
     #[derive(Clone, Default)]
-    pub struct Written(Arc<Mutex<Vec<u8>>>);
+    pub struct CapturedOutput(Arc<Mutex<Vec<u8>>>);
 
-    impl Written {
+    impl CapturedOutput {
         /// What has been written since the last call.
         pub fn take(&self) -> String {
             String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
         }
     }
 
-    impl Write for Written {
+    impl Write for CapturedOutput {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -263,7 +263,7 @@ pub(super) mod tests {
                 "resources": network
             }
         ]);
-        if let Happening::RunStarted(run) = &mut events[0].happening {
+        if let EventKind::RunStarted(run) = &mut events[0].kind {
             run.templates = serde_json::from_value::<Vec<TemplateSource>>(templates).unwrap();
         }
         events
@@ -327,9 +327,9 @@ pub(super) mod tests {
     fn the_state_of_every_stack_is_shown_once_to_those_who_ask() {
         let events = with_templates();
         let check = |name: &str, options: Options, seconds: i64| {
-            let written = Written::default();
+            let written = CapturedOutput::default();
             let asked = options.asked.clone();
-            let mut consumer = plain::Plain::new(options, Box::new(written.clone()));
+            let mut consumer = plain::PlainView::new(options, Box::new(written.clone()));
             let until = events[0].at + jiff::SignedDuration::from_secs(seconds);
             let mut events = events.iter().filter(|event| event.at <= until).peekable();
             while let Some(event) = events.next() {
@@ -368,12 +368,12 @@ pub(super) mod tests {
     fn no_foreign_text_commands_the_system_that_reads_the_log() {
         let mut events = with_templates();
         for event in &mut events {
-            match &mut event.happening {
-                Happening::StackEvent { detail, .. } if detail.status.is_failed() => {
+            match &mut event.kind {
+                EventKind::StackEvent { detail, .. } if detail.status.is_failed() => {
                     detail.reason = Some("::error::one ##[add-mask]two".into());
                     detail.logical_id = "::warning::x".into();
                 }
-                Happening::CellFinished { reason, .. } => {
+                EventKind::CellFinished { reason, .. } => {
                     *reason = Some("::stop-commands::x".into())
                 }
                 _ => {}
@@ -400,8 +400,8 @@ pub(super) mod tests {
     }
 
     fn plain(events: &[RunEvent], options: Options) -> String {
-        let written = Written::default();
-        let mut consumer = plain::Plain::new(options, Box::new(written.clone()));
+        let written = CapturedOutput::default();
+        let mut consumer = plain::PlainView::new(options, Box::new(written.clone()));
         events
             .iter()
             .for_each(|event| consumer.take(event).unwrap());
@@ -438,7 +438,7 @@ pub(super) mod tests {
     #[test]
     fn a_simulated_run_says_so_at_its_start_and_at_its_end() {
         let mut events = fixture("one-failed");
-        if let Happening::RunStarted(run) = &mut events[0].happening {
+        if let EventKind::RunStarted(run) = &mut events[0].kind {
             run.simulated = true;
         }
         let check = |quiet, minimal, at_start: bool| {

@@ -5,7 +5,7 @@ use indicatif::HumanBytes;
 
 use super::super::model::{CellState, RunReport, hook_name, why_kept};
 use super::super::{changes, text};
-use crate::event::{CellId, Happening, LeftResource, RunStarted, Task};
+use crate::event::{CellId, EventKind, LeftoverResource, RunStarted, RunTask};
 
 /// How much a notice matters; each kind of view shows those from some level on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,95 +20,96 @@ pub enum Level {
 
 /// The event's line; none for what is told otherwise: a change of a stack's status, one object of
 /// many. `report` has taken the event in already.
-pub fn of(happening: &Happening, report: &RunReport) -> Option<(Level, String)> {
+pub fn of(kind: &EventKind, report: &RunReport) -> Option<(Level, String)> {
     use Level::{Detail, Error, Milestone, Warning};
-    let told = match happening {
-        Happening::RunStarted(run) => (Milestone, started(run)),
-        Happening::Warning { cell: None, message } => (Warning, format!("warning: {message}")),
-        Happening::Warning { cell: Some(cell), message } => (Warning, format!("{}: warning: \
+    let told = match kind {
+        EventKind::RunStarted(run) => (Milestone, started(run)),
+        EventKind::Warning { cell: None, message } => (Warning, format!("warning: {message}")),
+        EventKind::Warning { cell: Some(cell), message } => (Warning, format!("{}: warning: \
             {message}", name(cell))),
-        Happening::LintStarted { templates } => (Detail, format!("lint: {}", count(*templates, "template"))),
-        Happening::LintFinding(finding) => (if finding.error { Error } else { Warning }, finding.to_string()),
-        Happening::LintSkipped { reason } => (Warning, format!("warning: {reason}")),
-        Happening::LintFinished { errors: 0, warnings: 0 } => (Milestone, "lint: nothing found".into()),
-        Happening::LintFinished { errors, warnings } => {
+        EventKind::LintStarted { templates } => (Detail, format!("lint: {}", count(*templates, "template"))),
+        EventKind::LintFinding(finding) => (if finding.error { Error } else { Warning }, finding.to_string()),
+        EventKind::LintSkipped { reason } => (Warning, format!("warning: {reason}")),
+        EventKind::LintFinished { errors: 0, warnings: 0 } => (Milestone, "lint: nothing found".into()),
+        EventKind::LintFinished { errors, warnings } => {
             let level = if *errors > 0 { Error } else { Milestone };
             (level, format!("lint: {}, {}", count(*errors, "error"), count(*warnings, "warning")))
         }
-        Happening::PackageStarted { lambda } => (Detail, format!("packaging {lambda}")),
-        Happening::PackageFinished { lambda, archive } => (Milestone, format!("packaged {lambda} \
+        EventKind::PackageStarted { lambda } => (Detail, format!("packaging {lambda}")),
+        EventKind::PackageFinished { lambda, archive } => (Milestone, format!("packaged {lambda} \
             as {archive}")),
-        Happening::BucketCreating { bucket, region } => (Detail, format!("creating bucket {bucket} \
+        EventKind::BucketCreating { bucket, region } => (Detail, format!("creating bucket {bucket} \
             in {region}")),
-        Happening::BucketDeleted { bucket } => (Detail, format!("bucket {bucket} deleted")),
-        Happening::BucketKept { bucket, why } => (Detail, format!("bucket {bucket} kept: {}", why_kept(*why))),
-        Happening::BucketDeleteFailed { bucket, reason } => {
+        EventKind::BucketDeleted { bucket } => (Detail, format!("bucket {bucket} deleted")),
+        EventKind::BucketKept { bucket, why } => (Detail, format!("bucket {bucket} kept: {}", why_kept(*why))),
+        EventKind::BucketDeleteFailed { bucket, reason } => {
             (Error, format!("bucket {bucket} could not be deleted: {reason}"))
         }
-        Happening::UploadStarted { bucket, uploads, unchanged, removals, bytes } => {
+        EventKind::UploadStarted { bucket, uploads, unchanged, removals, bytes } => {
             let (files, size) = (count(*uploads, "file"), HumanBytes(*bytes));
             (Detail, format!("upload to {bucket}: {files} ({size}), {unchanged} unchanged, \
                 {removals} to remove"))
         }
-        Happening::UploadFinished { bucket } => (Milestone, uploaded(bucket, report)),
-        Happening::HookStarted { cell, hook } => (Detail, format!("{} {} started", name(cell), hook_name(hook))),
-        Happening::HookFinished { cell, hook, error: None, .. } => {
+        EventKind::UploadFinished { bucket } => (Milestone, uploaded(bucket, report)),
+        EventKind::HookStarted { cell, hook } => (Detail, format!("{} {} started", name(cell), hook_name(hook))),
+        EventKind::HookFinished { cell, hook, error: None, .. } => {
             (Detail, format!("{} {} done", name(cell), hook_name(hook)))
         }
-        Happening::HookFinished { cell, hook, error: Some(error), .. } => {
+        EventKind::HookFinished { cell, hook, error: Some(error), .. } => {
             (Warning, format!("{} {} failed: {error}", name(cell), hook_name(hook)))
         }
-        Happening::CellFinished { cell, .. } => verdict(cell, report)?,
-        Happening::CellRetried { cell, attempt, reason } => {
+        EventKind::CellFinished { cell, .. } => verdict(cell, report)?,
+        EventKind::CellRetried { cell, attempt, reason } => {
             (Warning, format!("{} attempt {attempt} failed, trying again: {reason}", name(cell)))
         }
-        Happening::ChangeSetCreating { cell, stack_name, .. } => {
+        EventKind::ChangeSetCreating { cell, stack_name, .. } => {
             (Detail, format!("{} working out what changes in {stack_name}", name(cell)))
         }
-        Happening::ChangeSetCreated { cell, changes, .. } => {
+        EventKind::ChangeSetCreated { cell, changes, .. } => {
             (Milestone, format!("{} {}", name(cell), changes::summary(changes)))
         }
-        Happening::ChangeSetExecuted { cell, change_set } => {
+        EventKind::ChangeSetExecuted { cell, change_set } => {
             (Milestone, format!("{} executing {change_set}", name(cell)))
         }
-        Happening::ChangeSetLeft { cell, change_set } => {
+        EventKind::ChangeSetLeft { cell, change_set } => {
             (Milestone, format!("{} {change_set} is left for review", name(cell)))
         }
-        Happening::ChangeSetDropped { cell, change_set } => {
+        EventKind::ChangeSetDropped { cell, change_set } => {
             (Detail, format!("{} {change_set} dropped", name(cell)))
         }
-        Happening::StackKept { cell, stack_id, why } => {
+        EventKind::StackKept { cell, stack_id, why } => {
             (Milestone, format!("{} kept ({}): {stack_id}", name(cell), why_kept(*why)))
         }
-        Happening::StackDeleteUnawaited { cell, .. } => {
+        EventKind::StackDeleteUnawaited { cell, .. } => {
             (Detail, format!("{} deletion requested, not awaited", name(cell)))
         }
-        Happening::StackDeleteFailed { cell, reason, left, .. } => (Error, not_deleted(cell, reason, left)),
-        Happening::Interrupted { signal } => {
+        EventKind::StackDeleteFailed { cell, reason, left, .. } => (Error, not_deleted(cell, reason, left)),
+        EventKind::Interrupted { signal } => {
             let then = match report.task {
-                Task::Deploy => "nothing more is begun; what CloudFormation is executing goes on \
+                RunTask::Deploy => "nothing more is begun; what CloudFormation is executing goes \
+                    on \
                     without this",
                 _ => "what the run has made is being deleted",
             };
             (Warning, format!("interrupted by {signal}: {then}"))
         }
-        Happening::StackCreating { cell, stack_name, .. } => (Detail, format!("{} launching \
+        EventKind::StackCreating { cell, stack_name, .. } => (Detail, format!("{} launching \
             {stack_name}", name(cell))),
-        Happening::BucketCreated { .. }
-        | Happening::FailuresLocated { .. }
-        | Happening::StagingMarked { .. }
-        | Happening::StagingReleased { .. }
-        | Happening::ObjectUploaded { .. }
-        | Happening::ObjectRemoved { .. }
-        | Happening::StackCreated { .. }
+        EventKind::BucketCreated { .. }
+        | EventKind::FailuresLocated { .. }
+        | EventKind::StagingMarked { .. }
+        | EventKind::StagingReleased { .. }
+        | EventKind::ObjectUploaded { .. }
+        | EventKind::ObjectRemoved { .. }
+        | EventKind::StackCreated { .. }
         // The cell's verdict follows, with this reason.
-        | Happening::LaunchFailed { .. }
-        | Happening::StackEvent { .. }
-        | Happening::StackSettled { .. }
-        | Happening::StackDeleting { .. }
-        | Happening::StackDeleted { .. }
+        | EventKind::LaunchFailed { .. }
+        | EventKind::StackEvent { .. }
+        | EventKind::StackSettled { .. }
+        | EventKind::StackDeleting { .. }
+        | EventKind::StackDeleted { .. }
         // The summary says it.
-        | Happening::RunFinished(_) => return None,
+        | EventKind::RunFinished(_) => return None,
     };
     Some((told.0, text::one_line(&told.1)))
 }
@@ -126,21 +127,23 @@ fn started(run: &RunStarted) -> String {
         ""
     };
     let told = match run.task {
-        Task::Test => {
+        RunTask::Test => {
             format!(
                 "taskcat {version} tests {project}: {}{against}, run {id}",
                 count(run.cells.len(), "stack")
             )
         }
-        Task::Upload => format!("taskcat {version} uploads {project}{against}"),
-        Task::DryRun => format!("taskcat {version} compares {project} with its buckets{against}"),
-        Task::Deploy => format!("taskcat {version} deploys {project}{against}"),
-        Task::Clean => format!("taskcat {version} cleans up after {project}{against}"),
+        RunTask::Upload => format!("taskcat {version} uploads {project}{against}"),
+        RunTask::DryRun => {
+            format!("taskcat {version} compares {project} with its buckets{against}")
+        }
+        RunTask::Deploy => format!("taskcat {version} deploys {project}{against}"),
+        RunTask::Clean => format!("taskcat {version} cleans up after {project}{against}"),
     };
     format!("{simulated}{told}")
 }
 
-fn not_deleted(cell: &CellId, reason: &str, left: &[LeftResource]) -> String {
+fn not_deleted(cell: &CellId, reason: &str, left: &[LeftoverResource]) -> String {
     let left: Vec<String> = left
         .iter()
         .map(|it| format!("{} ({})", it.logical_id, it.resource_type))
@@ -179,7 +182,7 @@ fn verdict(id: &CellId, report: &RunReport) -> Option<(Level, String)> {
         String::new()
     };
     let word = match (report.task, cell.state) {
-        (Task::Deploy, CellState::Passed) => cell.reason.as_deref().unwrap_or("deployed"),
+        (RunTask::Deploy, CellState::Passed) => cell.reason.as_deref().unwrap_or("deployed"),
         (_, state) => state.word(),
     };
     Some((level, format!("{} {word}{flaky}{after}{cause}", name(id))))

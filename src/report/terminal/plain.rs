@@ -5,30 +5,30 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 
 use super::notice::{self, Level};
-use super::progress::{Phase, Progress};
-use super::state::State;
+use super::progress::{CellPhase, RunProgress};
+use super::state::RunStatus;
 use super::{Columns, Options, Paint, summary};
-use crate::event::{self, CellId, Happening, RunEvent};
+use crate::event::{self, CellId, EventKind, RunEvent};
 use crate::report::model::hook_name;
-use crate::report::{Consumer, RootCause, github, root_cause, text};
+use crate::report::{EventConsumer, RootCause, github, root_cause, text};
 use crate::status::StackStatus;
 
 /// A log that says nothing for longer makes CI systems and readers believe that the run hangs.
 const LONGEST_SILENCE_SECONDS: i64 = 55;
 
-pub struct Plain {
+pub struct PlainView {
     options: Options,
     out: Box<dyn Write + Send>,
-    progress: Progress,
+    progress: RunProgress,
     last_line: Timestamp,
 }
 
-impl Plain {
+impl PlainView {
     pub fn new(options: Options, out: Box<dyn Write + Send>) -> Self {
         Self {
             options,
             out,
-            progress: Progress::default(),
+            progress: RunProgress::default(),
             last_line: Timestamp::UNIX_EPOCH,
         }
     }
@@ -70,12 +70,12 @@ impl Plain {
         })
     }
 
-    fn state(&self, now: Timestamp) -> State<'_> {
-        let (progress, former) = (&self.progress, &self.options.former);
+    fn state(&self, now: Timestamp) -> RunStatus<'_> {
+        let (progress, previous) = (&self.progress, &self.options.previous);
         let columns = Columns::of(&progress.report.cells);
-        State {
+        RunStatus {
             progress,
-            former,
+            previous,
             columns,
             paint: Paint {
                 colour: self.options.colour,
@@ -102,8 +102,8 @@ impl Plain {
     ) -> io::Result<()> {
         let report = &self.progress.report;
         let of_cause = |cause: Option<RootCause>| cause.map(|it| it.notes()).unwrap_or_default();
-        let (cell, label, is_bad, below, notes) = match &event.happening {
-            Happening::StackSettled { cell, status, .. } if status.is_unsuccessful() => {
+        let (cell, label, is_bad, below, notes) = match &event.kind {
+            EventKind::StackSettled { cell, status, .. } if status.is_unsuccessful() => {
                 let failures = report
                     .cell_of(cell)
                     .map(root_cause::own_failures)
@@ -125,7 +125,7 @@ impl Plain {
                     of_cause(cause),
                 )
             }
-            Happening::StackDeleteFailed {
+            EventKind::StackDeleteFailed {
                 cell, reason, left, ..
             } => {
                 let left = left
@@ -140,7 +140,7 @@ impl Plain {
                     Vec::new(),
                 )
             }
-            Happening::LaunchFailed { cell, reason, .. } => {
+            EventKind::LaunchFailed { cell, reason, .. } => {
                 let cause = report
                     .cell_of(cell)
                     .and_then(|cell| cell.root_cause.clone());
@@ -153,7 +153,7 @@ impl Plain {
                     of_cause(cause),
                 )
             }
-            Happening::HookFinished {
+            EventKind::HookFinished {
                 cell,
                 hook,
                 error: Some(error),
@@ -166,7 +166,7 @@ impl Plain {
                 Vec::new(),
             ),
             // Told once the stack has come to rest, together with what failed in it.
-            Happening::StackEvent { detail, .. }
+            EventKind::StackEvent { detail, .. }
                 if StackStatus::from(&detail.status).is_unsuccessful() =>
             {
                 return Ok(());
@@ -202,7 +202,7 @@ impl Plain {
         let under_way: Vec<_> = self
             .progress
             .active()
-            .filter(|(_, it)| it.phase != Phase::Waiting)
+            .filter(|(_, it)| it.phase != CellPhase::Waiting)
             .collect();
         let Some((cell, activity)) = under_way
             .iter()
@@ -233,7 +233,7 @@ impl Plain {
     }
 }
 
-impl Consumer for Plain {
+impl EventConsumer for PlainView {
     fn take(&mut self, event: &RunEvent) -> io::Result<()> {
         self.options
             .note(event, self.progress.report.has_finished());
@@ -253,17 +253,17 @@ impl Consumer for Plain {
                     &text::one_line(&format!("{} {status}", notice::name(&cell))),
                 )?;
             }
-            if let Some((level, line)) = notice::of(&event.happening, &self.progress.report)
+            if let Some((level, line)) = notice::of(&event.kind, &self.progress.report)
                 && level >= least
             {
                 self.log(event.at, level, &line)?;
-                if let Happening::CellFinished { cell, .. } = &event.happening {
+                if let EventKind::CellFinished { cell, .. } = &event.kind {
                     self.notes(event.at, cell)?;
                 }
             }
         }
         self.answer(event.at)?;
-        if let Happening::CellFinished { cell, .. } = &event.happening {
+        if let EventKind::CellFinished { cell, .. } = &event.kind {
             self.progress.report.forget_events(cell);
         }
         self.out.flush()
@@ -287,16 +287,16 @@ impl Consumer for Plain {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Former;
-    use super::super::tests::Written;
+    use super::super::PreviousRun;
+    use super::super::tests::CapturedOutput;
     use super::*;
     use crate::report::tests::fixture;
 
     /// What ticks at every tenth second say in the first two minutes after the first hundred
     /// events.
     fn ticks(options: Options) -> Vec<String> {
-        let written = Written::default();
-        let mut plain = Plain::new(options, Box::new(written.clone()));
+        let written = CapturedOutput::default();
+        let mut plain = PlainView::new(options, Box::new(written.clone()));
         let events = fixture("passing");
         let events: Vec<_> = events
             .iter()
@@ -350,7 +350,7 @@ mod tests {
         )
         .unwrap();
         let lines = ticks(Options {
-            former: Former::read(folder.path()),
+            previous: PreviousRun::read(folder.path()),
             ..Options::default()
         });
         assert!(
@@ -365,8 +365,8 @@ mod tests {
 
     #[test]
     fn silence_when_nothing_is_in_progress() {
-        let written = Written::default();
-        let mut plain = Plain::new(Options::default(), Box::new(written.clone()));
+        let written = CapturedOutput::default();
+        let mut plain = PlainView::new(Options::default(), Box::new(written.clone()));
         let events = fixture("passing");
         events.iter().for_each(|event| plain.take(event).unwrap());
         written.take();

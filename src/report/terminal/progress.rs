@@ -6,20 +6,20 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::super::model::{CellReport, RunReport, StackReport, hook_name, nested_stack_id};
-use crate::event::{CellId, Happening, RunEvent, StackEvent};
+use crate::event::{CellId, EventKind, RunEvent, StackEvent};
 use crate::status::StackStatus;
 
 /// The run so far. It holds no more of a cell that has its verdict than the summary needs.
 #[derive(Default)]
-pub struct Progress {
+pub struct RunProgress {
     pub report: RunReport,
-    activities: HashMap<CellId, Activity>,
+    activities: HashMap<CellId, CellActivity>,
     /// What an upload has sent, over all buckets: objects and bytes, done and in all.
-    pub upload: Upload,
+    pub upload: UploadProgress,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Upload {
+pub struct UploadProgress {
     pub objects: u64,
     pub objects_in_all: u64,
     pub bytes: u64,
@@ -30,8 +30,8 @@ pub struct Upload {
 
 /// What a cell is at.
 #[derive(Clone, Debug, Default)]
-pub struct Activity {
-    pub phase: Phase,
+pub struct CellActivity {
+    pub phase: CellPhase,
     /// The status of the stack, if there is one yet.
     pub status: Option<StackStatus>,
     /// The step before there is a stack.
@@ -39,8 +39,8 @@ pub struct Activity {
     /// Resources that are gone again, in a rollback or in the deletion, nested stacks' included.
     pub gone: usize,
     /// What has been seen of each stack's resources as it came up, by the stack's id.
-    stacks: HashMap<String, Seen>,
-    under_way: Vec<UnderWay>,
+    stacks: HashMap<String, ResourceCounts>,
+    under_way: Vec<ResourceInProgress>,
     since: Option<Timestamp>,
 }
 
@@ -65,14 +65,14 @@ impl fmt::Display for Count {
 /// A stack's resources by their logical ids: those that anything has been heard of, and those that
 /// have come up.
 #[derive(Clone, Debug, Default)]
-struct Seen {
+struct ResourceCounts {
     begun: HashSet<String>,
     done: usize,
 }
 
 /// The states that cells are counted by where there are too many to be shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Phase {
+pub enum CellPhase {
     #[default]
     Waiting,
     Hooks,
@@ -82,81 +82,83 @@ pub enum Phase {
     Over,
 }
 
-impl Phase {
-    pub const ALL: [(Phase, &'static str); 4] = [
-        (Phase::Hooks, "in hooks"),
-        (Phase::Creating, "creating"),
-        (Phase::Deleting, "deleting"),
-        (Phase::Waiting, "waiting"),
+impl CellPhase {
+    pub const ALL: [(CellPhase, &'static str); 4] = [
+        (CellPhase::Hooks, "in hooks"),
+        (CellPhase::Creating, "creating"),
+        (CellPhase::Deleting, "deleting"),
+        (CellPhase::Waiting, "waiting"),
     ];
 }
 
 #[derive(Clone, Debug)]
-struct UnderWay {
+struct ResourceInProgress {
     stack_id: String,
     logical_id: String,
     resource_type: String,
     depth: u32,
 }
 
-impl Progress {
+impl RunProgress {
     /// Takes an event in, and tells the status that the cell's stack has changed to, if it has.
     pub fn apply(&mut self, event: &RunEvent) -> Option<(CellId, StackStatus)> {
-        if !is_of_no_consequence(&event.happening) {
+        if !is_of_no_consequence(&event.kind) {
             self.report.apply(event);
         }
-        self.count_upload(&event.happening);
-        let (cell, phase, status) = match &event.happening {
-            Happening::RunStarted(run) => {
+        self.count_upload(&event.kind);
+        let (cell, phase, status) = match &event.kind {
+            EventKind::RunStarted(run) => {
                 self.activities.extend(
                     run.cells
                         .iter()
-                        .map(|cell| (cell.id.clone(), Activity::default())),
+                        .map(|cell| (cell.id.clone(), CellActivity::default())),
                 );
                 return None;
             }
-            Happening::HookStarted { cell, hook } => {
-                self.enter(event.at, cell, Phase::Hooks).step = hook_name(hook);
+            EventKind::HookStarted { cell, hook } => {
+                self.enter(event.at, cell, CellPhase::Hooks).step = hook_name(hook);
                 return None;
             }
-            Happening::StackCreating { cell, .. } => {
-                let activity = self.enter(event.at, cell, Phase::Creating);
+            EventKind::StackCreating { cell, .. } => {
+                let activity = self.enter(event.at, cell, CellPhase::Creating);
                 (activity.status, activity.step) = (None, "launching".to_owned());
                 return None;
             }
-            Happening::StackCreated { cell, .. } => {
-                (cell, Phase::Creating, StackStatus::CreateInProgress)
+            EventKind::StackCreated { cell, .. } => {
+                (cell, CellPhase::Creating, StackStatus::CreateInProgress)
             }
-            Happening::StackEvent { cell, detail } => {
+            EventKind::StackEvent { cell, detail } => {
                 let activity = self.activities.entry(cell.clone()).or_default();
                 activity.follow(detail);
                 // A late event about the creation must not take a deletion back.
-                if activity.phase == Phase::Over || !detail.is_of_stack() || detail.depth > 0 {
+                if activity.phase == CellPhase::Over || !detail.is_of_stack() || detail.depth > 0 {
                     return None;
                 }
                 (cell, activity.phase, StackStatus::from(&detail.status))
             }
-            Happening::StackSettled { cell, status, .. } => (cell, Phase::Creating, status.clone()),
-            Happening::StackDeleting { cell, .. } => {
+            EventKind::StackSettled { cell, status, .. } => {
+                (cell, CellPhase::Creating, status.clone())
+            }
+            EventKind::StackDeleting { cell, .. } => {
                 let activity = self.activities.entry(cell.clone()).or_default();
                 (activity.gone, activity.under_way) = (0, Vec::new());
-                (cell, Phase::Deleting, StackStatus::DeleteInProgress)
+                (cell, CellPhase::Deleting, StackStatus::DeleteInProgress)
             }
-            Happening::StackDeleted { cell, .. } => {
-                (cell, Phase::Over, StackStatus::DeleteComplete)
+            EventKind::StackDeleted { cell, .. } => {
+                (cell, CellPhase::Over, StackStatus::DeleteComplete)
             }
-            Happening::StackDeleteFailed { cell, .. } => {
-                (cell, Phase::Over, StackStatus::DeleteFailed)
+            EventKind::StackDeleteFailed { cell, .. } => {
+                (cell, CellPhase::Over, StackStatus::DeleteFailed)
             }
-            Happening::LaunchFailed { cell, .. } => {
-                (cell, Phase::Over, StackStatus::launch_failed())
+            EventKind::LaunchFailed { cell, .. } => {
+                (cell, CellPhase::Over, StackStatus::launch_failed())
             }
-            Happening::CellFinished { cell, .. }
-            | Happening::StackKept { cell, .. }
-            | Happening::StackDeleteUnawaited { cell, .. } => {
+            EventKind::CellFinished { cell, .. }
+            | EventKind::StackKept { cell, .. }
+            | EventKind::StackDeleteUnawaited { cell, .. } => {
                 let activity = self.activities.entry(cell.clone()).or_default();
                 // With its verdict nobody counts any more what came up of it.
-                (activity.phase, activity.stacks) = (Phase::Over, HashMap::new());
+                (activity.phase, activity.stacks) = (CellPhase::Over, HashMap::new());
                 return None;
             }
             _ => return None,
@@ -167,7 +169,7 @@ impl Progress {
         has_changed.then(|| (cell.clone(), status))
     }
 
-    fn enter(&mut self, at: Timestamp, cell: &CellId, phase: Phase) -> &mut Activity {
+    fn enter(&mut self, at: Timestamp, cell: &CellId, phase: CellPhase) -> &mut CellActivity {
         let activity = self.activities.entry(cell.clone()).or_default();
         if activity.phase != phase {
             (activity.phase, activity.since) = (phase, Some(at));
@@ -175,48 +177,48 @@ impl Progress {
         activity
     }
 
-    fn count_upload(&mut self, happening: &Happening) {
+    fn count_upload(&mut self, kind: &EventKind) {
         let upload = &mut self.upload;
-        match happening {
-            Happening::UploadStarted { uploads, bytes, .. } => {
+        match kind {
+            EventKind::UploadStarted { uploads, bytes, .. } => {
                 upload.objects_in_all += *uploads as u64;
                 upload.bytes_in_all += bytes;
                 upload.open += 1;
             }
-            Happening::ObjectUploaded { bytes, .. } => {
+            EventKind::ObjectUploaded { bytes, .. } => {
                 upload.objects += 1;
                 upload.bytes += bytes;
             }
-            Happening::UploadFinished { .. } => upload.open = upload.open.saturating_sub(1),
+            EventKind::UploadFinished { .. } => upload.open = upload.open.saturating_sub(1),
             _ => {}
         }
     }
 
-    pub fn activity(&self, cell: &CellId) -> Option<&Activity> {
+    pub fn activity(&self, cell: &CellId) -> Option<&CellActivity> {
         self.activities.get(cell)
     }
 
     /// Cells to which something is still to happen, with what they are at; in the plan's order.
-    pub fn active<'a>(&'a self) -> impl Iterator<Item = (&'a CellReport, &'a Activity)> {
+    pub fn active<'a>(&'a self) -> impl Iterator<Item = (&'a CellReport, &'a CellActivity)> {
         let of_cell = |cell: &'a CellReport| Some((cell, self.activities.get(&cell.id)?));
         self.report
             .cells
             .iter()
             .filter_map(of_cell)
-            .filter(|(_, activity)| activity.phase != Phase::Over)
+            .filter(|(_, activity)| activity.phase != CellPhase::Over)
     }
 }
 
 /// True of the many events that neither a root cause nor a nested stack's path is read from. The
 /// report of the files keeps them; a second copy in memory would serve nobody.
-fn is_of_no_consequence(happening: &Happening) -> bool {
-    let Happening::StackEvent { detail, .. } = happening else {
+fn is_of_no_consequence(kind: &EventKind) -> bool {
+    let EventKind::StackEvent { detail, .. } = kind else {
         return false;
     };
     !detail.is_of_stack() && nested_stack_id(detail).is_none() && !detail.status.is_failed()
 }
 
-impl Activity {
+impl CellActivity {
     /// The status of the stack, or the step before there is one.
     pub fn label(&self) -> &str {
         self.status.as_ref().map_or(&self.step, StackStatus::as_str)
@@ -231,14 +233,15 @@ impl Activity {
         if !goes && !seen.begun.contains(&event.logical_id) {
             seen.begun.insert(event.logical_id.clone());
         }
-        let is_it =
-            |it: &UnderWay| it.stack_id == event.stack_id && it.logical_id == event.logical_id;
+        let is_it = |it: &ResourceInProgress| {
+            it.stack_id == event.stack_id && it.logical_id == event.logical_id
+        };
         let position = self.under_way.iter().position(is_it);
         if event.status.is_in_progress() {
             if position.is_none() {
                 let (stack_id, logical_id) = (event.stack_id.clone(), event.logical_id.clone());
                 let resource_type = event.resource_type.clone();
-                self.under_way.push(UnderWay {
+                self.under_way.push(ResourceInProgress {
                     stack_id,
                     logical_id,
                     resource_type,
@@ -337,17 +340,18 @@ mod tests {
     /// templates known.
     fn counts(templates: serde_json::Value, until: &str) -> Vec<String> {
         let mut events = fixture("one-failed");
-        if let Happening::RunStarted(run) = &mut events[0].happening {
+        if let EventKind::RunStarted(run) = &mut events[0].kind {
             run.templates = serde_json::from_value::<Vec<TemplateSource>>(templates).unwrap();
         }
-        let mut progress = Progress::default();
+        let mut progress = RunProgress::default();
         let mut counts: Vec<String> = Vec::new();
         for event in &events {
             progress.apply(event);
             let app = progress
                 .active()
                 .find(|(cell, _)| &*cell.id.test == "app" && &*cell.id.region == "us-east-1");
-            let Some((cell, activity)) = app.filter(|(_, it)| it.phase == Phase::Creating) else {
+            let Some((cell, activity)) = app.filter(|(_, it)| it.phase == CellPhase::Creating)
+            else {
                 continue;
             };
             let count = activity.resources(cell).to_string();

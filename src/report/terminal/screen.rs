@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use indicatif::TermLike;
 
 /// Tells rows and columns. It is asked at every drawing, since terminals are resized.
-pub type Size = Arc<dyn Fn() -> (usize, usize) + Send + Sync>;
+pub type TerminalSize = Arc<dyn Fn() -> (usize, usize) + Send + Sync>;
 
 pub struct Screen {
-    size: Size,
+    size: TerminalSize,
     /// The terminal breaks lines again when it is made narrower.
     reflows: bool,
     drawing: Mutex<Drawing>,
@@ -32,7 +32,7 @@ struct Drawing {
 }
 
 impl Screen {
-    pub fn new(out: Box<dyn Write + Send>, size: Size, reflows: bool) -> Self {
+    pub fn new(out: Box<dyn Write + Send>, size: TerminalSize, reflows: bool) -> Self {
         let drawing = Drawing {
             out,
             pending: String::new(),

@@ -3,10 +3,10 @@
 
 use jiff::Timestamp;
 
-use super::super::model::{CellReport, CellState, StackReport, Teardown};
+use super::super::model::{CellReport, CellState, StackReport, TeardownState};
 use super::super::text;
-use super::estimate::{Former, about};
-use super::progress::{Activity, Phase, Progress};
+use super::estimate::{PreviousRun, about};
+use super::progress::{CellActivity, CellPhase, RunProgress};
 use super::{Columns, Paint, pad};
 use crate::status::StackStatus;
 
@@ -18,15 +18,15 @@ const STATUS_WIDTH: usize = 18;
 const SHORT_STATUS_WIDTH: usize = 8;
 
 /// The run at a moment.
-pub struct State<'a> {
-    pub progress: &'a Progress,
-    pub former: &'a Former,
+pub struct RunStatus<'a> {
+    pub progress: &'a RunProgress,
+    pub previous: &'a PreviousRun,
     pub columns: Columns,
     pub paint: Paint,
     pub now: Timestamp,
 }
 
-impl State<'_> {
+impl RunStatus<'_> {
     /// Every cell, below it the stacks nested in its own, and the counts; in lines of `width`
     /// columns as far as that goes.
     pub fn lines(&self, width: usize) -> Vec<String> {
@@ -35,7 +35,7 @@ impl State<'_> {
             match self
                 .progress
                 .activity(&cell.id)
-                .filter(|it| it.phase != Phase::Over)
+                .filter(|it| it.phase != CellPhase::Over)
             {
                 Some(activity) => {
                     lines.push(self.row(cell, activity, width));
@@ -49,9 +49,9 @@ impl State<'_> {
     }
 
     /// A cell at work, in at most `width` columns as long as these are not absurdly few.
-    pub fn row(&self, cell: &CellReport, activity: &Activity, width: usize) -> String {
+    pub fn row(&self, cell: &CellReport, activity: &CellActivity, width: usize) -> String {
         let name = self.columns.name(cell);
-        if activity.phase == Phase::Waiting {
+        if activity.phase == CellPhase::Waiting {
             return self.paint.faint(&format!("  {name}  waiting"));
         }
         let took = text::duration(activity.elapsed(self.now));
@@ -85,7 +85,7 @@ impl State<'_> {
     fn narrow_row(
         &self,
         cell: &CellReport,
-        activity: &Activity,
+        activity: &CellActivity,
         rest: &str,
         width: usize,
     ) -> String {
@@ -171,7 +171,7 @@ impl State<'_> {
                 .map(|it| it.phase)
                 .unwrap_or_default()
         };
-        self.former
+        self.previous
             .left(&self.progress.report, phase, self.now)
             .map(about)
     }
@@ -186,7 +186,7 @@ impl State<'_> {
     }
 
     /// Nested stacks as far as they have appeared, each below the one that it is nested in.
-    fn nested(&self, cell: &CellReport, activity: &Activity, width: usize) -> Vec<String> {
+    fn nested(&self, cell: &CellReport, activity: &CellActivity, width: usize) -> Vec<String> {
         let nested = cell.stacks.iter().filter(|stack| stack.depth > 0);
         let mut nested: Vec<_> = nested
             .map(|stack| (cell.path_of(&stack.stack_id), stack))
@@ -198,7 +198,7 @@ impl State<'_> {
             let room = (2 + self.columns.width()).saturating_sub(indent.len());
             let status = stack.status.as_ref();
             let done = match activity.phase {
-                Phase::Creating if !status.is_some_and(StackStatus::is_rollback) => {
+                CellPhase::Creating if !status.is_some_and(StackStatus::is_rollback) => {
                     activity.resources_of(cell, stack).to_string()
                 }
                 _ => String::new(),
@@ -231,11 +231,11 @@ impl State<'_> {
             .map(text::duration)
             .unwrap_or_default();
         let then = match cell.teardown {
-            Teardown::None => "",
-            Teardown::Deleting | Teardown::Unawaited => "being deleted",
-            Teardown::Deleted => "deleted",
-            Teardown::DeleteFailed { .. } => "could not be deleted",
-            Teardown::Kept { .. } => "kept",
+            TeardownState::None => "",
+            TeardownState::Deleting | TeardownState::Unawaited => "being deleted",
+            TeardownState::Deleted => "deleted",
+            TeardownState::DeleteFailed { .. } => "could not be deleted",
+            TeardownState::Kept { .. } => "kept",
         };
         format!(
             "  {}  {word}  {took:>7}  {then:>8}",
@@ -247,14 +247,14 @@ impl State<'_> {
 }
 
 /// How many resources have come up, or are gone again.
-fn done(cell: &CellReport, activity: &Activity) -> String {
-    let goes = activity.phase == Phase::Deleting
+fn done(cell: &CellReport, activity: &CellActivity) -> String {
+    let goes = activity.phase == CellPhase::Deleting
         || activity
             .status
             .as_ref()
             .is_some_and(StackStatus::is_rollback);
     match activity.phase {
-        Phase::Hooks => String::new(),
+        CellPhase::Hooks => String::new(),
         _ if goes && activity.gone == 0 => String::new(),
         _ if goes => format!("{} gone", activity.gone),
         _ => activity.resources(cell).to_string(),
@@ -266,9 +266,9 @@ fn pad_at_least(text: &str, width: usize) -> String {
 }
 
 /// `3 creating, 2 waiting`
-pub fn counts(phases: impl Iterator<Item = Phase>) -> String {
-    let phases: Vec<Phase> = phases.collect();
-    let counted = Phase::ALL
+pub fn counts(phases: impl Iterator<Item = CellPhase>) -> String {
+    let phases: Vec<CellPhase> = phases.collect();
+    let counted = CellPhase::ALL
         .iter()
         .map(|(phase, word)| (phases.iter().filter(|it| *it == phase).count(), word));
     let counted = counted

@@ -3,12 +3,12 @@
 //! seen.
 
 use super::super::model::{
-    BucketEnd, BucketReport, CellReport, CellState, RunReport, Teardown, Verdict,
+    BucketReport, BucketState, CellReport, CellState, RunReport, RunVerdict, TeardownState,
 };
 use super::super::text;
 use super::notice::count;
 use super::{Columns, Options, Paint};
-use crate::event::Task;
+use crate::event::RunTask;
 use crate::report::RootCause;
 
 /// Rows of a small terminal, one of them for the prompt.
@@ -22,13 +22,13 @@ const NOTE_LINES: usize = 2;
 
 /// How much is told of a cell that failed.
 #[derive(Clone, Copy)]
-pub struct Detail {
+pub struct FailureDetail {
     /// Lines of the root cause.
     cause: usize,
     notes: bool,
 }
 
-impl Detail {
+impl FailureDetail {
     pub const FULL: Self = Self {
         cause: 4,
         notes: true,
@@ -69,7 +69,7 @@ pub fn lines(report: &RunReport, options: &Options, width: Option<usize>) -> Vec
     let blank = || vec![String::new()];
     [
         blank(),
-        Cells::of(report, paint, width).fit(room),
+        CellsByOutcome::of(report, paint, width).fit(room),
         blank(),
         end,
     ]
@@ -77,7 +77,7 @@ pub fn lines(report: &RunReport, options: &Options, width: Option<usize>) -> Vec
 }
 
 /// The cells by what they came to.
-struct Cells<'a> {
+struct CellsByOutcome<'a> {
     passed: Vec<&'a CellReport>,
     unfinished: Vec<&'a CellReport>,
     failed: Vec<&'a CellReport>,
@@ -86,7 +86,7 @@ struct Cells<'a> {
     width: Option<usize>,
 }
 
-impl<'a> Cells<'a> {
+impl<'a> CellsByOutcome<'a> {
     fn of(report: &'a RunReport, paint: Paint, width: Option<usize>) -> Self {
         let (passed, other): (Vec<_>, Vec<_>) = report
             .cells
@@ -110,14 +110,14 @@ impl<'a> Cells<'a> {
     fn fit(&self, room: usize) -> Vec<String> {
         let bad = self.failed.len() + self.unfinished.len();
         if bad == 0 {
-            return self.block(&self.passed, ROWS_OF_A_GOOD_RUN, Detail::LINE);
+            return self.block(&self.passed, ROWS_OF_A_GOOD_RUN, FailureDetail::LINE);
         }
         let attempts = [
-            (ROWS, Detail::FULL),
-            (1, Detail::FULL),
-            (1, Detail::SHORTER),
-            (1, Detail::CAUSE),
-            (1, Detail::LINE),
+            (ROWS, FailureDetail::FULL),
+            (1, FailureDetail::FULL),
+            (1, FailureDetail::SHORTER),
+            (1, FailureDetail::CAUSE),
+            (1, FailureDetail::LINE),
         ];
         for (limit, detail) in attempts {
             let lines = [
@@ -131,14 +131,14 @@ impl<'a> Cells<'a> {
             }
         }
         let mut lines = [
-            self.block(&self.passed, 1, Detail::LINE),
-            self.block(&self.unfinished, 2, Detail::LINE),
+            self.block(&self.passed, 1, FailureDetail::LINE),
+            self.block(&self.unfinished, 2, FailureDetail::LINE),
         ]
         .concat();
         let room = room.saturating_sub(lines.len() + 1);
         let (mut shown, mut used) = (0, 0);
         for cell in &self.failed {
-            let rows = self.rows(cell, Detail::CAUSE);
+            let rows = self.rows(cell, FailureDetail::CAUSE);
             if used + rows.len() > room {
                 break;
             }
@@ -150,7 +150,7 @@ impl<'a> Cells<'a> {
     }
 
     /// At most `limit` cells, or one less and how many more there are.
-    fn block(&self, cells: &[&CellReport], limit: usize, detail: Detail) -> Vec<String> {
+    fn block(&self, cells: &[&CellReport], limit: usize, detail: FailureDetail) -> Vec<String> {
         let shown = if cells.len() > limit {
             limit - 1
         } else {
@@ -173,7 +173,7 @@ impl<'a> Cells<'a> {
         )))
     }
 
-    fn rows(&self, cell: &CellReport, detail: Detail) -> Vec<String> {
+    fn rows(&self, cell: &CellReport, detail: FailureDetail) -> Vec<String> {
         cell_rows(cell, &self.columns, self.paint, self.width, detail)
     }
 }
@@ -184,7 +184,7 @@ pub fn cell_rows(
     columns: &Columns,
     paint: Paint,
     width: Option<usize>,
-    detail: Detail,
+    detail: FailureDetail,
 ) -> Vec<String> {
     let word = paint.state(cell.state, &format!("{:<11}", cell.state.word()));
     let took = cell
@@ -256,7 +256,7 @@ fn broken(text: &str, width: Option<usize>, limit: usize) -> Vec<String> {
 
 fn left_behind(report: &RunReport, paint: Paint) -> Vec<String> {
     let stacks = report.cells.iter().filter_map(|cell| match &cell.teardown {
-        Teardown::DeleteFailed { left, .. } => {
+        TeardownState::DeleteFailed { left, .. } => {
             let left: Vec<&str> = left.iter().map(|it| it.logical_id.as_str()).collect();
             let left = if left.is_empty() {
                 String::new()
@@ -276,7 +276,7 @@ fn left_behind(report: &RunReport, paint: Paint) -> Vec<String> {
     let buckets = report
         .buckets
         .iter()
-        .filter(|it| matches!(it.end, BucketEnd::DeleteFailed { .. }));
+        .filter(|it| matches!(it.end, BucketState::DeleteFailed { .. }));
     let all: Vec<String> = stacks
         .chain(buckets.map(|it| format!("bucket {}", it.bucket)))
         .collect();
@@ -299,18 +299,18 @@ fn done(report: &RunReport) -> String {
     let stacks = report
         .cells
         .iter()
-        .filter(|cell| matches!(cell.teardown, Teardown::Deleted))
+        .filter(|cell| matches!(cell.teardown, TeardownState::Deleted))
         .count();
     let buckets = report
         .buckets
         .iter()
-        .filter(|bucket| matches!(bucket.end, BucketEnd::Deleted))
+        .filter(|bucket| matches!(bucket.end, BucketState::Deleted))
         .count();
     match report.task {
-        Task::Test => report.counts(),
-        Task::Deploy => deployed(report),
-        Task::Upload => uploaded(report),
-        Task::DryRun => {
+        RunTask::Test => report.counts(),
+        RunTask::Deploy => deployed(report),
+        RunTask::Upload => uploaded(report),
+        RunTask::DryRun => {
             let sum = |of: fn(&BucketReport) -> usize| report.buckets.iter().map(of).sum::<usize>();
             let (uploads, removals) = (sum(|it| it.uploads), sum(|it| it.removals));
             format!(
@@ -318,7 +318,7 @@ fn done(report: &RunReport) -> String {
                 count(uploads, "file")
             )
         }
-        Task::Clean => cleaned(stacks, buckets, report),
+        RunTask::Clean => cleaned(stacks, buckets, report),
     }
 }
 
@@ -335,7 +335,7 @@ fn cleaned(stacks: usize, buckets: usize, report: &RunReport) -> String {
     let requested = report
         .cells
         .iter()
-        .filter(|cell| matches!(cell.teardown, Teardown::Unawaited))
+        .filter(|cell| matches!(cell.teardown, TeardownState::Unawaited))
         .count();
     let deleted = format!(
         "{} and {} deleted",
@@ -361,8 +361,8 @@ fn cleaned(stacks: usize, buckets: usize, report: &RunReport) -> String {
 }
 
 /// True for a task that gives every cell a verdict.
-fn tests(task: Task) -> bool {
-    matches!(task, Task::Test | Task::Deploy)
+fn tests(task: RunTask) -> bool {
+    matches!(task, RunTask::Test | RunTask::Deploy)
 }
 
 /// `1 deployed, 1 unchanged`: what passed is told by what became of it, the rest by its state.
@@ -396,16 +396,16 @@ fn verdict_line(report: &RunReport, options: &Options, paint: Paint) -> String {
         .map(|it| format!(" in {}", text::duration(it)))
         .unwrap_or_default();
     let line = match report.verdict {
-        Verdict::Passed => paint.good(&counts),
-        Verdict::Failed => paint.bad(&counts),
-        Verdict::LeftBehind => paint.warn(&counts),
-        Verdict::Interrupted => paint.warn(&format!("interrupted: {counts}")),
+        RunVerdict::Passed => paint.good(&counts),
+        RunVerdict::Failed => paint.bad(&counts),
+        RunVerdict::LeftBehind => paint.warn(&counts),
+        RunVerdict::Interrupted => paint.warn(&format!("interrupted: {counts}")),
         // Only a test gives cells a verdict.
-        Verdict::Incomplete if !tests(report.task) => paint.good(&counts),
-        Verdict::Incomplete => paint.warn(&format!("incomplete: {counts}")),
-        Verdict::Error => {
+        RunVerdict::Incomplete if !tests(report.task) => paint.good(&counts),
+        RunVerdict::Incomplete => paint.warn(&format!("incomplete: {counts}")),
+        RunVerdict::Error => {
             let error = report.error.as_deref().unwrap_or("no reason was given");
-            let before = if report.task == Task::Test {
+            let before = if report.task == RunTask::Test {
                 " before the tests"
             } else {
                 ""
@@ -419,7 +419,7 @@ fn verdict_line(report: &RunReport, options: &Options, paint: Paint) -> String {
         .map(|path| format!("; report: {}", paint.strong(path)))
         .unwrap_or_default();
     // The words of an error end as they end.
-    let took = if report.verdict == Verdict::Error || report.task == Task::DryRun {
+    let took = if report.verdict == RunVerdict::Error || report.task == RunTask::DryRun {
         String::new()
     } else {
         took

@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::{Findings, Leftover, LeftoverKind, age};
+use super::{CleanFindings, Leftover, LeftoverKind, age};
 use crate::aws::{Aws, AwsError, Clients, INVISIBLE};
-use crate::event::{Events, Happening, RunStarted, Task};
-use crate::report::Consumer;
-use crate::run::conductor::{Conductor, Ended, Spine};
+use crate::event::{EventKind, EventSender, RunStarted, RunTask};
+use crate::report::EventConsumer;
 use crate::run::deletion::{self, DeletionOptions};
-use crate::run::journal::Record;
+use crate::run::harness::{EndedRun, RunContext, RunHarness};
+use crate::run::journal::JournalRecord;
 use crate::run::staging;
 use crate::status::StackStatus;
 use crate::teardown;
@@ -25,37 +25,41 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Deletes what was found. What can't be deleted counts as not deleted, and its journal is kept.
 pub async fn clean(
     what: &str,
-    findings: Findings,
+    findings: CleanFindings,
     options: DeletionOptions,
     aws: &Aws,
     endpoint: Option<String>,
-    consumers: Vec<Box<dyn Consumer>>,
-) -> Ended {
-    let Findings {
+    consumers: Vec<Box<dyn EventConsumer>>,
+) -> EndedRun {
+    let CleanFindings {
         leftovers,
         journals,
         ..
     } = findings;
-    let conductor = Conductor::new(started(what, endpoint, aws), consumers);
+    let harness = RunHarness::new(started(what, endpoint, aws), consumers);
     let mut undeleted: BTreeSet<String> = leftovers.iter().map(|it| it.run_id.clone()).collect();
     undeleted.extend(journals.iter().map(|it| it.header.run_id.clone()));
-    let ended = conductor
-        .conduct(async |spine: &Spine| {
+    let ended = harness
+        .run_to_end(async |context: &RunContext| {
             let (stacks, buckets): (Vec<_>, Vec<_>) =
                 leftovers.iter().partition(|it| it.is_stack());
             let stacks = stacks
                 .into_iter()
-                .map(|it| delete_stack(it, options, aws, &spine.events));
-            let deleted = spine.stop.until_stopped(join_all(stacks)).await;
+                .map(|it| delete_stack(it, options, aws, &context.events));
+            let deleted = context.stop.until_stopped(join_all(stacks)).await;
             // Stacks may read from the buckets as long as they are being deleted.
             let buckets = buckets
                 .into_iter()
-                .map(|it| delete_bucket(it, aws, &spine.events));
-            let markers = journals.iter().flat_map(Record::markers).collect();
-            let released = staging::release_left(markers, aws, &spine.events).await;
+                .map(|it| delete_bucket(it, aws, &context.events));
+            let markers = journals.iter().flat_map(JournalRecord::markers).collect();
+            let released = staging::release_left(markers, aws, &context.events).await;
             if deleted.is_some()
                 && released
-                && spine.stop.until_stopped(join_all(buckets)).await.is_some()
+                && context
+                    .stop
+                    .until_stopped(join_all(buckets))
+                    .await
+                    .is_some()
             {
                 undeleted.clear();
             }
@@ -75,7 +79,7 @@ pub async fn clean(
     ended
 }
 
-async fn delete_stack(found: &Leftover, options: DeletionOptions, aws: &Aws, events: &Events) {
+async fn delete_stack(found: &Leftover, options: DeletionOptions, aws: &Aws, events: &EventSender) {
     let LeftoverKind::Stack {
         stack_id,
         unconfirmed_since,
@@ -90,7 +94,7 @@ async fn delete_stack(found: &Leftover, options: DeletionOptions, aws: &Aws, eve
             Ok(None) => return,
             Err(error) => {
                 let (cell, stack_id) = (found.cell(), found.name.clone());
-                let failed = Happening::StackDeleteFailed {
+                let failed = EventKind::StackDeleteFailed {
                     cell,
                     stack_id,
                     reason: error.to_string(),
@@ -125,7 +129,7 @@ pub(in crate::run) async fn current_stack(
     }
 }
 
-async fn delete_bucket(found: &Leftover, aws: &Aws, events: &Events) {
+async fn delete_bucket(found: &Leftover, aws: &Aws, events: &EventSender) {
     let Some(origin) = found.bucket_origin() else {
         return;
     };
@@ -136,7 +140,7 @@ async fn delete_bucket(found: &Leftover, aws: &Aws, events: &Events) {
 /// Without cells: nothing is tested. `what` is a project, or what else is deleted.
 pub(in crate::run) fn started(what: &str, endpoint: Option<String>, aws: &Aws) -> RunStarted {
     RunStarted {
-        task: Task::Clean,
+        task: RunTask::Clean,
         run_id: Uuid::new_v4().simple().to_string(),
         taskcat_version: env!("CARGO_PKG_VERSION").to_owned(),
         project: what.to_owned(),

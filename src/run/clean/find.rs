@@ -7,9 +7,9 @@ use futures::future::join_all;
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 
-use super::{CleanRequest, Findings, Leftover, LeftoverKind};
+use super::{CleanFindings, CleanRequest, Leftover, LeftoverKind};
 use crate::aws::{Aws, AwsError, Bucket, ErrorKind, Stack};
-use crate::run::journal::{self, Record};
+use crate::run::journal::{self, JournalRecord};
 use crate::run::prepare;
 
 /// With what every name of an automatic bucket begins.
@@ -21,12 +21,12 @@ const BUCKETS_AT_ONCE: usize = 16;
 ///
 /// # Errors
 /// The account's regions, or the caller's identity, can't be told.
-pub async fn find(request: &CleanRequest, aws: &Aws) -> Result<Findings, AwsError> {
+pub async fn find(request: &CleanRequest, aws: &Aws) -> Result<CleanFindings, AwsError> {
     let (records, errors) = journal::read_all(&request.folders);
-    let mut finder = Finder {
+    let mut finder = LeftoverFinder {
         request,
         aws,
-        findings: Findings::default(),
+        findings: CleanFindings::default(),
         accounts: BTreeMap::new(),
     };
     finder
@@ -56,17 +56,17 @@ pub async fn find(request: &CleanRequest, aws: &Aws) -> Result<Findings, AwsErro
     Ok(finder.findings)
 }
 
-struct Finder<'f> {
+struct LeftoverFinder<'f> {
     request: &'f CleanRequest,
     aws: &'f Aws,
-    findings: Findings,
+    findings: CleanFindings,
     /// By profile; the error says why it can't be identified.
     accounts: BTreeMap<String, Result<String, AwsError>>,
 }
 
-impl Finder<'_> {
+impl LeftoverFinder<'_> {
     /// Keeps the journal of a run that has ended, and whose AWS this is.
-    async fn take_journal(&mut self, record: Record) {
+    async fn take_journal(&mut self, record: JournalRecord) {
         let header = &record.header;
         let path = record.path.display();
         if header.endpoint != self.request.endpoint {

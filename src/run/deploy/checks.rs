@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::aws::{Clients, FailedCheck};
 use crate::input;
 use crate::plan::StackPlan;
-use crate::run::Context;
+use crate::run::StepContext;
 use crate::yaml::{self, Node};
 
 /// Templates are no larger:
@@ -17,7 +17,7 @@ const LARGEST_TEMPLATE: u64 = 1024 * 1024;
 /// The failed checks of a change set, to be put behind CloudFormation's own reason, which only
 /// names their kinds. Empty where there are none, or they can't be read.
 pub async fn described(
-    context: &Context<'_>,
+    context: &StepContext<'_>,
     plan: &StackPlan,
     change_set: &str,
     clients: &Clients,

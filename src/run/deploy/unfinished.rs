@@ -1,16 +1,16 @@
 //! What remains of a deployment that is abandoned half-way.
 
-use crate::event::{CellId, Events};
+use crate::event::{CellId, EventSender};
 
 /// Warns of what remains when it is dropped before its end, as a second signal does.
 pub struct Unfinished<'e> {
     cell: CellId,
-    events: &'e Events,
+    events: &'e EventSender,
     remains: Option<String>,
 }
 
 impl<'e> Unfinished<'e> {
-    pub fn new(cell: &CellId, events: &'e Events) -> Self {
+    pub fn new(cell: &CellId, events: &'e EventSender) -> Self {
         Self {
             cell: cell.clone(),
             events,

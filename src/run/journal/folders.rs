@@ -11,7 +11,7 @@ pub const FOLDER: &str = ".taskcat/runs";
 
 /// The folders that may hold the journals of a project, in the order in which they are tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Folders {
+pub struct JournalFolders {
     pub project_root: PathBuf,
     /// The folder of the reports.
     pub output: Option<PathBuf>,
@@ -19,7 +19,7 @@ pub struct Folders {
     pub state: Option<PathBuf>,
 }
 
-impl Folders {
+impl JournalFolders {
     /// The folders themselves, whether or not they exist.
     pub fn all(&self) -> Vec<PathBuf> {
         let bases = [Some(&self.project_root), self.output.as_ref()];
@@ -88,9 +88,9 @@ mod tests {
         // A file where the folder would be, which hinders root, too.
         fs::write(base.path().join(".taskcat"), "").unwrap();
         let output = base.path().join("out");
-        let mut folders = Folders {
+        let mut folders = JournalFolders {
             project_root: base.path().into(),
-            ..Folders::default()
+            ..JournalFolders::default()
         };
         let error = folders.writable().unwrap_err().to_string();
         assert!(

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::event::{CellId, Happening, RunEvent};
+use crate::event::{CellId, EventKind, RunEvent};
 
 /// Resources that may exist.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,37 +46,37 @@ impl Ledger {
     /// Takes an event in. Of the buckets only those count for which `is_own` holds: others are
     /// shared by later runs.
     pub fn apply(&mut self, event: &RunEvent, is_own: impl Fn(&str) -> bool) {
-        match &event.happening {
-            Happening::StackCreating { cell, .. } => {
+        match &event.kind {
+            EventKind::StackCreating { cell, .. } => {
                 self.stacks.insert(cell.clone(), Creation::requested(event.at, &cell.region));
             }
-            Happening::StackCreated { cell, stack_id } => {
+            EventKind::StackCreated { cell, stack_id } => {
                 if let Some(creation) = self.stacks.get_mut(cell) {
                     creation.confirmed = Some(stack_id.clone());
                 }
             }
-            Happening::LaunchFailed { cell, may_exist: false, .. }
-            | Happening::StackDeleted { cell, .. }
+            EventKind::LaunchFailed { cell, may_exist: false, .. }
+            | EventKind::StackDeleted { cell, .. }
             // Whoever doesn't wait for a deletion takes it for done; should it fail, the stack's
             // tags still tell.
-            | Happening::StackDeleteUnawaited { cell, .. } => {
+            | EventKind::StackDeleteUnawaited { cell, .. } => {
                 self.stacks.remove(cell);
             }
-            Happening::BucketCreating { bucket, region } if is_own(bucket) => {
+            EventKind::BucketCreating { bucket, region } if is_own(bucket) => {
                 self.buckets.insert(bucket.clone(), Creation::requested(event.at, region));
             }
-            Happening::BucketCreated { bucket, .. } => {
+            EventKind::BucketCreated { bucket, .. } => {
                 if let Some(creation) = self.buckets.get_mut(bucket) {
                     creation.confirmed = Some(bucket.clone());
                 }
             }
-            Happening::BucketDeleted { bucket } => {
+            EventKind::BucketDeleted { bucket } => {
                 self.buckets.remove(bucket);
             }
-            Happening::StagingMarked { bucket, region, key } => {
+            EventKind::StagingMarked { bucket, region, key } => {
                 self.markers.insert((bucket.clone(), key.clone()), region.clone());
             }
-            Happening::StagingReleased { bucket, key } => {
+            EventKind::StagingReleased { bucket, key } => {
                 self.markers.remove(&(bucket.clone(), key.clone()));
             }
             _ => {}
@@ -88,19 +88,19 @@ impl Ledger {
     }
 
     /// Whether an event changes a ledger, and so belongs in a journal.
-    pub fn concerns(happening: &Happening) -> bool {
+    pub fn concerns(kind: &EventKind) -> bool {
         matches!(
-            happening,
-            Happening::StackCreating { .. }
-                | Happening::StackCreated { .. }
-                | Happening::LaunchFailed { .. }
-                | Happening::StackDeleted { .. }
-                | Happening::StackDeleteUnawaited { .. }
-                | Happening::BucketCreating { .. }
-                | Happening::BucketCreated { .. }
-                | Happening::BucketDeleted { .. }
-                | Happening::StagingMarked { .. }
-                | Happening::StagingReleased { .. }
+            kind,
+            EventKind::StackCreating { .. }
+                | EventKind::StackCreated { .. }
+                | EventKind::LaunchFailed { .. }
+                | EventKind::StackDeleted { .. }
+                | EventKind::StackDeleteUnawaited { .. }
+                | EventKind::BucketCreating { .. }
+                | EventKind::BucketCreated { .. }
+                | EventKind::BucketDeleted { .. }
+                | EventKind::StagingMarked { .. }
+                | EventKind::StagingReleased { .. }
         )
     }
 }
@@ -116,12 +116,12 @@ mod tests {
             region: "eu-west-1".into(),
         };
         let mut ledger = Ledger::default();
-        let mut apply = |happening| {
+        let mut apply = |kind| {
             ledger.apply(
                 &RunEvent {
                     seq: 1,
                     at: Timestamp::UNIX_EPOCH,
-                    happening,
+                    kind,
                 },
                 |_| true,
             );
@@ -130,12 +130,12 @@ mod tests {
                 ledger.is_empty(),
             )
         };
-        let creating = || Happening::StackCreating {
+        let creating = || EventKind::StackCreating {
             cell: cell.clone(),
             stack_name: "s".into(),
             client_request_token: "t".into(),
         };
-        let failed = |may_exist| Happening::LaunchFailed {
+        let failed = |may_exist| EventKind::LaunchFailed {
             cell: cell.clone(),
             reason: "cut".into(),
             may_exist,
@@ -145,17 +145,17 @@ mod tests {
         assert_eq!(apply(failed(true)), (Some(None), false));
         assert_eq!(apply(failed(false)), (None, true));
         apply(creating());
-        let created = Happening::StackCreated {
+        let created = EventKind::StackCreated {
             cell: cell.clone(),
             stack_id: stack_id(),
         };
         assert_eq!(apply(created), (Some(Some(stack_id())), false));
-        let deleting = Happening::StackDeleting {
+        let deleting = EventKind::StackDeleting {
             cell: cell.clone(),
             stack_id: stack_id(),
         };
         assert_eq!(apply(deleting), (Some(Some(stack_id())), false));
-        let deleted = Happening::StackDeleted {
+        let deleted = EventKind::StackDeleted {
             cell: cell.clone(),
             stack_id: stack_id(),
         };

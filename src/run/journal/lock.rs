@@ -20,7 +20,7 @@ const FRESH: Duration = Duration::from_secs(60);
 /// The process of a run, recognisable across PID namespaces and reboots.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Process {
+pub struct RunProcess {
     pub id: u32,
     /// Identifies the boot of the machine; absent where the system doesn't tell.
     pub boot_id: Option<String>,
@@ -28,7 +28,7 @@ pub struct Process {
     pub started: Option<u64>,
 }
 
-impl Process {
+impl RunProcess {
     /// This process.
     pub fn current() -> Self {
         let id = std::process::id();
@@ -76,7 +76,7 @@ pub enum Liveness {
 }
 
 /// Takes the lock of a journal, if its run has ended. `file` is the open journal.
-pub fn take(file: File, process: &Process) -> Liveness {
+pub fn take(file: File, process: &RunProcess) -> Liveness {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Liveness::Alive,
         // Another machine's lock may not reach here, even though the file does.
@@ -109,14 +109,14 @@ mod tests {
         })
     }
 
-    fn is_alive(file: File, process: &Process) -> bool {
+    fn is_alive(file: File, process: &RunProcess) -> bool {
         matches!(take(file, process), Liveness::Alive)
     }
 
     #[test]
     fn a_lock_tells_a_run_that_goes_on() {
         let (_file, open) = journal();
-        let process = Process::current();
+        let process = RunProcess::current();
         let holder = open();
         holder.lock().unwrap();
         assert!(is_alive(open(), &process));
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_journal_of_another_machine_is_judged_by_its_age() {
         let (_file, open) = journal();
-        let elsewhere = Process {
+        let elsewhere = RunProcess {
             id: 1,
             boot_id: Some("another".into()),
             started: Some(1),
@@ -143,9 +143,9 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_process_is_known_by_its_start() {
-        let current = Process::current();
+        let current = RunProcess::current();
         assert!(current.is_of_this_boot() && current.exists());
-        let reused = Process {
+        let reused = RunProcess {
             started: current.started.map(|at| at + 1),
             ..current
         };

@@ -2,19 +2,19 @@
 //! be cleaned up after.
 //!
 //! A journal is `.taskcat/runs/<taskcat-id>.ndjson` in the project, or in another of the
-//! [`Folders`]: a [`Header`] with everything that the run may create, then the run's events about
-//! stacks and buckets, which add up to a [`Ledger`]. It is removed once everything in it was seen
-//! to be deleted.
+//! [`JournalFolders`]: a [`JournalHeader`] with everything that the run may create, then the run's
+//! events about stacks and buckets, which add up to a [`Ledger`]. It is removed once everything in
+//! it was seen to be deleted.
 
 mod folders;
 mod ledger;
 mod lock;
 mod read;
 
-pub use folders::Folders;
+pub use folders::JournalFolders;
 pub use ledger::{Creation, Ledger};
-pub use lock::{HEARTBEAT, Liveness, Process};
-pub use read::{JournalError, LeftMarker, Record, read_all};
+pub use lock::{HEARTBEAT, Liveness, RunProcess};
+pub use read::{JournalError, JournalRecord, LeftoverMarker, read_all};
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -24,21 +24,21 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Settings;
+use super::RunSettings;
 use crate::event::{CellId, RunEvent};
 use crate::plan::{BucketKind, BucketPlan, Plan};
 
 /// A journal's first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Header {
+pub struct JournalHeader {
     /// The `taskcat-id`, 32 hex digits.
     pub run_id: String,
     pub project: String,
     pub project_root: PathBuf,
     /// The folder of the reports.
     pub output: Option<PathBuf>,
-    pub process: Process,
+    pub process: RunProcess,
     pub started: Timestamp,
     /// The endpoint called instead of AWS, if any. The journal is valid only for it.
     pub endpoint: Option<String>,
@@ -76,10 +76,10 @@ pub struct PlannedBucket {
     pub account_id: String,
 }
 
-impl Header {
+impl JournalHeader {
     pub fn new(
         plan: &Plan,
-        settings: &Settings,
+        settings: &RunSettings,
         endpoint: Option<String>,
         output: Option<PathBuf>,
     ) -> Self {
@@ -106,7 +106,7 @@ impl Header {
             project: plan.project_name.clone(),
             project_root: plan.project_root.clone(),
             output,
-            process: Process::current(),
+            process: RunProcess::current(),
             started: Timestamp::now(),
             endpoint,
             no_delete: settings.no_delete,
@@ -118,7 +118,7 @@ impl Header {
     }
 }
 
-impl Header {
+impl JournalHeader {
     /// Whether the run creates a bucket for itself, and deletes it.
     fn owns(&self, bucket: &str) -> bool {
         self.buckets.iter().any(|own| own.name == bucket)
@@ -129,7 +129,7 @@ impl Header {
 pub struct Journal {
     file: File,
     path: PathBuf,
-    header: Header,
+    header: JournalHeader,
     ledger: Ledger,
     touched: SystemTime,
 }
@@ -139,7 +139,7 @@ impl Journal {
     ///
     /// # Errors
     /// None can be.
-    pub fn create(folders: &Folders, header: &Header) -> io::Result<Self> {
+    pub fn create(folders: &JournalFolders, header: &JournalHeader) -> io::Result<Self> {
         let path = folders
             .writable()?
             .join(format!("{}.ndjson", header.run_id));
@@ -159,8 +159,8 @@ impl Journal {
     }
 
     /// Goes on with the journal of a run that has ended; `None` for one that goes on.
-    pub fn resume(record: Record) -> Option<Self> {
-        let Record {
+    pub fn resume(record: JournalRecord) -> Option<Self> {
+        let JournalRecord {
             path,
             header,
             ledger,
@@ -183,7 +183,7 @@ impl Journal {
         Some(journal)
     }
 
-    pub fn header(&self) -> &Header {
+    pub fn header(&self) -> &JournalHeader {
         &self.header
     }
 
@@ -194,7 +194,7 @@ impl Journal {
 
     /// Writes an event that concerns the run's resources; `durably` waits for the disk.
     pub fn write(&mut self, event: &RunEvent, durably: bool) -> io::Result<()> {
-        if Ledger::concerns(&event.happening) {
+        if Ledger::concerns(&event.kind) {
             write_line(&mut self.file, event)?;
             self.ledger.apply(event, |bucket| self.header.owns(bucket));
         }
@@ -233,20 +233,20 @@ fn write_line(file: &mut File, value: &impl Serialize) -> io::Result<()> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::event::Happening;
+    use crate::event::EventKind;
 
-    pub fn header() -> Header {
+    pub fn header() -> JournalHeader {
         let account_id = "123456789012".to_owned();
         let cell = CellId {
             test: "a".into(),
             region: "eu-west-1".into(),
         };
-        Header {
+        JournalHeader {
             run_id: "0123456789abcdef0123456789abcdef".into(),
             project: "demo".into(),
             project_root: "/demo".into(),
             output: None,
-            process: Process::current(),
+            process: RunProcess::current(),
             started: Timestamp::UNIX_EPOCH,
             endpoint: None,
             no_delete: false,
@@ -272,19 +272,19 @@ pub(super) mod tests {
     #[test]
     fn a_journal_goes_when_everything_in_it_is_deleted() {
         let folder = tempfile::tempdir().unwrap();
-        let folders = Folders {
+        let folders = JournalFolders {
             project_root: folder.path().into(),
-            ..Folders::default()
+            ..JournalFolders::default()
         };
         let bucket = "tcat-demo-12345678".to_owned();
-        let event = |happening| RunEvent {
+        let event = |kind| RunEvent {
             seq: 1,
             at: Timestamp::UNIX_EPOCH,
-            happening,
+            kind,
         };
         let mut journal = Journal::create(&folders, &header()).unwrap();
         let region = "us-east-1".to_owned();
-        let creating = Happening::BucketCreating {
+        let creating = EventKind::BucketCreating {
             bucket: bucket.clone(),
             region,
         };
@@ -301,7 +301,7 @@ pub(super) mod tests {
         );
         let mut journal = Journal::resume(record).unwrap();
         journal
-            .write(&event(Happening::BucketDeleted { bucket }), false)
+            .write(&event(EventKind::BucketDeleted { bucket }), false)
             .unwrap();
         journal.close();
         assert!(folders.journals().is_empty());

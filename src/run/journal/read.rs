@@ -13,10 +13,10 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use regex::Regex;
 
-use super::folders::Folders;
+use super::folders::JournalFolders;
 use super::ledger::{Creation, Ledger};
 use super::lock::{self, Liveness};
-use super::{Header, PlannedBucket, PlannedStack};
+use super::{JournalHeader, PlannedBucket, PlannedStack};
 use crate::event::RunEvent;
 use crate::input;
 use crate::stage::marker;
@@ -35,9 +35,9 @@ pub enum JournalError {
 
 /// The journal of an earlier run.
 #[derive(Debug)]
-pub struct Record {
+pub struct JournalRecord {
     pub path: PathBuf,
-    pub header: Header,
+    pub header: JournalHeader,
     pub ledger: Ledger,
     /// When the run was last seen to go on.
     pub newest: Option<Timestamp>,
@@ -45,7 +45,7 @@ pub struct Record {
     pub liveness: Liveness,
 }
 
-impl Record {
+impl JournalRecord {
     pub fn is_alive(&self) -> bool {
         matches!(self.liveness, Liveness::Alive)
     }
@@ -69,7 +69,7 @@ impl Record {
     }
 
     /// Markers that may be in shared buckets. Only ever the run's own.
-    pub fn markers(&self) -> Vec<LeftMarker> {
+    pub fn markers(&self) -> Vec<LeftoverMarker> {
         let own = marker::key_of(&format!("{}/", self.header.project), &self.header.run_id);
         let left = self
             .ledger
@@ -83,7 +83,7 @@ impl Record {
                 .iter()
                 .find(|it| it.name == *name)?
                 .clone();
-            Some(LeftMarker {
+            Some(LeftoverMarker {
                 bucket,
                 region: region.clone(),
                 key: key.clone(),
@@ -95,7 +95,7 @@ impl Record {
 
 /// A marker that a killed run has left in a shared bucket.
 #[derive(Clone, Debug)]
-pub struct LeftMarker {
+pub struct LeftoverMarker {
     pub bucket: PlannedBucket,
     /// The one that the bucket really is in.
     pub region: String,
@@ -103,7 +103,7 @@ pub struct LeftMarker {
 }
 
 /// Reads all journals of a project. What isn't a journal is reported in the second list.
-pub fn read_all(folders: &Folders) -> (Vec<Record>, Vec<JournalError>) {
+pub fn read_all(folders: &JournalFolders) -> (Vec<JournalRecord>, Vec<JournalError>) {
     let mut records = Vec::new();
     let mut errors = Vec::new();
     for path in folders.journals() {
@@ -115,7 +115,7 @@ pub fn read_all(folders: &Folders) -> (Vec<Record>, Vec<JournalError>) {
     (records, errors)
 }
 
-fn read(path: &Path) -> Result<Record, JournalError> {
+fn read(path: &Path) -> Result<JournalRecord, JournalError> {
     let failed = |error| JournalError::Read {
         path: path.to_owned(),
         error,
@@ -141,7 +141,7 @@ fn read(path: &Path) -> Result<Record, JournalError> {
         .transpose()
         .map_err(failed)?
         .unwrap_or_default();
-    let header: Header =
+    let header: JournalHeader =
         serde_json::from_slice(&first).map_err(|error| invalid(&error.to_string()))?;
     check(&header, path).map_err(|reason| invalid(&reason))?;
     let mut ledger = Ledger::default();
@@ -156,7 +156,7 @@ fn read(path: &Path) -> Result<Record, JournalError> {
         .ok()
         .and_then(|at| Timestamp::try_from(at).ok());
     let liveness = lock::take(file, &header.process);
-    Ok(Record {
+    Ok(JournalRecord {
         path: path.to_owned(),
         header,
         ledger,
@@ -203,7 +203,7 @@ static REGION: LazyLock<Option<Regex>> =
 static ACCOUNT_ID: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[0-9]{12}$").ok());
 
 /// Whether every name in the header is one that a run writes.
-fn check(header: &Header, path: &Path) -> Result<(), String> {
+fn check(header: &JournalHeader, path: &Path) -> Result<(), String> {
     let matches = |regex: &LazyLock<Option<Regex>>, what: &str, text: &str| {
         let is_valid = regex.as_ref().is_some_and(|regex| regex.is_match(text));
         is_valid
@@ -234,7 +234,7 @@ mod tests {
     use super::*;
     use crate::run::journal::tests::header;
 
-    fn read_text(name: &str, text: &str) -> Result<Record, String> {
+    fn read_text(name: &str, text: &str) -> Result<JournalRecord, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();
@@ -249,7 +249,7 @@ mod tests {
     fn a_journal_is_checked_like_any_input() {
         let good = header();
         let name = format!("{}.ndjson", good.run_id);
-        let check = |change: &dyn Fn(&mut Header), expect: &str| {
+        let check = |change: &dyn Fn(&mut JournalHeader), expect: &str| {
             let mut header = good.clone();
             change(&mut header);
             let error = read_text(&name, &serde_json::to_string(&header).unwrap()).unwrap_err();

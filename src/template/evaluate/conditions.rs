@@ -6,43 +6,43 @@
 
 use indexmap::IndexMap;
 
-use super::{EvaluationScope, Evaluator, Truth};
+use super::{ConditionValue, EvaluationScope, Evaluator};
 use crate::template::function;
 use crate::template::value::{Failure, Failures, Unknown};
 use crate::yaml::Node;
 
 /// What has become of a condition.
 #[derive(Clone)]
-pub(super) enum State {
-    Known(Truth),
+pub(super) enum ConditionState {
+    Known(ConditionValue),
     Failed(Failures),
 }
 
 impl Evaluator<'_> {
     /// Every condition in the order of the section, and what fails in them.
-    pub(super) fn all_conditions(&self) -> (IndexMap<String, Truth>, Vec<Failure>) {
-        let mut truths = IndexMap::new();
+    pub(super) fn all_conditions(&self) -> (IndexMap<String, ConditionValue>, Vec<Failure>) {
+        let mut condition_values = IndexMap::new();
         let mut failures = Vec::new();
         for (name, expression) in self.section("Conditions") {
             match self.named_condition(&name.text, expression) {
-                Ok(truth) => {
-                    truths.insert(name.text.to_string(), truth);
+                Ok(condition_value) => {
+                    condition_values.insert(name.text.to_string(), condition_value);
                 }
                 Err(failed) => failures.extend(failed),
             }
         }
-        (truths, failures)
+        (condition_values, failures)
     }
 
     /// A condition by its name. One that fails, isn't declared or stands in a circle is unknown to
     /// its users, since that is told once: by the condition, or by `template::graph`.
-    pub(in crate::template) fn condition(&self, name: &str) -> Truth {
-        let unknown = || Truth::Unknown(Unknown::asked(format!("condition {name}")));
+    pub(in crate::template) fn condition(&self, name: &str) -> ConditionValue {
+        let unknown = || ConditionValue::Unknown(Unknown::asked(format!("condition {name}")));
         let Some((_, expression)) = self.entry("Conditions", name) else {
             return self
                 .macros
                 .made("Conditions", name)
-                .map_or_else(unknown, Truth::Unknown);
+                .map_or_else(unknown, ConditionValue::Unknown);
         };
         if self
             .begun_conditions
@@ -56,47 +56,49 @@ impl Evaluator<'_> {
             .unwrap_or_else(|_| unknown())
     }
 
-    fn named_condition(&self, name: &str, expression: &Node) -> Result<Truth, Failures> {
+    fn named_condition(&self, name: &str, expression: &Node) -> Result<ConditionValue, Failures> {
         let state = self.conditions.borrow().get(name).cloned();
         match state {
-            Some(State::Known(truth)) => Ok(truth),
-            Some(State::Failed(failures)) => Err(failures),
+            Some(ConditionState::Known(condition_value)) => Ok(condition_value),
+            Some(ConditionState::Failed(failures)) => Err(failures),
             None => {
                 self.begun_conditions.borrow_mut().push(name.to_owned());
-                let truth = self.truth(expression, EvaluationScope::Condition);
+                let condition_value = self.condition_value(expression, EvaluationScope::Condition);
                 self.begun_conditions.borrow_mut().pop();
-                let state = truth.clone().map_or_else(State::Failed, State::Known);
+                let state = condition_value
+                    .clone()
+                    .map_or_else(ConditionState::Failed, ConditionState::Known);
                 self.conditions.borrow_mut().insert(name.to_owned(), state);
-                truth
+                condition_value
             }
         }
     }
 
     /// What a condition expression comes to.
-    pub(in crate::template) fn truth(
+    pub(in crate::template) fn condition_value(
         &self,
         expression: &Node,
         scope: EvaluationScope,
-    ) -> Result<Truth, Failures> {
+    ) -> Result<ConditionValue, Failures> {
         let _deeper = self.deeper(expression.at)?;
         self.spend(1, expression.at)?;
-        function::truth(self, expression, scope)
+        function::condition_value(self, expression, scope)
     }
 
     /// Whether what carries a `Condition` key exists.
-    pub(in crate::template) fn exists(&self, entry: &Node) -> Result<Truth, Failures> {
+    pub(in crate::template) fn exists(&self, entry: &Node) -> Result<ConditionValue, Failures> {
         match entry.get("Condition") {
             Some(name) if name.is_scalar() => Ok(self.condition(&name.text)),
             Some(other) => Err(self.fail(
                 other.at,
                 "Template format error: Every Condition member must be a string.",
             )),
-            None => Ok(Truth::True),
+            None => Ok(ConditionValue::True),
         }
     }
 }
 
-impl Truth {
+impl ConditionValue {
     pub fn of(value: bool) -> Self {
         if value { Self::True } else { Self::False }
     }
@@ -110,10 +112,10 @@ impl Truth {
     }
 
     /// False as soon as one is; unknown only if it hangs on the unknown ones.
-    pub fn all(truths: impl IntoIterator<Item = Self>) -> Self {
+    pub fn all(condition_values: impl IntoIterator<Item = Self>) -> Self {
         let mut unknowns = Vec::new();
-        for truth in truths {
-            match truth {
+        for condition_value in condition_values {
+            match condition_value {
                 Self::True => {}
                 Self::False => return Self::False,
                 Self::Unknown(unknown) => unknowns.push(unknown),
@@ -122,7 +124,7 @@ impl Truth {
         Unknown::all(unknowns).map_or(Self::True, Self::Unknown)
     }
 
-    pub fn any(truths: impl IntoIterator<Item = Self>) -> Self {
-        Self::all(truths.into_iter().map(Self::not)).not()
+    pub fn any(condition_values: impl IntoIterator<Item = Self>) -> Self {
+        Self::all(condition_values.into_iter().map(Self::not)).not()
     }
 }

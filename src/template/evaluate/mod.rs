@@ -2,9 +2,9 @@
 //!
 //! It is lazy and has three answers. What a condition rules out is not looked at; a value, a
 //! [`Failure`] in CloudFormation's words, or an [`Unknown`] with its reasons is what everything
-//! else comes to. Where a failure hangs on something unknown it is [`Undecided`]. What lies outside
-//! of the template is asked of a [`World`]; `plan` and the simulator have their own. Nothing here
-//! does I/O.
+//! else comes to. Where a failure hangs on something unknown it is [`UndecidedFailure`]. What lies
+//! outside of the template is asked of a [`Environment`]; `plan` and the simulator have their own.
+//! Nothing here does I/O.
 //!
 //! - `parameters`: values against what the template declares
 //! - `conditions`, `rules`, `resources`, `outputs`: the sections
@@ -29,15 +29,17 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use self::dynamic_references::MisplacedSecret;
-use super::expression::{Call, Function};
+use super::expression::{Function, FunctionCall};
 use super::transform::{self, Expanded, Macros};
-use super::value::{Evaluated, Failure, Failures, NestedIn, Note, Unknown, Value, together};
+use super::value::{
+    Evaluated, Failure, FailureNote, Failures, NestingStack, Unknown, Value, together,
+};
 use super::{Template, function, graph, limits};
 use crate::diagnostic::{Location, Position};
 use crate::yaml::{self, Node};
 
 pub(super) use nested::MAX_NESTED;
-pub use world::{Hiding, Nested, Offline, World};
+pub use world::{Environment, HidingSecrets, NestedTemplate, OfflineEnvironment};
 
 /// How much one evaluation may produce, in bytes of text and [`VALUE`]s, nested stacks included:
 /// several hundred times what the largest real project needs, and soon reached by a template that
@@ -53,7 +55,7 @@ const MAX_DEPTH: usize = 250;
 
 /// Where a stack is launched and as what.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct StackEnvironment {
     pub region: String,
     /// `aws`, `aws-cn`
     pub partition: String,
@@ -68,33 +70,33 @@ pub struct Place {
 
 /// A parameter's value as CreateStack gets it, and where it was set.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Given {
+pub struct ParameterValue {
     /// Text (of a list, its items with commas between them) or unknown.
     pub value: Value,
     /// `parameter InstanceType is set here`, for the notes of failures: the nearest place first,
     /// then those that gave it the value.
-    pub set: Vec<Note>,
+    pub set: Vec<FailureNote>,
 }
 
 /// By the parameter's key.
-pub type Givens = IndexMap<String, Given>;
+pub type ParameterValues = IndexMap<String, ParameterValue>;
 
 /// What a template comes to.
 #[derive(Clone, Debug, Default)]
-pub struct Stack {
+pub struct EvaluatedStack {
     /// Declared ones, in the template's order: text, lists or unknown. Those without a value are
     /// left out.
     pub parameters: IndexMap<String, Value>,
-    pub conditions: IndexMap<String, Truth>,
+    pub conditions: IndexMap<String, ConditionValue>,
     /// Those that exist, or may: the ones whose condition is false are left out.
-    pub resources: IndexMap<String, Resource>,
+    pub resources: IndexMap<String, EvaluatedResource>,
     /// The same for outputs.
-    pub outputs: IndexMap<String, Output>,
+    pub outputs: IndexMap<String, EvaluatedOutput>,
     /// Everything that CloudFormation would refuse, nested stacks included, in the order in which
     /// it would come to it.
     pub failures: Vec<Failure>,
     /// What would have to be known to say whether it fails.
-    pub undecided: Vec<Undecided>,
+    pub undecided: Vec<UndecidedFailure>,
     /// Macros that may make anything of the template.
     pub rewritten_by: Option<Unknown>,
     /// All macros that only AWS can run, in this template alone.
@@ -104,33 +106,33 @@ pub struct Stack {
 }
 
 #[derive(Clone, Debug)]
-pub struct Resource {
+pub struct EvaluatedResource {
     /// `AWS::SNS::Topic`
     pub kind: String,
     /// Of the logical id.
     pub at: Location,
     /// True or unknown.
-    pub exists: Truth,
+    pub exists: ConditionValue,
     /// The entry evaluated: `Type`, `Properties`, `DependsOn`, `DeletionPolicy` and so on, but not
     /// `Condition`. What failed is left out.
     pub body: IndexMap<String, Value>,
     /// Whether it has `Properties`, also such as have failed.
     pub has_properties: bool,
     /// Of an `AWS::CloudFormation::Stack` whose template is known.
-    pub nested: Option<Rc<Stack>>,
+    pub nested: Option<Rc<EvaluatedStack>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Output {
+pub struct EvaluatedOutput {
     /// True or unknown.
-    pub exists: Truth,
+    pub exists: ConditionValue,
     /// `Value`, `Export` and `Description`, evaluated; what failed is left out.
     pub body: IndexMap<String, Value>,
 }
 
 /// What a condition is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Truth {
+pub enum ConditionValue {
     True,
     False,
     Unknown(Unknown),
@@ -156,7 +158,7 @@ impl EvaluationScope {
 
 /// A decision that hangs on something unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Undecided {
+pub struct UndecidedFailure {
     pub unknown: Unknown,
     /// What would fail, or might: `Template error: Unable to get mapping for …`, or what can't be
     /// checked.
@@ -164,8 +166,13 @@ pub struct Undecided {
 }
 
 /// Evaluates the whole template.
-pub fn evaluate(template: &Template, place: &Place, givens: &Givens, world: &dyn World) -> Stack {
-    Evaluator::new(template, place, givens, world).stack()
+pub fn evaluate(
+    template: &Template,
+    place: &StackEnvironment,
+    parameter_values: &ParameterValues,
+    world: &dyn Environment,
+) -> EvaluatedStack {
+    Evaluator::new(template, place, parameter_values, world).stack()
 }
 
 /// A template in the course of its evaluation. Functions ask it for the value of their arguments.
@@ -173,26 +180,26 @@ pub struct Evaluator<'a> {
     pub(in crate::template) template: &'a Template,
     /// The template's tree after its transforms.
     pub(in crate::template) root: Cow<'a, Node>,
-    pub(in crate::template) place: &'a Place,
-    pub(in crate::template) world: &'a dyn World,
+    pub(in crate::template) place: &'a StackEnvironment,
+    pub(in crate::template) world: &'a dyn Environment,
     pub(in crate::template) macros: Macros,
     pub(in crate::template) parameters: IndexMap<String, Value>,
     /// Where parameters were set.
-    set: HashMap<String, Vec<Note>>,
+    set: HashMap<String, Vec<FailureNote>>,
     /// Where the entries of the sections stand, by their names: of duplicates the last.
     entries: SectionEntries,
     /// What went wrong before anything was asked: parameters, transforms.
     early: Vec<Failure>,
-    conditions: RefCell<HashMap<String, conditions::State>>,
+    conditions: RefCell<HashMap<String, conditions::ConditionState>>,
     /// Those whose evaluation isn't finished: who asks for one of them stands in a circle.
     begun_conditions: RefCell<Vec<String>>,
-    nested: RefCell<HashMap<String, Option<Rc<Stack>>>>,
+    nested: RefCell<HashMap<String, Option<Rc<EvaluatedStack>>>>,
     /// Templates that nest this one, from the outermost.
     ancestors: Vec<nested::Ancestor>,
-    undecided: RefCell<Vec<Undecided>>,
+    undecided: RefCell<Vec<UndecidedFailure>>,
     /// Secure strings in resources that certainly exist.
     misplaced: RefCell<Vec<MisplacedSecret>>,
-    bounds: Rc<Bounds>,
+    bounds: Rc<EvaluationLimits>,
 }
 
 /// By the section's name, and the entry's: its number in the section.
@@ -201,14 +208,14 @@ type SectionEntries = HashMap<&'static str, HashMap<Box<str>, usize>>;
 /// What keeps a hostile template from taking all time, memory or stack. Nested stacks share their
 /// parent's.
 #[derive(Default)]
-struct Bounds {
+struct EvaluationLimits {
     spent: Cell<usize>,
     depth: Cell<usize>,
     /// Nested stacks that were evaluated.
     stacks: Cell<usize>,
 }
 
-impl Place {
+impl StackEnvironment {
     /// Of a stack that isn't there yet, in nobody's account.
     pub fn new(region: &str, partition: &str, url_suffix: &str) -> Self {
         Self {
@@ -226,19 +233,19 @@ impl Place {
 impl<'a> Evaluator<'a> {
     pub fn new(
         template: &'a Template,
-        place: &'a Place,
-        givens: &Givens,
-        world: &'a dyn World,
+        place: &'a StackEnvironment,
+        parameter_values: &ParameterValues,
+        world: &'a dyn Environment,
     ) -> Self {
-        Self::within(template, place, givens, world, Rc::default())
+        Self::within(template, place, parameter_values, world, Rc::default())
     }
 
     fn within(
         template: &'a Template,
-        place: &'a Place,
-        givens: &Givens,
-        world: &'a dyn World,
-        bounds: Rc<Bounds>,
+        place: &'a StackEnvironment,
+        parameter_values: &ParameterValues,
+        world: &'a dyn Environment,
+        bounds: Rc<EvaluationLimits>,
     ) -> Self {
         let mut written = Self {
             template,
@@ -247,7 +254,7 @@ impl<'a> Evaluator<'a> {
             world,
             macros: Macros::of(&template.root),
             parameters: IndexMap::new(),
-            set: givens
+            set: parameter_values
                 .iter()
                 .map(|(key, given)| (key.clone(), given.set.clone()))
                 .collect(),
@@ -261,7 +268,7 @@ impl<'a> Evaluator<'a> {
             misplaced: RefCell::default(),
             bounds,
         };
-        written.take_parameters(givens);
+        written.take_parameters(parameter_values);
         let Expanded {
             root,
             macros,
@@ -288,17 +295,17 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Everything the template comes to.
-    pub fn stack(mut self) -> Stack {
+    pub fn stack(mut self) -> EvaluatedStack {
         let mut failures = std::mem::take(&mut self.early);
         failures.extend(limits::exceeded(&self));
         failures.extend(graph::problems(&self));
         failures.extend(self.broken_rules());
         let (conditions, failed) = self.all_conditions();
         failures.extend(failed);
-        let mut stack = Stack {
+        let mut stack = EvaluatedStack {
             parameters: self.parameters.clone(),
             conditions,
-            ..Stack::default()
+            ..EvaluatedStack::default()
         };
         stack.resources = self.all_resources(&mut failures);
         failures.extend(self.misplaced_failure(&self.misplaced.borrow()));
@@ -342,22 +349,22 @@ impl<'a> Evaluator<'a> {
             Function::Length,
             Function::ToJsonString,
         ];
-        let is_extension = |call: Call| {
+        let is_extension = |call: FunctionCall| {
             call.function
                 .is_some_and(|function| EXTENSIONS.contains(&function))
         };
         if self.macros.has_language_extensions()
-            && Call::of(node).is_some_and(is_extension)
+            && FunctionCall::of(node).is_some_and(is_extension)
             && let Ok(value) = self.value(node, EvaluationScope::Stack)
             && value.unknown().is_none()
         {
             return value.to_json();
         }
         match &node.value {
-            yaml::Value::Sequence(items) => {
+            yaml::NodeValue::Sequence(items) => {
                 items.iter().map(|item| self.processed_node(item)).collect()
             }
-            yaml::Value::Mapping(entries) => entries
+            yaml::NodeValue::Mapping(entries) => entries
                 .iter()
                 .map(|(key, value)| (key.text.to_string(), self.processed_node(value)))
                 .collect(),
@@ -386,8 +393,8 @@ impl<'a> Evaluator<'a> {
             return Ok(scalar);
         }
         Ok(match &node.value {
-            yaml::Value::Sequence(items) => Value::List(self.list(items, scope)?),
-            yaml::Value::Mapping(entries) => match Call::of_value(node) {
+            yaml::NodeValue::Sequence(items) => Value::List(self.list(items, scope)?),
+            yaml::NodeValue::Mapping(entries) => match FunctionCall::of_value(node) {
                 Some(call) => function::apply(self, &call, scope)?,
                 None => Value::Map(self.map(entries, scope)?),
             },
@@ -435,7 +442,7 @@ impl<'a> Evaluator<'a> {
 
     /// Notes that a failure hangs on something unknown.
     pub(in crate::template) fn undecided(&self, unknown: &Unknown, failure: Failure) {
-        self.undecided.borrow_mut().push(Undecided {
+        self.undecided.borrow_mut().push(UndecidedFailure {
             unknown: unknown.clone(),
             failure,
         });
@@ -453,7 +460,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Counts a level for as long as the answer is kept.
-    fn deeper(&self, at: Position) -> Result<Deeper, Failures> {
+    fn deeper(&self, at: Position) -> Result<DepthGuard, Failures> {
         let depth = self.bounds.depth.get();
         if depth >= MAX_DEPTH {
             return Err(self.fail(
@@ -462,7 +469,7 @@ impl<'a> Evaluator<'a> {
             ));
         }
         self.bounds.depth.set(depth + 1);
-        Ok(Deeper(self.bounds.clone()))
+        Ok(DepthGuard(self.bounds.clone()))
     }
 }
 
@@ -483,22 +490,23 @@ fn entries_of(root: &Node) -> SectionEntries {
     ["Conditions", "Mappings", "Resources"].map(entries).into()
 }
 
-struct Deeper(Rc<Bounds>);
+struct DepthGuard(Rc<EvaluationLimits>);
 
-impl Drop for Deeper {
+impl Drop for DepthGuard {
     fn drop(&mut self) {
         self.0.depth.set(self.0.depth.get() - 1);
     }
 }
 
-impl Stack {
+impl EvaluatedStack {
     /// Nothing in it fails for certain: it all hangs on something unknown.
     fn hang_on(&mut self, unknown: &Unknown) {
         let failures = self.failures.drain(..);
-        self.undecided.extend(failures.map(|failure| Undecided {
-            unknown: unknown.clone(),
-            failure,
-        }));
+        self.undecided
+            .extend(failures.map(|failure| UndecidedFailure {
+                unknown: unknown.clone(),
+                failure,
+            }));
     }
 
     /// Macros that may change what its resources are.
@@ -512,7 +520,7 @@ impl Stack {
     }
 
     /// Puts a nested stack in front of the way to every failure.
-    fn nest_in(&mut self, nested_in: &NestedIn) {
+    fn nest_in(&mut self, nested_in: &NestingStack) {
         let undecided = self
             .undecided
             .iter_mut()
@@ -538,20 +546,20 @@ pub(in crate::template) mod tests {
         template.unwrap_or_else(|| panic!("{diagnostics:?}\n{text}"))
     }
 
-    pub fn place(region: &str) -> Place {
+    pub fn place(region: &str) -> StackEnvironment {
         let (partition, url_suffix) = if region.starts_with("cn-") {
             ("aws-cn", "amazonaws.com.cn")
         } else {
             ("aws", "amazonaws.com")
         };
-        Place {
+        StackEnvironment {
             stack_name: Some("stack".to_owned()),
-            ..Place::new(region, partition, url_suffix)
+            ..StackEnvironment::new(region, partition, url_suffix)
         }
     }
 
-    pub fn givens(parameters: &[(&str, &str)]) -> Givens {
-        let given = |value: &str| Given {
+    pub fn parameter_values(parameters: &[(&str, &str)]) -> ParameterValues {
+        let given = |value: &str| ParameterValue {
             value: Value::text(value),
             set: Vec::new(),
         };
@@ -562,18 +570,18 @@ pub(in crate::template) mod tests {
     }
 
     /// What a template comes to in a region, with these parameters, and nobody asked.
-    pub fn stack(text: &str, region: &str, parameters: &[(&str, &str)]) -> Stack {
+    pub fn stack(text: &str, region: &str, parameters: &[(&str, &str)]) -> EvaluatedStack {
         let templates = Templates::default();
         evaluate(
             &template(text),
             &place(region),
-            &givens(parameters),
-            &Offline(&templates),
+            &parameter_values(parameters),
+            &OfflineEnvironment(&templates),
         )
     }
 
     /// Failures as `line: message`.
-    pub fn said(stack: &Stack) -> Vec<String> {
+    pub fn said(stack: &EvaluatedStack) -> Vec<String> {
         stack
             .failures
             .iter()
@@ -599,16 +607,16 @@ Outputs:
 ";
         let stack = stack(text, "us-east-1", &[]);
         assert_eq!(said(&stack), [""; 0]);
-        let ours = Truth::Unknown(Unknown::asked("AWS::AccountId"));
-        assert_eq!(stack.conditions["IsProd"], Truth::True);
-        assert_eq!(stack.conditions["IsDev"], Truth::False);
+        let ours = ConditionValue::Unknown(Unknown::asked("AWS::AccountId"));
+        assert_eq!(stack.conditions["IsProd"], ConditionValue::True);
+        assert_eq!(stack.conditions["IsDev"], ConditionValue::False);
         assert_eq!(stack.conditions["IsOurs"], ours);
         let resources: Vec<_> = stack
             .resources
             .iter()
             .map(|(id, it)| (id.as_str(), it.exists.clone()))
             .collect();
-        assert_eq!(resources, [("Queue", Truth::True), ("Ours", ours)]);
+        assert_eq!(resources, [("Queue", ConditionValue::True), ("Ours", ours)]);
         assert_eq!(
             stack.resources["Queue"].properties().unwrap()["QueueName"],
             Value::text("prod")

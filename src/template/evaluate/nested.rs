@@ -6,11 +6,14 @@ use std::rc::Rc;
 
 use indexmap::IndexMap;
 
-use super::{EvaluationScope, Evaluator, Given, Givens, Nested, Place, Stack, Truth, Value};
+use super::{
+    ConditionValue, EvaluatedStack, EvaluationScope, Evaluator, NestedTemplate, ParameterValue,
+    ParameterValues, StackEnvironment, Value,
+};
 use crate::diagnostic::Position;
-use crate::template::expression::{Call, Expression};
-use crate::template::value::{CIRCLE, Evaluated, Note, TOO_MANY, Unknown};
-use crate::template::{Parameter, Template};
+use crate::template::expression::{Expression, FunctionCall};
+use crate::template::value::{CIRCLE, Evaluated, FailureNote, TOO_MANY, Unknown};
+use crate::template::{Template, TemplateParameter};
 use crate::yaml::{self, Node};
 
 /// How many stacks one may nest, nested ones' own included: an account holds no more in a region,
@@ -22,7 +25,7 @@ pub(in crate::template) const MAX_NESTED: usize = 2_000;
 impl Evaluator<'_> {
     /// The nested stack of a resource, evaluated once; none where its template isn't known, or
     /// while it is evaluated. Its failures do not tell yet that it is nested.
-    pub(in crate::template) fn nested_stack(&self, logical_id: &str) -> Option<Rc<Stack>> {
+    pub(in crate::template) fn nested_stack(&self, logical_id: &str) -> Option<Rc<EvaluatedStack>> {
         if let Some(known) = self.nested.borrow().get(logical_id) {
             return known.clone();
         }
@@ -37,34 +40,34 @@ impl Evaluator<'_> {
         stack
     }
 
-    fn evaluated_stack(&self, logical_id: &str, entry: &Node) -> Option<Stack> {
+    fn evaluated_stack(&self, logical_id: &str, entry: &Node) -> Option<EvaluatedStack> {
         let properties = entry.get("Properties")?;
         let url_node = properties.get("TemplateURL")?;
         // What fails in the properties is told with the resource.
         let url = self.value(url_node, EvaluationScope::Stack).ok()?;
         let deeper = self.deeper(url_node.at);
         if let Err(failures) = deeper {
-            return Some(Stack {
+            return Some(EvaluatedStack {
                 failures: failures.into_iter().collect(),
-                ..Stack::default()
+                ..EvaluatedStack::default()
             });
         }
         let count = self.bounds.stacks.get() + 1;
         self.bounds.stacks.set(count);
         if count > MAX_NESTED {
             let message = format!("{TOO_MANY}: there may be {MAX_NESTED} in all");
-            return Some(Stack {
+            return Some(EvaluatedStack {
                 failures: vec![self.failure(url_node.at, message)],
-                ..Stack::default()
+                ..EvaluatedStack::default()
             });
         }
         match self.world.nested(self.template, logical_id, &url) {
-            Nested::Template(template) => Some(self.child(template, properties)),
-            Nested::Missing(message) => Some(Stack {
+            NestedTemplate::Template(template) => Some(self.child(template, properties)),
+            NestedTemplate::Missing(message) => Some(EvaluatedStack {
                 failures: vec![self.failure(url_node.at, message)],
-                ..Stack::default()
+                ..EvaluatedStack::default()
             }),
-            Nested::Unknown { unknown, likely } => {
+            NestedTemplate::Unknown { unknown, likely } => {
                 let mut stack = likely
                     .map(|template| self.child(template, properties))
                     .unwrap_or_default();
@@ -76,8 +79,8 @@ impl Evaluator<'_> {
         }
     }
 
-    fn child(&self, template: &Template, properties: &Node) -> Stack {
-        let place = Place {
+    fn child(&self, template: &Template, properties: &Node) -> EvaluatedStack {
+        let place = StackEnvironment {
             stack_name: None,
             stack_id: None,
             notification_arns: Vec::new(),
@@ -86,7 +89,7 @@ impl Evaluator<'_> {
         let mut child = Evaluator::within(
             template,
             &place,
-            &self.givens(template, properties),
+            &self.parameter_values(template, properties),
             self.world,
             self.bounds.clone(),
         );
@@ -105,9 +108,9 @@ impl Evaluator<'_> {
                 .get("TemplateURL")
                 .map_or(properties.at, |url| url.at);
             let failure = self.failure(at, format!("{CIRCLE}: {way}"));
-            return Stack {
+            return EvaluatedStack {
                 failures: vec![failure],
-                ..Stack::default()
+                ..EvaluatedStack::default()
             };
         }
         child.stack()
@@ -121,14 +124,14 @@ impl Evaluator<'_> {
     }
 
     /// The parameters that a nested stack is given. What fails in them is told with the resource.
-    fn givens(&self, child: &Template, properties: &Node) -> Givens {
+    fn parameter_values(&self, child: &Template, properties: &Node) -> ParameterValues {
         let Some(node) = properties
             .get("Parameters")
             .map(|node| self.taken_branch(node))
         else {
-            return Givens::new();
+            return ParameterValues::new();
         };
-        if Call::of(node).is_none() {
+        if FunctionCall::of(node).is_none() {
             let given = |(key, node): &(Node, Node)| match self.value(node, EvaluationScope::Stack)
             {
                 Ok(Value::NoValue) => None,
@@ -144,10 +147,10 @@ impl Evaluator<'_> {
                 .into_iter()
                 .map(|(key, value)| (key.clone(), self.given(child, &key, node, Ok(value))))
                 .collect(),
-            Ok(Value::NoValue) => Givens::new(),
+            Ok(Value::NoValue) => ParameterValues::new(),
             // Any of them may be given.
             _ => {
-                let given = |it: &Parameter| {
+                let given = |it: &TemplateParameter| {
                     (
                         it.key.clone(),
                         self.given(child, &it.key, node, Ok(unknown(&it.key))),
@@ -163,16 +166,16 @@ impl Evaluator<'_> {
     fn taken_branch<'n>(&self, mut node: &'n Node) -> &'n Node {
         while let Expression::If(choice) = Expression::of(node) {
             node = match self.condition(&choice.condition.text) {
-                Truth::True => choice.yes,
-                Truth::False => choice.no,
-                Truth::Unknown(_) => break,
+                ConditionValue::True => choice.yes,
+                ConditionValue::False => choice.no,
+                ConditionValue::Unknown(_) => break,
             };
         }
         node
     }
 
     /// A parameter with the value that an expression gives it.
-    fn given(&self, child: &Template, key: &str, node: &Node, value: Evaluated) -> Given {
+    fn given(&self, child: &Template, key: &str, node: &Node, value: Evaluated) -> ParameterValue {
         let value = value.and_then(|value| self.resolved(value, node.at)).ok();
         let value = value.and_then(as_given).unwrap_or_else(|| unknown(key));
         let is_secret = child
@@ -180,18 +183,18 @@ impl Evaluator<'_> {
             .iter()
             .any(|parameter| parameter.key == key && parameter.no_echo);
         let message = format!("parameter {key} is set here");
-        let mut set = vec![Note {
+        let mut set = vec![FailureNote {
             message,
             at: Some(self.location(node.at)),
             is_secret,
         }];
         self.set_in(node, &mut set);
         set.iter_mut().for_each(|note| note.is_secret |= is_secret);
-        Given { value, set }
+        ParameterValue { value, set }
     }
 
     /// Where the parameters that an expression mentions were set.
-    fn set_in(&self, node: &Node, set: &mut Vec<Note>) {
+    fn set_in(&self, node: &Node, set: &mut Vec<FailureNote>) {
         let mut mention = |name: &str| {
             let notes = self.set.get(name).into_iter().flatten();
             set.extend(
@@ -206,10 +209,10 @@ impl Evaluator<'_> {
             (Expression::Sub(sub), _) if sub.argument.is_scalar() => {
                 sub.segments().names().for_each(mention);
             }
-            (_, yaml::Value::Sequence(items)) => {
+            (_, yaml::NodeValue::Sequence(items)) => {
                 items.iter().for_each(|item| self.set_in(item, set))
             }
-            (_, yaml::Value::Mapping(entries)) => entries
+            (_, yaml::NodeValue::Mapping(entries)) => entries
                 .iter()
                 .for_each(|(_, value)| self.set_in(value, set)),
             _ => {}

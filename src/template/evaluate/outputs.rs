@@ -3,7 +3,7 @@
 
 use indexmap::IndexMap;
 
-use super::{EvaluationScope, Evaluator, Output, Truth, Value};
+use super::{ConditionValue, EvaluatedOutput, EvaluationScope, Evaluator, Value};
 use crate::template::value::Failure;
 use crate::yaml::Node;
 
@@ -12,7 +12,7 @@ impl Evaluator<'_> {
     ///
     /// # Errors
     /// All that fails in them.
-    pub fn outputs(&self) -> Result<IndexMap<String, Output>, Vec<Failure>> {
+    pub fn outputs(&self) -> Result<IndexMap<String, EvaluatedOutput>, Vec<Failure>> {
         let mut failures = Vec::new();
         let outputs = self.all_outputs(&mut failures);
         if failures.is_empty() {
@@ -24,7 +24,10 @@ impl Evaluator<'_> {
 
     /// The outputs that exist or may exist. What fails in one that certainly exists is added to
     /// `failures`.
-    pub(super) fn all_outputs(&self, failures: &mut Vec<Failure>) -> IndexMap<String, Output> {
+    pub(super) fn all_outputs(
+        &self,
+        failures: &mut Vec<Failure>,
+    ) -> IndexMap<String, EvaluatedOutput> {
         self.existing("Outputs", failures, |key, entry, exists, failures| {
             self.output(key, entry, exists, failures)
         })
@@ -34,9 +37,9 @@ impl Evaluator<'_> {
         &self,
         key: &Node,
         entry: &Node,
-        exists: Truth,
+        exists: ConditionValue,
         failures: &mut Vec<Failure>,
-    ) -> Output {
+    ) -> EvaluatedOutput {
         if entry
             .as_mapping()
             .is_none_or(|_| entry.get("Value").is_none())
@@ -53,11 +56,11 @@ impl Evaluator<'_> {
             }
             value => Ok(value),
         });
-        Output { exists, body }
+        EvaluatedOutput { exists, body }
     }
 }
 
-impl Output {
+impl EvaluatedOutput {
     pub fn value(&self) -> Option<&Value> {
         self.body.get("Value")
     }

@@ -5,11 +5,11 @@
 //! be secret; the one that must, for a thing that doesn't exist, leaves out what `NoEcho` covers.
 
 use super::dynamic_references::{is_versionless, refers_to_stored_parameters};
-use super::{Evaluator, Given, Givens, Value};
+use super::{Evaluator, ParameterValue, ParameterValues, Value};
 use crate::mask::MASK;
-use crate::template::pattern::Pattern;
-use crate::template::value::{Failure, Note, Unknown, text_of};
-use crate::template::{Parameter, Template};
+use crate::template::pattern::AllowedPattern;
+use crate::template::value::{Failure, FailureNote, Unknown, text_of};
+use crate::template::{Template, TemplateParameter};
 use crate::yaml::Node;
 
 /// CloudFormation's limit for one value, in bytes.
@@ -17,14 +17,14 @@ const MAX_VALUE: usize = 4096;
 
 /// What a parameter's `Type` says about its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Kind<'a> {
+struct ParameterType<'a> {
     is_list: bool,
     is_stored: bool,
     /// `String`, `Number`, `AWS::EC2::VPC::Id`: of the items of a list, and of what is stored.
     item: &'a str,
 }
 
-impl<'a> Kind<'a> {
+impl<'a> ParameterType<'a> {
     /// `List<…>`, `CommaDelimitedList`, `AWS::SSM::Parameter::Value<…>` around either, or a plain
     /// type.
     fn of(kind: &'a str) -> Self {
@@ -82,20 +82,25 @@ fn items(text: &str) -> impl Iterator<Item = &str> {
 impl Template {
     /// What CloudFormation says to a parameter's value, without looking anywhere but at the
     /// declaration.
-    pub fn refusal(&self, parameter: &Parameter, value: &str, region: &str) -> Option<String> {
-        Declaration::of(self, parameter).refusal(value, region)
+    pub fn refusal(
+        &self,
+        parameter: &TemplateParameter,
+        value: &str,
+        region: &str,
+    ) -> Option<String> {
+        ParameterDeclaration::of(self, parameter).refusal(value, region)
     }
 }
 
 impl Evaluator<'_> {
     /// Takes the given values and the defaults of the rest, and notes what CloudFormation would
     /// refuse of them.
-    pub(super) fn take_parameters(&mut self, givens: &Givens) {
-        self.refuse_undeclared(givens);
+    pub(super) fn take_parameters(&mut self, parameter_values: &ParameterValues) {
+        self.refuse_undeclared(parameter_values);
         self.refuse_malformed();
         let mut missing = Vec::new();
         for parameter in &self.template.parameters {
-            let given = givens.get(&parameter.key);
+            let given = parameter_values.get(&parameter.key);
             let value = match (given.map(|given| &given.value), &parameter.default) {
                 (Some(value), _) => value.clone(),
                 (None, Some(_)) => Value::String(parameter.default_text().unwrap_or_default()),
@@ -120,7 +125,7 @@ impl Evaluator<'_> {
     /// Declarations that CloudFormation doesn't read, whatever the values are.
     fn refuse_malformed(&mut self) {
         for parameter in &self.template.parameters {
-            if !Kind::of(&parameter.kind).is_known() {
+            if !ParameterType::of(&parameter.kind).is_known() {
                 let message = format!(
                     "Template format error: Unrecognized parameter type: {}",
                     parameter.kind
@@ -149,14 +154,17 @@ impl Evaluator<'_> {
         }
     }
 
-    fn refuse_undeclared(&mut self, givens: &Givens) {
+    fn refuse_undeclared(&mut self, parameter_values: &ParameterValues) {
         let declared = |key: &str| {
             self.template
                 .parameters
                 .iter()
                 .any(|parameter| parameter.key == key)
         };
-        let undeclared: Vec<_> = givens.iter().filter(|(key, _)| !declared(key)).collect();
+        let undeclared: Vec<_> = parameter_values
+            .iter()
+            .filter(|(key, _)| !declared(key))
+            .collect();
         if undeclared.is_empty() {
             return;
         }
@@ -183,8 +191,13 @@ impl Evaluator<'_> {
 
     /// What the parameter is from here on. A value that is refused is unknown to what follows, so
     /// that it fails once.
-    fn taken(&mut self, parameter: &Parameter, given: Option<&Given>, value: Value) -> Value {
-        let declaration = Declaration::of(self.template, parameter);
+    fn taken(
+        &mut self,
+        parameter: &TemplateParameter,
+        given: Option<&ParameterValue>,
+        value: Value,
+    ) -> Value {
+        let declaration = ParameterDeclaration::of(self.template, parameter);
         let notes = given.map(|given| given.set.clone()).unwrap_or_default();
         let text = match (value.as_text(), value) {
             (Some(text), _) => text,
@@ -217,9 +230,9 @@ impl Evaluator<'_> {
             self.undecided(&unknown, failure(message));
         }
         match declaration.missing(&text, |kind, value| self.world.exists(kind, value)) {
-            Missing::Nothing => {}
-            Missing::Unknown(unknown, message) => self.undecided(&unknown, failure(message)),
-            Missing::Known(message) => {
+            MissingThings::Nothing => {}
+            MissingThings::Unknown(unknown, message) => self.undecided(&unknown, failure(message)),
+            MissingThings::Known(message) => {
                 self.early.push(failure(message));
                 return Unknown::asked(format!("parameter {}", parameter.key)).into();
             }
@@ -239,7 +252,12 @@ impl Evaluator<'_> {
     }
 
     /// A value with the stored parameters that it refers to.
-    fn with_stored(&mut self, parameter: &Parameter, kind: Kind, text: String) -> Value {
+    fn with_stored(
+        &mut self,
+        parameter: &TemplateParameter,
+        kind: ParameterType,
+        text: String,
+    ) -> Value {
         if !refers_to_stored_parameters(&text) {
             return kind.value(&text);
         }
@@ -254,7 +272,12 @@ impl Evaluator<'_> {
     }
 
     /// A value that isn't known may not be what the declaration asks for.
-    fn doubt(&self, declaration: &Declaration, notes: Vec<Note>, unknown: &Unknown) {
+    fn doubt(
+        &self,
+        declaration: &ParameterDeclaration,
+        notes: Vec<FailureNote>,
+        unknown: &Unknown,
+    ) {
         if let Some(message) = declaration.any_constraint() {
             self.undecided(
                 unknown,
@@ -268,7 +291,7 @@ impl Evaluator<'_> {
 }
 
 /// What is missing of the things that a value names.
-enum Missing {
+enum MissingThings {
     Nothing,
     /// The failure if something is.
     Unknown(Unknown, String),
@@ -277,17 +300,17 @@ enum Missing {
 }
 
 /// A parameter's entry in the template.
-struct Declaration<'a> {
-    parameter: &'a Parameter,
-    kind: Kind<'a>,
+struct ParameterDeclaration<'a> {
+    parameter: &'a TemplateParameter,
+    kind: ParameterType<'a>,
     node: Option<&'a Node>,
 }
 
-impl<'a> Declaration<'a> {
-    fn of(template: &'a Template, parameter: &'a Parameter) -> Self {
+impl<'a> ParameterDeclaration<'a> {
+    fn of(template: &'a Template, parameter: &'a TemplateParameter) -> Self {
         Self {
             parameter,
-            kind: Kind::of(&parameter.kind),
+            kind: ParameterType::of(&parameter.kind),
             node: template.declaration(parameter),
         }
     }
@@ -335,7 +358,7 @@ impl<'a> Declaration<'a> {
             return Some(format!("Parameter '{key}' must be one of AllowedValues"));
         }
         if let Some(pattern) = self.text("AllowedPattern")
-            && Pattern::of(&pattern).is_some_and(|it| it.matches(item) == Some(false))
+            && AllowedPattern::of(&pattern).is_some_and(|it| it.matches(item) == Some(false))
         {
             return Some(format!("Parameter '{key}' must match pattern {pattern}"));
         }
@@ -376,7 +399,7 @@ impl<'a> Declaration<'a> {
     fn unread_pattern(&self, text: &str) -> Option<(Unknown, String)> {
         let key = &self.parameter.key;
         let pattern = self.text("AllowedPattern")?;
-        if Pattern::of(&pattern)
+        if AllowedPattern::of(&pattern)
             .and_then(|it| it.matches(text))
             .is_some()
         {
@@ -392,9 +415,9 @@ impl<'a> Declaration<'a> {
     }
 
     /// Whether what a value names is missing, as far as `exists` tells.
-    fn missing(&self, text: &str, exists: impl Fn(&str, &str) -> Option<bool>) -> Missing {
+    fn missing(&self, text: &str, exists: impl Fn(&str, &str) -> Option<bool>) -> MissingThings {
         if !self.kind.names_what_exists() {
-            return Missing::Nothing;
+            return MissingThings::Nothing;
         }
         let named = self
             .kind
@@ -405,14 +428,14 @@ impl<'a> Declaration<'a> {
             .map(|value| (value, exists(self.kind.item, value)))
             .collect();
         if let Some((value, _)) = known.iter().find(|(_, exists)| *exists == Some(false)) {
-            return Missing::Known(self.does_not_exist(value));
+            return MissingThings::Known(self.does_not_exist(value));
         }
         if !known.is_empty() && known.iter().all(|(_, exists)| *exists == Some(true)) {
-            return Missing::Nothing;
+            return MissingThings::Nothing;
         }
         let shown = if self.parameter.no_echo { MASK } else { text };
         let unknown = Unknown::asked(format!("whether {} {shown} exists", self.kind.item));
-        Missing::Unknown(unknown, self.does_not_exist(shown))
+        MissingThings::Unknown(unknown, self.does_not_exist(shown))
     }
 
     fn does_not_exist(&self, value: &str) -> String {
@@ -467,8 +490,8 @@ fn number(text: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{givens, place, said, stack, template};
-    use super::super::{Offline, evaluate};
+    use super::super::tests::{parameter_values, place, said, stack, template};
+    use super::super::{OfflineEnvironment, evaluate};
     use super::*;
     use crate::diagnostic::Location;
     use crate::template::Templates;
@@ -691,22 +714,22 @@ mod tests {
              {Type: T}}\n",
         );
         let templates = Templates::default();
-        let mut givens = givens(&[("P", "hunter2")]);
+        let mut parameter_values = parameter_values(&[("P", "hunter2")]);
         let at = Location {
             file: std::path::Path::new(".taskcat.yml").into(),
             at: crate::diagnostic::Position { line: 7, column: 3 },
         };
-        let note = Note {
+        let note = FailureNote {
             message: "parameter P is set here".to_owned(),
             at: Some(at),
             is_secret: true,
         };
-        givens["P"].set = vec![note.clone()];
+        parameter_values["P"].set = vec![note.clone()];
         let stack = evaluate(
             &template,
             &place("us-east-1"),
-            &givens,
-            &Offline(&templates),
+            &parameter_values,
+            &OfflineEnvironment(&templates),
         );
         assert_eq!(stack.failures[0].notes, [note]);
         assert!(!format!("{stack:?}").contains("hunter2"), "{stack:?}");

@@ -7,10 +7,13 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use super::dynamic_references::misplaced_secrets;
-use super::{EvaluationScope, Evaluator, Resource, Stack, Truth, Undecided, Value};
-use crate::template::expression::Call;
+use super::{
+    ConditionValue, EvaluatedResource, EvaluatedStack, EvaluationScope, Evaluator,
+    UndecidedFailure, Value,
+};
+use crate::template::expression::FunctionCall;
 use crate::template::function;
-use crate::template::value::{Evaluated, Failure, Failures, NestedIn, Until};
+use crate::template::value::{Evaluated, Failure, Failures, KnownWhen, NestingStack};
 use crate::yaml::Node;
 
 /// The resource type of a stack in a stack.
@@ -34,7 +37,10 @@ const POLICIES: [(&str, &[&str]); 2] = [
 impl Evaluator<'_> {
     /// The resources that exist or may exist. What fails in one that certainly exists is added to
     /// `failures`.
-    pub(super) fn all_resources(&self, failures: &mut Vec<Failure>) -> IndexMap<String, Resource> {
+    pub(super) fn all_resources(
+        &self,
+        failures: &mut Vec<Failure>,
+    ) -> IndexMap<String, EvaluatedResource> {
         self.existing("Resources", failures, |id, entry, exists, failures| {
             self.resource(id, entry, exists, failures)
         })
@@ -45,14 +51,14 @@ impl Evaluator<'_> {
     ///
     /// # Errors
     /// All that fails in it.
-    pub fn one_resource(&self, id: &str) -> Result<Option<Resource>, Vec<Failure>> {
+    pub fn one_resource(&self, id: &str) -> Result<Option<EvaluatedResource>, Vec<Failure>> {
         let Some((key, entry)) = self.entry("Resources", id) else {
             return Ok(None);
         };
         let exists = self
             .exists(entry)
             .map_err(|failed| failed.into_iter().collect::<Vec<_>>())?;
-        if exists == Truth::False {
+        if exists == ConditionValue::False {
             return Ok(None);
         }
         let mut failures = Vec::new();
@@ -69,12 +75,12 @@ impl Evaluator<'_> {
         &self,
         section: &str,
         failures: &mut Vec<Failure>,
-        make: impl Fn(&Node, &Node, Truth, &mut Vec<Failure>) -> T,
+        make: impl Fn(&Node, &Node, ConditionValue, &mut Vec<Failure>) -> T,
     ) -> IndexMap<String, T> {
         let mut made = IndexMap::new();
         for (key, entry) in self.section(section) {
             match self.exists(entry) {
-                Ok(Truth::False) => {}
+                Ok(ConditionValue::False) => {}
                 Ok(exists) => {
                     made.insert(key.text.to_string(), make(key, entry, exists, failures));
                 }
@@ -89,7 +95,7 @@ impl Evaluator<'_> {
     pub(super) fn body(
         &self,
         entry: &Node,
-        exists: &Truth,
+        exists: &ConditionValue,
         failures: &mut Vec<Failure>,
         value: impl Fn(&str, &Node) -> Evaluated,
     ) -> IndexMap<String, Value> {
@@ -114,9 +120,9 @@ impl Evaluator<'_> {
         &self,
         id: &Node,
         entry: &Node,
-        exists: Truth,
+        exists: ConditionValue,
         failures: &mut Vec<Failure>,
-    ) -> Resource {
+    ) -> EvaluatedResource {
         let kind = entry
             .get("Type")
             .map(|kind| kind.text.to_string())
@@ -125,7 +131,7 @@ impl Evaluator<'_> {
         let body = self.body(entry, &exists, failures, |key, node| {
             self.attribute_of_entry(&id.text, &kind, key, node)
         });
-        if let Truth::Unknown(unknown) = &exists {
+        if let ConditionValue::Unknown(unknown) = &exists {
             let misplaced = self.misplaced.borrow_mut().split_off(misplaced_before);
             self.misplaced_failure(&misplaced)
                 .into_iter()
@@ -138,7 +144,7 @@ impl Evaluator<'_> {
             self.take_over(stack, id, entry, &exists, failures);
         }
         let has_properties = entry.get("Properties").is_some();
-        Resource {
+        EvaluatedResource {
             kind,
             at: self.location(id.at),
             exists,
@@ -149,10 +155,10 @@ impl Evaluator<'_> {
     }
 
     /// Whether a resource exists; none if the template declares none of that name.
-    pub(in crate::template) fn resource_exists(&self, id: &str) -> Option<Truth> {
+    pub(in crate::template) fn resource_exists(&self, id: &str) -> Option<ConditionValue> {
         let (_, entry) = self.entry("Resources", id)?;
         let condition = entry.get("Condition").filter(|name| name.is_scalar());
-        Some(condition.map_or(Truth::True, |name| self.condition(&name.text)))
+        Some(condition.map_or(ConditionValue::True, |name| self.condition(&name.text)))
     }
 
     fn attribute_of_entry(&self, id: &str, kind: &str, key: &str, node: &Node) -> Evaluated {
@@ -178,7 +184,7 @@ impl Evaluator<'_> {
             let message = format!("Template format error: Every {key} member must be a string.");
             self.fail(node.at, message)
         };
-        let is_function = Call::of_value(node).is_some();
+        let is_function = FunctionCall::of_value(node).is_some();
         if !node.is_scalar() && !is_function || function::depends_on_others(self, node) {
             return Err(malformed());
         }
@@ -196,38 +202,43 @@ impl Evaluator<'_> {
 
     /// Failures of something that exists fail; of something that may exist, they hang on whether it
     /// does.
-    pub(super) fn blame(&self, failed: Failures, exists: &Truth, failures: &mut Vec<Failure>) {
+    pub(super) fn blame(
+        &self,
+        failed: Failures,
+        exists: &ConditionValue,
+        failures: &mut Vec<Failure>,
+    ) {
         match exists {
-            Truth::Unknown(unknown) => failed
+            ConditionValue::Unknown(unknown) => failed
                 .into_iter()
                 .for_each(|failure| self.undecided(unknown, failure)),
-            Truth::True | Truth::False => failures.extend(failed),
+            ConditionValue::True | ConditionValue::False => failures.extend(failed),
         }
     }
 
     /// What fails in a nested stack fails here.
     fn take_over(
         &self,
-        stack: &Rc<Stack>,
+        stack: &Rc<EvaluatedStack>,
         id: &Node,
         entry: &Node,
-        exists: &Truth,
+        exists: &ConditionValue,
         failures: &mut Vec<Failure>,
     ) {
         let url = entry
             .get("Properties")
             .and_then(|properties| properties.get("TemplateURL"));
-        let nested_in = NestedIn {
+        let nested_in = NestingStack {
             logical_id: id.text.to_string(),
             at: self.location(url.map_or(id.at, |url| url.at)),
         };
-        let mut stack = Stack {
+        let mut stack = EvaluatedStack {
             failures: stack.failures.clone(),
             undecided: stack.undecided.clone(),
-            ..Stack::default()
+            ..EvaluatedStack::default()
         };
         stack.nest_in(&nested_in);
-        if let Truth::Unknown(unknown) = exists {
+        if let ConditionValue::Unknown(unknown) = exists {
             stack.hang_on(unknown);
         }
         failures.append(&mut stack.failures);
@@ -235,16 +246,16 @@ impl Evaluator<'_> {
     }
 }
 
-impl Undecided {
+impl UndecidedFailure {
     /// Only by asking AWS could it be decided.
     pub fn needs_aws(&self) -> bool {
         self.unknown
             .reasons()
-            .any(|reason| reason.until == Until::Asked)
+            .any(|reason| reason.until == KnownWhen::Asked)
     }
 }
 
-impl Resource {
+impl EvaluatedResource {
     /// The properties with which it is created, none of them where it has no `Properties`; not
     /// known where they failed or nobody knows them.
     pub fn created_with(&self) -> Option<Cow<'_, IndexMap<String, Value>>> {

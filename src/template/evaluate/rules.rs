@@ -1,8 +1,8 @@
 //! The `Rules` section: assertions over parameters, checked before anything is created
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-structure.html>).
 
-use super::{EvaluationScope, Evaluator, Truth};
-use crate::template::expression::{Call, Function};
+use super::{ConditionValue, EvaluationScope, Evaluator};
+use crate::template::expression::{Function, FunctionCall};
 use crate::template::value::{Failure, Failures};
 use crate::yaml::Node;
 
@@ -30,10 +30,13 @@ impl Evaluator<'_> {
         if !failures.is_empty() {
             return failures;
         }
-        let truth = |condition| self.truth(condition, EvaluationScope::Rule);
+        let condition_value = |condition| self.condition_value(condition, EvaluationScope::Rule);
         for (name, rule) in self.section("Rules") {
-            match rule.get("RuleCondition").map_or(Ok(Truth::True), truth) {
-                Ok(Truth::False) => {}
+            match rule
+                .get("RuleCondition")
+                .map_or(Ok(ConditionValue::True), condition_value)
+            {
+                Ok(ConditionValue::False) => {}
                 Ok(applies) => {
                     let assertions = rule
                         .get("Assertions")
@@ -56,7 +59,7 @@ impl Evaluator<'_> {
         let (mut functions, mut undeclared) = (Vec::new(), Vec::new());
         let mut open: Vec<&Node> = self.root.get("Rules").into_iter().collect();
         while let Some(node) = open.pop() {
-            if let Some(call) = Call::of(node) {
+            if let Some(call) = FunctionCall::of(node) {
                 if !call
                     .function
                     .is_some_and(|function| ALLOWED.contains(&function))
@@ -118,10 +121,10 @@ impl Evaluator<'_> {
                 format!("Template error: rule {rule} failed: {said}"),
             )
         };
-        match self.truth(assert, EvaluationScope::Rule)? {
-            Truth::True => Ok(()),
-            Truth::False => Err(broken().into()),
-            Truth::Unknown(unknown) => {
+        match self.condition_value(assert, EvaluationScope::Rule)? {
+            ConditionValue::True => Ok(()),
+            ConditionValue::False => Err(broken().into()),
+            ConditionValue::Unknown(unknown) => {
                 self.undecided(&unknown, broken());
                 Ok(())
             }

@@ -8,7 +8,7 @@ use crate::yaml::Node;
 /// words.
 ///
 /// What isn't overridden is unknown, as it is offline.
-pub trait World {
+pub trait Environment {
     /// Whether what parameters with `NoEcho` are is `****`, to everything but conditions: for what
     /// is shown.
     fn hides_secrets(&self) -> bool {
@@ -92,12 +92,17 @@ pub trait World {
     }
 
     /// The template of a nested stack, by its evaluated `TemplateURL`.
-    fn nested<'w>(&'w self, parent: &'w Template, logical_id: &str, url: &Value) -> Nested<'w>;
+    fn nested<'w>(
+        &'w self,
+        parent: &'w Template,
+        logical_id: &str,
+        url: &Value,
+    ) -> NestedTemplate<'w>;
 }
 
 /// What a `TemplateURL` leads to.
 #[derive(Clone, Debug)]
-pub enum Nested<'w> {
+pub enum NestedTemplate<'w> {
     /// This template will be launched.
     Template(&'w Template),
     /// Nothing: the message says so.
@@ -111,10 +116,15 @@ pub enum Nested<'w> {
 
 /// Nobody is asked. Nested stacks are those of the project to which the `TemplateURL`s lead.
 #[derive(Clone, Copy, Debug)]
-pub struct Offline<'t>(pub &'t super::super::Templates);
+pub struct OfflineEnvironment<'t>(pub &'t super::super::Templates);
 
-impl World for Offline<'_> {
-    fn nested<'w>(&'w self, parent: &'w Template, logical_id: &str, url: &Value) -> Nested<'w> {
+impl Environment for OfflineEnvironment<'_> {
+    fn nested<'w>(
+        &'w self,
+        parent: &'w Template,
+        logical_id: &str,
+        url: &Value,
+    ) -> NestedTemplate<'w> {
         let mut children = parent
             .children
             .iter()
@@ -123,8 +133,8 @@ impl World for Offline<'_> {
             .next()
             .and_then(|child| self.0.get(&child.template));
         match (child, children.next()) {
-            (Some(child), None) => Nested::Template(child),
-            (likely, _) => Nested::Unknown {
+            (Some(child), None) => NestedTemplate::Template(child),
+            (likely, _) => NestedTemplate::Unknown {
                 unknown: Unknown::asked(format!("template of nested stack {logical_id}")),
                 likely,
             },
@@ -132,16 +142,21 @@ impl World for Offline<'_> {
     }
 }
 
-/// [`Offline`] for what is shown.
+/// [`OfflineEnvironment`] for what is shown.
 #[derive(Clone, Copy, Debug)]
-pub struct Hiding<'t>(pub Offline<'t>);
+pub struct HidingSecrets<'t>(pub OfflineEnvironment<'t>);
 
-impl World for Hiding<'_> {
+impl Environment for HidingSecrets<'_> {
     fn hides_secrets(&self) -> bool {
         true
     }
 
-    fn nested<'w>(&'w self, parent: &'w Template, logical_id: &str, url: &Value) -> Nested<'w> {
+    fn nested<'w>(
+        &'w self,
+        parent: &'w Template,
+        logical_id: &str,
+        url: &Value,
+    ) -> NestedTemplate<'w> {
         self.0.nested(parent, logical_id, url)
     }
 }

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::template::evaluate::tests::{givens, place};
-use crate::template::evaluate::{Offline, Stack, evaluate};
+use crate::template::evaluate::tests::{parameter_values, place};
+use crate::template::evaluate::{EvaluatedStack, OfflineEnvironment, evaluate};
 use crate::template::expression::Function;
 use crate::template::long_form::long_form;
 use crate::template::{Templates, sections};
-use crate::yaml::{self, Node, Parsed, Value};
+use crate::yaml::{self, Node, NodeValue, Parsed};
 
 /// The resource that carries the expression of a case.
 const CARRIER: &str = "CaseUnderTest";
@@ -44,7 +44,7 @@ fn every_function_has_cases() {
     for function in Function::ALL.iter().map(|function| function.key()) {
         let path = folder().join(table_of(function)).with_extension("yaml");
         assert!(path.is_file(), "{function} has no table {}", path.display());
-        let table = Table::read(&path);
+        let table = CaseTable::read(&path);
         let used = table
             .sections
             .iter()
@@ -82,7 +82,7 @@ fn cases_of_the_documentation() {
     files.sort();
     let mut faults = Vec::new();
     for path in &files {
-        let table = Table::read(path);
+        let table = CaseTable::read(path);
         assert!(!table.cases.is_empty(), "{} has no cases", path.display());
         for (index, case) in table.cases.iter().enumerate() {
             if let Err(fault) = table.check(case, table.lines(index)) {
@@ -103,12 +103,12 @@ fn cases_of_the_documentation() {
     );
 }
 
-struct Table {
+struct CaseTable {
     sections: Option<Node>,
     cases: Vec<Node>,
 }
 
-impl Table {
+impl CaseTable {
     fn read(path: &Path) -> Self {
         let Parsed {
             root, diagnostics, ..
@@ -163,8 +163,8 @@ impl Table {
         let stack = evaluate(
             &template,
             &place,
-            &givens(&parameters),
-            &Offline(&Templates::default()),
+            &parameter_values(&parameters),
+            &OfflineEnvironment(&Templates::default()),
         );
         if let Some(stray) = stack
             .failures
@@ -229,7 +229,7 @@ impl Table {
                 ),
             ],
         );
-        let Value::Mapping(sections) = &mut root.value else {
+        let NodeValue::Mapping(sections) = &mut root.value else {
             panic!("template is no mapping")
         };
         let at = sections
@@ -239,14 +239,14 @@ impl Table {
             sections.push((name(case, "Resources"), mapping(case, Vec::new())));
             sections.len() - 1
         });
-        if let Value::Mapping(resources) = &mut sections[at].1.value {
+        if let NodeValue::Mapping(resources) = &mut sections[at].1.value {
             resources.push((name(case, CARRIER), carrier));
         }
         root
     }
 }
 
-fn result(stack: &Stack, case: &Node) -> Option<serde_json::Value> {
+fn result(stack: &EvaluatedStack, case: &Node) -> Option<serde_json::Value> {
     if case.get("value").is_some() {
         return stack.resources[CARRIER]
             .properties()?
@@ -287,7 +287,7 @@ fn text<'n>(case: &'n Node, key: &str) -> &'n str {
 
 fn name(case: &Node, text: &str) -> Node {
     Node {
-        value: Value::String(text.into()),
+        value: NodeValue::String(text.into()),
         tag: None,
         text: text.into(),
         at: case.at,
@@ -296,7 +296,7 @@ fn name(case: &Node, text: &str) -> Node {
 
 fn mapping(case: &Node, entries: Vec<(Node, Node)>) -> Node {
     Node {
-        value: Value::Mapping(entries),
+        value: NodeValue::Mapping(entries),
         tag: None,
         text: "".into(),
         at: case.at,

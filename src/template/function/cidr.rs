@@ -41,8 +41,8 @@ pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> 
 }
 
 /// The blocks, or what is wrong with the arguments.
-fn blocks(text: &str, count: &str, bits: &str) -> Result<Vec<Block>, String> {
-    let block = Block::parse(text)
+fn blocks(text: &str, count: &str, bits: &str) -> Result<Vec<CidrBlock>, String> {
+    let block = CidrBlock::parse(text)
         .ok_or_else(|| format!("Template error: Fn::Cidr cannot read the block {text}"))?;
     let count = number(count).filter(|count| (1..=MAX_COUNT).contains(count));
     let count = count.ok_or_else(|| {
@@ -73,7 +73,7 @@ fn number<N: FromStr>(text: &str) -> Option<N> {
 
 /// A block of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Block {
+pub(super) struct CidrBlock {
     /// The first address, as a number.
     pub first: u128,
     /// Bits of the network.
@@ -82,7 +82,7 @@ pub(super) struct Block {
     pub width: u32,
 }
 
-impl Block {
+impl CidrBlock {
     /// `10.0.0.0/16`; bits beyond the mask are dropped.
     pub fn parse(text: &str) -> Option<Self> {
         let (address, mask) = text.split_once('/')?;
@@ -129,7 +129,7 @@ impl Block {
     }
 }
 
-impl fmt::Display for Block {
+impl fmt::Display for CidrBlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.width == 32 {
             // An IPv4 address has 32 bits.

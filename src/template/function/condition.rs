@@ -2,7 +2,7 @@
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-conditions.html>).
 
 use super::{is_truth, texts};
-use crate::template::evaluate::{EvaluationScope, Evaluator, Truth};
+use crate::template::evaluate::{ConditionValue, EvaluationScope, Evaluator};
 use crate::template::expression::{Function, If};
 use crate::template::value::{Evaluated, Failures, Unknown, together};
 use crate::yaml::Node;
@@ -27,9 +27,9 @@ pub fn choose(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) ->
         }
     };
     match evaluator.condition(&name.text) {
-        Truth::True => evaluator.value(yes, scope),
-        Truth::False => evaluator.value(no, scope),
-        Truth::Unknown(unknown) => {
+        ConditionValue::True => evaluator.value(yes, scope),
+        ConditionValue::False => evaluator.value(no, scope),
+        ConditionValue::Unknown(unknown) => {
             let instead = unknown.renamed(format!("condition {}", name.text));
             either(
                 evaluator,
@@ -69,7 +69,7 @@ pub fn equals(
     evaluator: &Evaluator,
     argument: &Node,
     scope: EvaluationScope,
-) -> Result<Truth, Failures> {
+) -> Result<ConditionValue, Failures> {
     let malformed = || {
         let message =
             "Template error: every Fn::Equals object requires a list of 2 string parameters.";
@@ -80,8 +80,8 @@ pub fn equals(
     };
     let values = together(sides.iter().map(|node| evaluator.value(node, scope)))?;
     match texts(&values) {
-        Some(Ok(texts)) => Ok(Truth::of(texts.first() == texts.last())),
-        Some(Err(unknown)) => Ok(Truth::Unknown(unknown)),
+        Some(Ok(texts)) => Ok(ConditionValue::of(texts.first() == texts.last())),
+        Some(Err(unknown)) => Ok(ConditionValue::Unknown(unknown)),
         None => Err(malformed()),
     }
 }
@@ -91,8 +91,8 @@ pub fn and(
     evaluator: &Evaluator,
     argument: &Node,
     scope: EvaluationScope,
-) -> Result<Truth, Failures> {
-    Ok(Truth::all(operands(
+) -> Result<ConditionValue, Failures> {
+    Ok(ConditionValue::all(operands(
         evaluator,
         Function::And,
         argument,
@@ -105,8 +105,8 @@ pub fn or(
     evaluator: &Evaluator,
     argument: &Node,
     scope: EvaluationScope,
-) -> Result<Truth, Failures> {
-    Ok(Truth::any(operands(
+) -> Result<ConditionValue, Failures> {
+    Ok(ConditionValue::any(operands(
         evaluator,
         Function::Or,
         argument,
@@ -119,11 +119,13 @@ fn operands(
     function: Function,
     argument: &Node,
     scope: EvaluationScope,
-) -> Result<Vec<Truth>, Failures> {
+) -> Result<Vec<ConditionValue>, Failures> {
     match argument.as_sequence() {
-        Some(items) if (2..=10).contains(&items.len()) && items.iter().all(is_truth) => {
-            together(items.iter().map(|item| evaluator.truth(item, scope)))
-        }
+        Some(items) if (2..=10).contains(&items.len()) && items.iter().all(is_truth) => together(
+            items
+                .iter()
+                .map(|item| evaluator.condition_value(item, scope)),
+        ),
         _ => {
             let message = format!(
                 "Template error: every {} object requires a list of at least 2 and at most 10 \
@@ -140,10 +142,12 @@ pub fn not(
     evaluator: &Evaluator,
     argument: &Node,
     scope: EvaluationScope,
-) -> Result<Truth, Failures> {
+) -> Result<ConditionValue, Failures> {
     let message = match argument.as_sequence() {
         Some([operand]) if is_truth(operand) => {
-            return evaluator.truth(operand, scope).map(Truth::not);
+            return evaluator
+                .condition_value(operand, scope)
+                .map(ConditionValue::not);
         }
         Some([_]) => "Template error: Fn::Not requires a list argument with one function token",
         _ => "Template error: Fn::Not requires a list argument with one element",
@@ -156,7 +160,7 @@ pub fn named(
     evaluator: &Evaluator,
     argument: &Node,
     _: EvaluationScope,
-) -> Result<Truth, Failures> {
+) -> Result<ConditionValue, Failures> {
     if !argument.is_scalar() {
         return Err(evaluator.fail(
             argument.at,

@@ -8,8 +8,8 @@
 
 use crate::diagnostic::Position;
 use crate::template::evaluate::{EvaluationScope, Evaluator};
-use crate::template::expression::{Call, FindInMap, Function};
-use crate::template::value::{Evaluated, Failure, Failures, Note, Unknown, Value, together};
+use crate::template::expression::{FindInMap, Function, FunctionCall};
+use crate::template::value::{Evaluated, Failure, FailureNote, Failures, Unknown, Value, together};
 use crate::yaml::Node;
 
 const MALFORMED: &str = "Template error: every Fn::FindInMap object requires three parameters, the \
@@ -31,14 +31,14 @@ pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> 
         it.keys
             .iter()
             .map(|key| match evaluator.value(key, scope)? {
-                Value::Unknown(unknown) => Ok(Key::Unknown(unknown)),
-                value => value.as_text().map(Key::Known).ok_or_else(malformed),
+                Value::Unknown(unknown) => Ok(MapKey::Unknown(unknown)),
+                value => value.as_text().map(MapKey::Known).ok_or_else(malformed),
             }),
     )?;
-    let Ok([map, first, second]) = <[Key; 3]>::try_from(keys) else {
+    let Ok([map, first, second]) = <[MapKey; 3]>::try_from(keys) else {
         return Err(malformed());
     };
-    Search {
+    MapSearch {
         evaluator,
         map,
         first,
@@ -53,18 +53,18 @@ pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> 
 fn is_plain(key: &Node) -> bool {
     let is_accepted = |function| matches!(function, Function::Ref | Function::FindInMap);
     key.is_scalar()
-        || Call::of(key)
+        || FunctionCall::of(key)
             .and_then(|call| call.function)
             .is_some_and(is_accepted)
 }
 
 /// A name that is looked for.
-enum Key {
+enum MapKey {
     Known(String),
     Unknown(Unknown),
 }
 
-impl Key {
+impl MapKey {
     /// Whether a key of the template may be the one. It may be written `010` or `Yes` and is found
     /// by `8` or `true` too.
     fn may_be(&self, key: &Node) -> bool {
@@ -99,16 +99,16 @@ fn is_read_as(key: &Node, name: &str) -> bool {
     text == name
 }
 
-struct Search<'e> {
+struct MapSearch<'e> {
     evaluator: &'e Evaluator<'e>,
-    map: Key,
-    first: Key,
-    second: Key,
+    map: MapKey,
+    first: MapKey,
+    second: MapKey,
     at: Position,
     scope: EvaluationScope,
 }
 
-impl<'e> Search<'e> {
+impl<'e> MapSearch<'e> {
     fn result(&self, default: Option<&Node>) -> Evaluated {
         if let Some(unknown) = self.made_by_transform() {
             return Ok(unknown.into());
@@ -163,21 +163,21 @@ impl<'e> Search<'e> {
     fn made_by_transform(&self) -> Option<Unknown> {
         let macros = &self.evaluator.macros;
         match &self.map {
-            Key::Known(map) => macros.made("Mappings", map),
-            Key::Unknown(unknown) => macros.may_add_to("Mappings").then(|| unknown.clone()),
+            MapKey::Known(map) => macros.made("Mappings", map),
+            MapKey::Unknown(unknown) => macros.may_add_to("Mappings").then(|| unknown.clone()),
         }
     }
 
     /// Everything that it may be.
     fn found(&self) -> Result<Vec<&'e Node>, Failures> {
         let maps: Vec<&Node> = match &self.map {
-            Key::Known(map) => self
+            MapKey::Known(map) => self
                 .evaluator
                 .entry("Mappings", map)
                 .into_iter()
                 .map(|(_, map)| map)
                 .collect(),
-            Key::Unknown(_) => self
+            MapKey::Unknown(_) => self
                 .evaluator
                 .section("Mappings")
                 .iter()
@@ -188,7 +188,7 @@ impl<'e> Search<'e> {
     }
 
     /// The entries of mappings that a key may mean; of duplicates the last counts.
-    fn inside(&self, key: &Key, mappings: Vec<&'e Node>) -> Result<Vec<&'e Node>, Failures> {
+    fn inside(&self, key: &MapKey, mappings: Vec<&'e Node>) -> Result<Vec<&'e Node>, Failures> {
         let mut found = Vec::new();
         for mapping in mappings {
             let entries = mapping.entries();
@@ -199,8 +199,8 @@ impl<'e> Search<'e> {
                 .filter(|(name, _)| key.may_be(name))
                 .map(|(_, value)| value);
             match key {
-                Key::Known(_) => found.extend(entries.next()),
-                Key::Unknown(_) => found.extend(entries),
+                MapKey::Known(_) => found.extend(entries.next()),
+                MapKey::Unknown(_) => found.extend(entries),
             }
         }
         Ok(found)
@@ -212,7 +212,7 @@ impl<'e> Search<'e> {
         let evaluator = self.evaluator;
         let (map, first, second) = (self.map.shown(), self.first.shown(), self.second.shown());
         let message = format!("Template error: Unable to get mapping for {map}::{first}::{second}");
-        let Key::Known(name) = &self.map else {
+        let MapKey::Known(name) = &self.map else {
             return evaluator.failure(self.at, message);
         };
         let Some((name, mapping)) = evaluator.entry("Mappings", name) else {
@@ -223,25 +223,25 @@ impl<'e> Search<'e> {
             return evaluator.failure(self.at, message);
         };
         let key = match &self.first {
-            Key::Known(_) => mapping
+            MapKey::Known(_) => mapping
                 .entries()
                 .iter()
                 .map(|(key, _)| key)
                 .rfind(|key| self.first.may_be(key)),
-            Key::Unknown(_) => None,
+            MapKey::Unknown(_) => None,
         };
         let (what, at) = match (key, &self.first) {
             (Some(key), _) => (
                 format!("{first} in mapping {map} stands here, without {second}"),
                 key.at,
             ),
-            (None, Key::Known(_)) => (
+            (None, MapKey::Known(_)) => (
                 format!("mapping {map} stands here, without {first}"),
                 name.at,
             ),
-            (None, Key::Unknown(_)) => (format!("mapping {map} stands here"), name.at),
+            (None, MapKey::Unknown(_)) => (format!("mapping {map} stands here"), name.at),
         };
-        let note = Note {
+        let note = FailureNote {
             message: what,
             at: Some(evaluator.location(at)),
             is_secret: false,
@@ -255,7 +255,7 @@ impl<'e> Search<'e> {
 
 #[cfg(test)]
 mod tests {
-    use crate::template::Note;
+    use crate::template::FailureNote;
     use crate::template::evaluate::tests::stack;
 
     /// The failure of a property on line 6, and what it notes, each with its line.
@@ -270,7 +270,7 @@ mod tests {
             panic!("{:?}", stack.failures)
         };
         assert_eq!((failure.at.at.line, &*failure.message), (6, message));
-        let place = |note: &Note| (note.at.clone().unwrap().at.line, note.message.clone());
+        let place = |note: &FailureNote| (note.at.clone().unwrap().at.line, note.message.clone());
         let noted: Vec<_> = failure.notes.iter().map(place).collect();
         assert_eq!(
             noted,

@@ -3,7 +3,7 @@
 use super::reference::nowhere;
 use super::texts;
 use crate::diagnostic::Position;
-use crate::template::evaluate::{EvaluationScope, Evaluator, Truth};
+use crate::template::evaluate::{ConditionValue, EvaluationScope, Evaluator};
 use crate::template::expression::{Attribute, GetAtt};
 use crate::template::value::{Evaluated, Unknown, Value, together};
 use crate::yaml::Node;
@@ -43,7 +43,7 @@ pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> 
 
 /// An attribute by the resource's logical id, in `Fn::GetAtt` and in the `${…}` of `Fn::Sub`.
 pub fn attribute(evaluator: &Evaluator, id: &str, name: &str, at: Position) -> Evaluated {
-    if let Some(Truth::False) | None = evaluator.resource_exists(id) {
+    if let Some(ConditionValue::False) | None = evaluator.resource_exists(id) {
         return Ok(nowhere(evaluator, id, format!("attribute {name} of {id}")).into());
     }
     if let Some(output) = name.strip_prefix("Outputs.")

@@ -3,14 +3,14 @@
 
 use super::needs;
 use crate::template::evaluate::{EvaluationScope, Evaluator};
-use crate::template::expression::Call;
+use crate::template::expression::FunctionCall;
 use crate::template::value::{Evaluated, Value};
 use crate::yaml::Node;
 
 /// The transform does its work before there are resources, and asks nobody: of what is written out
 /// it counts the items, whatever they are, but it can't know the length of what only others know.
 pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
-    if Call::of(argument).is_some() && needs::others(evaluator, argument) {
+    if FunctionCall::of(argument).is_some() && needs::others(evaluator, argument) {
         let message = "Transform AWS::LanguageExtensions failed with: The Fn::Length value could \
             not be resolved for properties";
         return Err(evaluator.fail(argument.at, message));

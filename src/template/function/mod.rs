@@ -28,8 +28,8 @@ mod split;
 mod sub;
 mod to_json_string;
 
-use super::evaluate::{EvaluationScope, Evaluator, Truth};
-use super::expression::{Call, Function, Usage};
+use super::evaluate::{ConditionValue, EvaluationScope, Evaluator};
+use super::expression::{Function, FunctionCall, Usage};
 use super::transform;
 use super::value::{Evaluated, Failures, Unknown, Value};
 use crate::yaml::Node;
@@ -38,10 +38,10 @@ pub use needs::others as depends_on_others;
 pub use reference::is_pseudo_parameter;
 
 /// Returns the value of a function; the argument isn't evaluated yet.
-type Apply = fn(&Evaluator, &Node, EvaluationScope) -> Evaluated;
+type ApplyFunction = fn(&Evaluator, &Node, EvaluationScope) -> Evaluated;
 
 /// Decides a function that is true or false.
-type Decide = fn(&Evaluator, &Node, EvaluationScope) -> Result<Truth, Failures>;
+type DecideCondition = fn(&Evaluator, &Node, EvaluationScope) -> Result<ConditionValue, Failures>;
 
 /// The functions that CloudFormation lists where it doesn't know one.
 const SUPPORTED: [Function; 23] = [
@@ -71,8 +71,8 @@ const SUPPORTED: [Function; 23] = [
 ];
 
 /// What gives the value of a function; none for one that is true or false.
-fn applied(function: Function) -> Option<Apply> {
-    let apply: Apply = match function {
+fn applied(function: Function) -> Option<ApplyFunction> {
+    let apply: ApplyFunction = match function {
         Function::Base64 => base64::apply,
         Function::Cidr => cidr::apply,
         Function::FindInMap => find_in_map::apply,
@@ -106,8 +106,8 @@ fn applied(function: Function) -> Option<Apply> {
 }
 
 /// What decides a function that is true or false, in conditions or in rules.
-fn decided(function: Function) -> Option<Decide> {
-    let decide: Decide = match function {
+fn decided(function: Function) -> Option<DecideCondition> {
+    let decide: DecideCondition = match function {
         Function::And => condition::and,
         Function::Condition => condition::named,
         Function::Contains => rule::contains,
@@ -116,14 +116,14 @@ fn decided(function: Function) -> Option<Decide> {
         Function::Equals => condition::equals,
         Function::Not => condition::not,
         Function::Or => condition::or,
-        Function::Transform => |_, argument, _| Ok(transform::truth(argument)),
+        Function::Transform => |_, argument, _| Ok(transform::condition_value(argument)),
         _ => return None,
     };
     Some(decide)
 }
 
 /// Applies a function in a place where a value is wanted.
-pub fn apply(evaluator: &Evaluator, call: &Call, scope: EvaluationScope) -> Evaluated {
+pub fn apply(evaluator: &Evaluator, call: &FunctionCall, scope: EvaluationScope) -> Evaluated {
     let argument = call.argument;
     if evaluator.macros.are_called()
         && let Some(unknown) = transform::in_argument(argument)
@@ -157,18 +157,18 @@ pub fn apply(evaluator: &Evaluator, call: &Call, scope: EvaluationScope) -> Eval
 }
 
 /// A condition expression.
-pub fn truth(
+pub fn condition_value(
     evaluator: &Evaluator,
     expression: &Node,
     scope: EvaluationScope,
-) -> Result<Truth, Failures> {
+) -> Result<ConditionValue, Failures> {
     if evaluator.macros.are_called()
         && let Some(unknown) = transform::in_argument(expression)
     {
-        return Ok(Truth::Unknown(unknown));
+        return Ok(ConditionValue::Unknown(unknown));
     }
     let is_accepted = |usage| usage != Usage::RuleCondition || scope == EvaluationScope::Rule;
-    if let Some(call) = Call::of(expression)
+    if let Some(call) = FunctionCall::of(expression)
         && let Some(decide) = call.function_used_as(is_accepted).and_then(decided)
     {
         return decide(evaluator, call.argument, scope);
@@ -180,7 +180,7 @@ pub fn truth(
 
 /// Whether an expression is a function that is true or false.
 fn is_truth(expression: &Node) -> bool {
-    Call::of(expression)
+    FunctionCall::of(expression)
         .and_then(|call| call.function)
         .and_then(decided)
         .is_some()

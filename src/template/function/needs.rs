@@ -1,14 +1,14 @@
 //! Whether an expression hangs on what isn't in the template: a resource, another stack, the
 //! account's zones. Some functions refuse such arguments, whatever their values are.
 
-use crate::template::evaluate::{Evaluator, Truth};
-use crate::template::expression::{Call, Expression, Function, Sub};
+use crate::template::evaluate::{ConditionValue, Evaluator};
+use crate::template::expression::{Expression, Function, FunctionCall, Sub};
 use crate::yaml::Node;
 
 /// True as soon as one part of the expression does. Of `Fn::If` the branch that is taken counts, or
 /// both if it isn't known which.
 pub fn others(evaluator: &Evaluator, expression: &Node) -> bool {
-    if Call::of(expression)
+    if FunctionCall::of(expression)
         .and_then(|call| call.function)
         .is_some_and(Function::asks_aws)
     {
@@ -18,11 +18,13 @@ pub fn others(evaluator: &Evaluator, expression: &Node) -> bool {
         Expression::Ref(name) => is_resource(evaluator, &name.text),
         Expression::Sub(sub) => names_others(evaluator, &sub),
         Expression::If(choice) => match evaluator.condition(&choice.condition.text) {
-            Truth::True => others(evaluator, choice.yes),
-            Truth::False => others(evaluator, choice.no),
-            Truth::Unknown(_) => others(evaluator, choice.yes) || others(evaluator, choice.no),
+            ConditionValue::True => others(evaluator, choice.yes),
+            ConditionValue::False => others(evaluator, choice.no),
+            ConditionValue::Unknown(_) => {
+                others(evaluator, choice.yes) || others(evaluator, choice.no)
+            }
         },
-        Expression::Call(Call {
+        Expression::Call(FunctionCall {
             function: Some(Function::If),
             ..
         }) => false,

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::cidr::Block;
+use super::cidr::CidrBlock;
 use crate::diagnostic::Position;
-use crate::template::evaluate::tests::{givens, place};
-use crate::template::{Offline, Templates, Value, evaluate, sections};
+use crate::template::evaluate::tests::{parameter_values, place};
+use crate::template::{OfflineEnvironment, Templates, Value, evaluate, sections};
 use crate::yaml::{self, Node, Parsed};
 
-fn node(value: yaml::Value, text: &str) -> Node {
+fn node(value: yaml::NodeValue, text: &str) -> Node {
     Node {
         value,
         tag: None,
@@ -24,16 +24,16 @@ fn node(value: yaml::Value, text: &str) -> Node {
 }
 
 fn text(content: &str) -> Node {
-    node(yaml::Value::String(content.into()), content)
+    node(yaml::NodeValue::String(content.into()), content)
 }
 
 fn list(items: impl IntoIterator<Item = Node>) -> Node {
-    node(yaml::Value::Sequence(items.into_iter().collect()), "")
+    node(yaml::NodeValue::Sequence(items.into_iter().collect()), "")
 }
 
 fn map<const N: usize>(entries: [(&str, Node); N]) -> Node {
     node(
-        yaml::Value::Mapping(
+        yaml::NodeValue::Mapping(
             entries
                 .into_iter()
                 .map(|(key, value)| (text(key), value))
@@ -71,8 +71,13 @@ fn value(expression: Node, parameter: &str) -> Value {
     };
     let (template, diagnostics) = sections::template(parsed, &file, "t.yaml".to_owned());
     let template = template.unwrap_or_else(|| panic!("{diagnostics:?}"));
-    let (place, givens) = (place("eu-west-1"), givens(&[("P", parameter)]));
-    let stack = evaluate(&template, &place, &givens, &Offline(&Templates::default()));
+    let (place, parameter_values) = (place("eu-west-1"), parameter_values(&[("P", parameter)]));
+    let stack = evaluate(
+        &template,
+        &place,
+        &parameter_values,
+        &OfflineEnvironment(&Templates::default()),
+    );
     assert_eq!(stack.failures, []);
     match &stack.resources["R"].body["Metadata"] {
         Value::Map(metadata) => metadata["V"].clone(),
@@ -158,8 +163,8 @@ proptest! {
         let host = width - mask;
         let address = if is_v6 { address } else { address & u128::from(u32::MAX) };
         let first = if host == 128 { 0 } else { address >> host << host };
-        let block = Block { first, mask, width };
-        prop_assert_eq!(Block::parse(&block.to_string()), Some(block));
+        let block = CidrBlock { first, mask, width };
+        prop_assert_eq!(CidrBlock::parse(&block.to_string()), Some(block));
         let Some(blocks) = block.split(count, bits) else {
             prop_assert!(u64::from(count) > 1 << room);
             return Ok(());
@@ -175,7 +180,7 @@ proptest! {
             if let (Some(size), Some(whole)) = (size(bits), size(host)) {
                 prop_assert!(offset + size <= whole);
             }
-            prop_assert_eq!(Block::parse(&part.to_string()), Some(*part));
+            prop_assert_eq!(CidrBlock::parse(&part.to_string()), Some(*part));
         }
     }
 }

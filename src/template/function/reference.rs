@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Position;
 use crate::mask::MASK;
-use crate::template::evaluate::{EvaluationScope, Evaluator, Truth};
+use crate::template::evaluate::{ConditionValue, EvaluationScope, Evaluator};
 use crate::template::value::{Evaluated, Unknown, Value};
 use crate::yaml::Node;
 
@@ -40,11 +40,11 @@ pub fn named(evaluator: &Evaluator, name: &str, at: Position, scope: EvaluationS
         return Ok(Unknown::asked(format!("parameter {name}")).into());
     }
     match evaluator.resource_exists(name) {
-        Some(Truth::True | Truth::Unknown(_)) => evaluator
+        Some(ConditionValue::True | ConditionValue::Unknown(_)) => evaluator
             .world
             .physical_id(name)
             .map_err(|message| evaluator.fail(at, message)),
-        Some(Truth::False) | None => {
+        Some(ConditionValue::False) | None => {
             Ok(nowhere(evaluator, name, format!("physical ID of {name}")).into())
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! No public text quotes CloudFormation's words for wrong arguments; these are ours.
 
-use crate::template::evaluate::{EvaluationScope, Evaluator, Truth};
+use crate::template::evaluate::{ConditionValue, EvaluationScope, Evaluator};
 use crate::template::expression::Function;
 use crate::template::value::{Evaluated, Failures, Unknown, Value, together};
 use crate::yaml::Node;
@@ -13,8 +13,8 @@ pub fn contains(
     evaluator: &Evaluator,
     argument: &Node,
     scope: EvaluationScope,
-) -> Result<Truth, Failures> {
-    let sides = Sides::of(evaluator, Function::Contains, argument, scope)?;
+) -> Result<ConditionValue, Failures> {
+    let sides = ComparedLists::of(evaluator, Function::Contains, argument, scope)?;
     sides.known(|list, other| any(list, |member| all(other, |wanted| equal(member, wanted))))
 }
 
@@ -23,8 +23,8 @@ pub fn each_member_equals(
     evaluator: &Evaluator,
     argument: &Node,
     scope: EvaluationScope,
-) -> Result<Truth, Failures> {
-    let sides = Sides::of(evaluator, Function::EachMemberEquals, argument, scope)?;
+) -> Result<ConditionValue, Failures> {
+    let sides = ComparedLists::of(evaluator, Function::EachMemberEquals, argument, scope)?;
     sides.known(|list, other| all(list, |member| all(other, |wanted| equal(member, wanted))))
 }
 
@@ -33,18 +33,18 @@ pub fn each_member_in(
     evaluator: &Evaluator,
     argument: &Node,
     scope: EvaluationScope,
-) -> Result<Truth, Failures> {
-    let sides = Sides::of(evaluator, Function::EachMemberIn, argument, scope)?;
+) -> Result<ConditionValue, Failures> {
+    let sides = ComparedLists::of(evaluator, Function::EachMemberIn, argument, scope)?;
     sides.known(|list, other| all(list, |member| any(other, |allowed| equal(member, allowed))))
 }
 
 /// What stands on both sides: texts or unknown, or a whole side that isn't known.
-struct Sides {
+struct ComparedLists {
     list: Result<Vec<Value>, Unknown>,
     other: Result<Vec<Value>, Unknown>,
 }
 
-impl Sides {
+impl ComparedLists {
     /// A text counts as a list of that text alone.
     fn of(
         evaluator: &Evaluator,
@@ -79,11 +79,14 @@ impl Sides {
     }
 
     /// What holds of the sides, if both are known at least by their lengths.
-    fn known(self, holds: impl Fn(&[Value], &[Value]) -> Truth) -> Result<Truth, Failures> {
+    fn known(
+        self,
+        holds: impl Fn(&[Value], &[Value]) -> ConditionValue,
+    ) -> Result<ConditionValue, Failures> {
         Ok(match (self.list, self.other) {
             (Ok(list), Ok(other)) => holds(&list, &other),
-            (Err(list), Err(other)) => Truth::Unknown(list.and(other)),
-            (Err(unknown), _) | (_, Err(unknown)) => Truth::Unknown(unknown),
+            (Err(list), Err(other)) => ConditionValue::Unknown(list.and(other)),
+            (Err(unknown), _) | (_, Err(unknown)) => ConditionValue::Unknown(unknown),
         })
     }
 }
@@ -97,18 +100,18 @@ fn side(value: Value) -> Option<Result<Vec<Value>, Unknown>> {
     }
 }
 
-fn any<'v>(values: &'v [Value], holds: impl Fn(&'v Value) -> Truth) -> Truth {
-    Truth::any(values.iter().map(holds))
+fn any<'v>(values: &'v [Value], holds: impl Fn(&'v Value) -> ConditionValue) -> ConditionValue {
+    ConditionValue::any(values.iter().map(holds))
 }
 
-fn all<'v>(values: &'v [Value], holds: impl Fn(&'v Value) -> Truth) -> Truth {
-    Truth::all(values.iter().map(holds))
+fn all<'v>(values: &'v [Value], holds: impl Fn(&'v Value) -> ConditionValue) -> ConditionValue {
+    ConditionValue::all(values.iter().map(holds))
 }
 
-fn equal(one: &Value, other: &Value) -> Truth {
+fn equal(one: &Value, other: &Value) -> ConditionValue {
     match Unknown::all([one, other].into_iter().filter_map(Value::unknown)) {
-        Some(unknown) => Truth::Unknown(unknown),
-        None => Truth::of(one.as_text() == other.as_text()),
+        Some(unknown) => ConditionValue::Unknown(unknown),
+        None => ConditionValue::of(one.as_text() == other.as_text()),
     }
 }
 

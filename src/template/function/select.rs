@@ -3,7 +3,7 @@
 
 use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::expression::Select;
-use crate::template::value::{Evaluated, Unknown, Until, Value, together};
+use crate::template::value::{Evaluated, KnownWhen, Unknown, Value, together};
 use crate::yaml::Node;
 
 /// A list that only AWS knows has so many items, as far as is sensible to assume: every region has
@@ -92,5 +92,7 @@ fn is_refused_as_written(index: &Node, list: &Node) -> bool {
 
 /// Whether AWS can be asked how long it is.
 fn may_be_short(unknown: &Unknown) -> bool {
-    unknown.reasons().any(|reason| reason.until == Until::Asked)
+    unknown
+        .reasons()
+        .any(|reason| reason.until == KnownWhen::Asked)
 }

@@ -11,7 +11,7 @@ pub type Edges = [Vec<usize>];
 /// ascending, sets by their first member. Tarjan's algorithm without recursion, since a template
 /// can hold tens of thousands of nodes.
 pub fn circles(edges: &Edges) -> Vec<Vec<usize>> {
-    let mut search = Search {
+    let mut search = CircleSearch {
         edges,
         number: vec![None; edges.len()],
         lowest: vec![0; edges.len()],
@@ -26,7 +26,7 @@ pub fn circles(edges: &Edges) -> Vec<Vec<usize>> {
     found
 }
 
-struct Search<'e> {
+struct CircleSearch<'e> {
     edges: &'e Edges,
     /// In the order in which nodes are come to.
     number: Vec<Option<usize>>,
@@ -38,7 +38,7 @@ struct Search<'e> {
     found: Vec<Vec<usize>>,
 }
 
-impl Search<'_> {
+impl CircleSearch<'_> {
     fn from(&mut self, start: usize) {
         if self.number[start].is_some() {
             return;

@@ -2,14 +2,14 @@
 
 use indexmap::IndexSet;
 
-use super::references::{By, Life, Reference, Walk};
-use crate::template::evaluate::{Evaluator, Truth};
-use crate::template::expression::{Call, Expression, Function};
+use super::references::{BranchState, Reference, ReferenceKind, ReferenceWalk};
+use crate::template::evaluate::{ConditionValue, Evaluator};
+use crate::template::expression::{Expression, Function, FunctionCall};
 use crate::yaml::Node;
 
 /// Something that a value takes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Mentioned {
+pub enum ReferencedValue {
     /// A parameter's value, or what `Ref` gives of a resource.
     Name(String),
     /// What `Fn::GetAtt` gives: `Arn` of `Queue`.
@@ -19,30 +19,30 @@ pub enum Mentioned {
 /// What the value at a path of a resource's entry takes, each thing once:
 /// `["Properties", "Tags", "0"]`. Branches that conditions rule out don't count. Where the path
 /// leads into an expression, the whole expression counts.
-pub fn mentioned(evaluator: &Evaluator, id: &str, path: &[&str]) -> IndexSet<Mentioned> {
+pub fn mentioned(evaluator: &Evaluator, id: &str, path: &[&str]) -> IndexSet<ReferencedValue> {
     let mut all = IndexSet::new();
     let Some((_, entry)) = evaluator.entry("Resources", id) else {
         return all;
     };
-    let mut found = |reference: Reference, life: &Life| {
+    let mut found = |reference: Reference, life: &BranchState| {
         let name = reference.name.to_owned();
         match reference.by {
-            _ if *life == Life::Dead => {}
-            By::Ref | By::Sub => _ = all.insert(Mentioned::Name(name)),
-            By::GetAtt | By::SubAttribute(_) => {
-                all.insert(Mentioned::Attribute {
+            _ if *life == BranchState::Dead => {}
+            ReferenceKind::Ref | ReferenceKind::Sub => _ = all.insert(ReferencedValue::Name(name)),
+            ReferenceKind::GetAtt | ReferenceKind::SubAttribute(_) => {
+                all.insert(ReferencedValue::Attribute {
                     resource: name,
                     attribute: reference.attribute.to_owned(),
                 });
             }
-            By::DependsOn | By::If | By::Condition => {}
+            ReferenceKind::DependsOn | ReferenceKind::If | ReferenceKind::Condition => {}
         }
     };
-    Walk {
+    ReferenceWalk {
         evaluator,
         found: &mut found,
     }
-    .node(at_path(evaluator, entry, path), &Life::Live);
+    .node(at_path(evaluator, entry, path), &BranchState::Live);
     all
 }
 
@@ -52,7 +52,7 @@ fn at_path<'n>(evaluator: &Evaluator, entry: &'n Node, path: &[&str]) -> &'n Nod
     for part in path {
         node = taken(evaluator, node);
         let next = match node.as_sequence() {
-            _ if Call::of_value(node).is_some() => None,
+            _ if FunctionCall::of_value(node).is_some() => None,
             // What a branch leaves out moves the items behind it.
             Some(items) if items.iter().any(is_choice) => None,
             Some(items) => part
@@ -73,23 +73,23 @@ fn at_path<'n>(evaluator: &Evaluator, entry: &'n Node, path: &[&str]) -> &'n Nod
 fn taken<'n>(evaluator: &Evaluator, mut node: &'n Node) -> &'n Node {
     while let Expression::If(choice) = Expression::of(node) {
         node = match evaluator.condition(&choice.condition.text) {
-            Truth::True => choice.yes,
-            Truth::False => choice.no,
-            Truth::Unknown(_) => return node,
+            ConditionValue::True => choice.yes,
+            ConditionValue::False => choice.no,
+            ConditionValue::Unknown(_) => return node,
         };
     }
     node
 }
 
 fn is_choice(node: &Node) -> bool {
-    Call::of(node).is_some_and(|call| call.function == Some(Function::If))
+    FunctionCall::of(node).is_some_and(|call| call.function == Some(Function::If))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::evaluate::tests::{givens, place, template};
-    use crate::template::{Offline, Templates};
+    use crate::template::evaluate::tests::{parameter_values, place, template};
+    use crate::template::{OfflineEnvironment, Templates};
 
     #[test]
     fn a_path_leads_to_what_its_value_takes() {
@@ -108,15 +108,19 @@ Resources:
       Shifted: [!If [Yes, !Ref P, !Ref 'AWS::NoValue'], !Ref Q]
 ";
         let (template, templates) = (template(text), Templates::default());
-        let (place, givens, world) = (place("us-east-1"), givens(&[]), Offline(&templates));
-        let evaluator = Evaluator::new(&template, &place, &givens, &world);
+        let (place, parameter_values, world) = (
+            place("us-east-1"),
+            parameter_values(&[]),
+            OfflineEnvironment(&templates),
+        );
+        let evaluator = Evaluator::new(&template, &place, &parameter_values, &world);
         let check = |path: &str, expect: &[&str]| {
             let parts: Vec<&str> = path.split('/').collect();
             let said: Vec<String> = mentioned(&evaluator, "R", &parts)
                 .into_iter()
                 .map(|it| match it {
-                    Mentioned::Name(name) => name,
-                    Mentioned::Attribute {
+                    ReferencedValue::Name(name) => name,
+                    ReferencedValue::Attribute {
                         resource,
                         attribute,
                     } => format!("{resource}.{attribute}"),

@@ -17,11 +17,11 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
-pub use self::mentioned::{Mentioned, mentioned};
-use self::references::{By, Life, Reference, Walk};
-pub use self::uses::{Gift, Uses, uses};
-use super::evaluate::{Evaluator, Truth};
-use super::value::{Failure, Note, Unknown};
+pub use self::mentioned::{ReferencedValue, mentioned};
+use self::references::{BranchState, Reference, ReferenceKind, ReferenceWalk};
+pub use self::uses::{ParameterSourceExpression, ResourceUses, uses};
+use super::evaluate::{ConditionValue, Evaluator};
+use super::value::{Failure, FailureNote, Unknown};
 use crate::diagnostic::{Location, Position};
 use crate::yaml::Node;
 
@@ -75,7 +75,7 @@ pub fn problems(evaluator: &Evaluator) -> Vec<Failure> {
 }
 
 /// Declared resources, and whether they exist.
-type Existing<'n> = HashMap<&'n str, Truth>;
+type Existing<'n> = HashMap<&'n str, ConditionValue>;
 
 fn existing<'n>(evaluator: &'n Evaluator) -> Existing<'n> {
     let ids = evaluator.section("Resources").iter().map(|(id, _)| id);
@@ -87,10 +87,10 @@ fn existing<'n>(evaluator: &'n Evaluator) -> Existing<'n> {
 fn entry<'n>(
     evaluator: &Evaluator,
     entry: &'n Node,
-    life: &Life,
-    found: &mut dyn FnMut(Reference<'n>, &Life),
+    life: &BranchState,
+    found: &mut dyn FnMut(Reference<'n>, &BranchState),
 ) {
-    let mut walk = Walk { evaluator, found };
+    let mut walk = ReferenceWalk { evaluator, found };
     for (key, node) in entry.entries() {
         match &*key.text {
             "Type" | "Condition" => {}
@@ -116,28 +116,34 @@ struct Edge {
 
 impl<'n> Graph<'n> {
     fn of(evaluator: &'n Evaluator, existing: &Existing<'n>) -> Self {
-        let exists = |id: &Node| existing.get(&*id.text).unwrap_or(&Truth::False);
+        let exists = |id: &Node| existing.get(&*id.text).unwrap_or(&ConditionValue::False);
         let resources = evaluator
             .section("Resources")
             .iter()
-            .filter(|(id, _)| *exists(id) != Truth::False);
+            .filter(|(id, _)| *exists(id) != ConditionValue::False);
         let resources: IndexMap<&str, &Node> =
             resources.map(|(id, node)| (&*id.text, node)).collect();
         let edges_of = |id: &&'n str, node: &&'n Node| {
             let mut edges: IndexMap<usize, Edge> = IndexMap::new();
-            let mut found = |reference: Reference<'n>, life: &Life| {
+            let mut found = |reference: Reference<'n>, life: &BranchState| {
                 let Some(target) = resources.get_index_of(reference.name) else {
                     return;
                 };
-                let life = life.and(existing.get(reference.name).unwrap_or(&Truth::False));
+                let life = life.and(
+                    existing
+                        .get(reference.name)
+                        .unwrap_or(&ConditionValue::False),
+                );
                 let unknown = match (reference.by, life) {
-                    (By::If | By::Condition, _) | (_, Life::Dead) => return,
-                    (_, Life::Open(unknown)) => Some(unknown),
-                    (_, Life::Live) => None,
+                    (ReferenceKind::If | ReferenceKind::Condition, _) | (_, BranchState::Dead) => {
+                        return;
+                    }
+                    (_, BranchState::Open(unknown)) => Some(unknown),
+                    (_, BranchState::Live) => None,
                 };
                 let edge = Edge {
                     at: reference.at,
-                    explicit: reference.by == By::DependsOn,
+                    explicit: reference.by == ReferenceKind::DependsOn,
                     unknown,
                 };
                 match edges.get_mut(&target) {
@@ -154,7 +160,7 @@ impl<'n> Graph<'n> {
             entry(
                 evaluator,
                 node,
-                &Life::Live.and(existing.get(*id).unwrap_or(&Truth::False)),
+                &BranchState::Live.and(existing.get(*id).unwrap_or(&ConditionValue::False)),
                 &mut found,
             );
             edges
@@ -253,8 +259,8 @@ impl<'n> Graph<'n> {
     }
 }
 
-fn note(message: String, at: Option<Location>) -> Note {
-    Note {
+fn note(message: String, at: Option<Location>) -> FailureNote {
+    FailureNote {
         message,
         at,
         is_secret: false,
@@ -280,17 +286,17 @@ fn condition_circles(evaluator: &Evaluator) -> Vec<Failure> {
         .collect();
     let asked = |(_, expression): &&(Node, Node)| {
         let mut targets = Vec::new();
-        let mut found = |reference: Reference<'_>, _: &Life| {
-            if matches!(reference.by, By::If | By::Condition) {
+        let mut found = |reference: Reference<'_>, _: &BranchState| {
+            if matches!(reference.by, ReferenceKind::If | ReferenceKind::Condition) {
                 targets.extend(conditions.get_index_of(reference.name));
             }
         };
-        let mut walk = Walk {
+        let mut walk = ReferenceWalk {
             evaluator,
             found: &mut found,
         };
-        walk.conditions(expression, &Life::Live);
-        walk.node(expression, &Life::Live);
+        walk.conditions(expression, &BranchState::Live);
+        walk.node(expression, &BranchState::Live);
         targets
     };
     let edges: Vec<Vec<usize>> = conditions.values().map(asked).collect();
@@ -327,8 +333,8 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::template::evaluate::tests::{givens, place, stack, template};
-    use crate::template::{Offline, Templates};
+    use crate::template::evaluate::tests::{parameter_values, place, stack, template};
+    use crate::template::{OfflineEnvironment, Templates};
 
     const SECTIONS: &str = "
 Parameters: {Env: {Type: String, Default: dev}}
@@ -395,7 +401,7 @@ Conditions:
             failure.message,
             "Circular dependency between resources: [A, B, C]"
         );
-        let place = |note: &Note| note.at.as_ref().map(|it| (it.at.line, it.at.column));
+        let place = |note: &FailureNote| note.at.as_ref().map(|it| (it.at.line, it.at.column));
         let notes: Vec<_> = failure
             .notes
             .iter()
@@ -608,8 +614,13 @@ Conditions:
     fn with_evaluator<T>(text: &str, ask: impl FnOnce(&Evaluator) -> T) -> T {
         let template = template(text);
         let templates = Templates::default();
-        let (place, world) = (place("us-east-1"), Offline(&templates));
-        ask(&Evaluator::new(&template, &place, &givens(&[]), &world))
+        let (place, world) = (place("us-east-1"), OfflineEnvironment(&templates));
+        ask(&Evaluator::new(
+            &template,
+            &place,
+            &parameter_values(&[]),
+            &world,
+        ))
     }
 
     #[test]

@@ -11,11 +11,11 @@ use std::hash::Hash;
 use indexmap::IndexMap;
 
 use super::Existing;
-use super::references::{By, Life, Reference, Walk};
+use super::references::{BranchState, Reference, ReferenceKind, ReferenceWalk};
 use crate::diagnostic::Position;
-use crate::template::evaluate::{Evaluator, Truth};
+use crate::template::evaluate::{ConditionValue, Evaluator};
 use crate::template::function::is_pseudo_parameter;
-use crate::template::value::{Failure, Note, Unknown};
+use crate::template::value::{Failure, FailureNote, Unknown};
 use crate::yaml::Node;
 
 /// So many further places are named with a failure that has many.
@@ -24,24 +24,26 @@ const MAX_NOTES: usize = 20;
 /// Everything that leads nowhere, in the order of the blocks that CloudFormation names. What hangs
 /// on something unknown is noted with the evaluator.
 pub fn unresolved(evaluator: &Evaluator, existing: &Existing) -> Vec<Failure> {
-    let mut failures = Names::new(evaluator, existing, Block::Conditions).failures();
-    failures.extend(Names::new(evaluator, existing, Block::Resources).failures());
-    failures.extend(Names::new(evaluator, existing, Block::Outputs).failures());
+    let mut failures =
+        UndeclaredNames::new(evaluator, existing, ReferenceBlock::Conditions).failures();
+    failures
+        .extend(UndeclaredNames::new(evaluator, existing, ReferenceBlock::Resources).failures());
+    failures.extend(UndeclaredNames::new(evaluator, existing, ReferenceBlock::Outputs).failures());
     failures
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Block {
+enum ReferenceBlock {
     Conditions,
     Resources,
     Outputs,
 }
 
-struct Names<'n> {
+struct UndeclaredNames<'n> {
     evaluator: &'n Evaluator<'n>,
     existing: &'n Existing<'n>,
     parameters: HashSet<&'n str>,
-    block: Block,
+    block: ReferenceBlock,
     /// Of which CloudFormation makes one list, with the first place of each.
     listed: IndexMap<&'n str, Position>,
     /// The same where it hangs on something unknown whether they are asked for.
@@ -50,8 +52,12 @@ struct Names<'n> {
     others: IndexMap<String, Position>,
 }
 
-impl<'n> Names<'n> {
-    fn new(evaluator: &'n Evaluator<'n>, existing: &'n Existing<'n>, block: Block) -> Self {
+impl<'n> UndeclaredNames<'n> {
+    fn new(
+        evaluator: &'n Evaluator<'n>,
+        existing: &'n Existing<'n>,
+        block: ReferenceBlock,
+    ) -> Self {
         let parameters = evaluator
             .template
             .parameters
@@ -72,9 +78,9 @@ impl<'n> Names<'n> {
 
     fn failures(mut self) -> Vec<Failure> {
         match self.block {
-            Block::Conditions => self.conditions(),
-            Block::Resources => self.entries("Resources"),
-            Block::Outputs => self.entries("Outputs"),
+            ReferenceBlock::Conditions => self.conditions(),
+            ReferenceBlock::Resources => self.entries("Resources"),
+            ReferenceBlock::Outputs => self.entries("Outputs"),
         }
         let evaluator = self.evaluator;
         for (name, (at, unknown)) in &self.open {
@@ -88,7 +94,7 @@ impl<'n> Names<'n> {
         if let Some((_, at)) = self.listed.first() {
             let names: Vec<&str> = self.listed.keys().copied().collect();
             let further = self.listed.iter().skip(1).take(MAX_NOTES);
-            let notes = further.map(|(name, at)| Note {
+            let notes = further.map(|(name, at)| FailureNote {
                 message: format!("{name} is referred to here"),
                 at: Some(evaluator.location(*at)),
                 is_secret: false,
@@ -106,16 +112,16 @@ impl<'n> Names<'n> {
     fn message(&self, names: &[&str]) -> String {
         let names = names.join(", ");
         match self.block {
-            Block::Conditions => format!(
+            ReferenceBlock::Conditions => format!(
                 "Template format error: Unresolved dependencies [{names}]. Cannot reference \
                  resources in the Conditions \
                  block of the template"
             ),
-            Block::Resources => format!(
+            ReferenceBlock::Resources => format!(
                 "Template format error: Unresolved resource dependencies [{names}] in the \
                  Resources block of the template"
             ),
-            Block::Outputs => {
+            ReferenceBlock::Outputs => {
                 format!(
                     "Unresolved resource dependencies [{names}] in the Outputs block of the \
                      template"
@@ -126,15 +132,16 @@ impl<'n> Names<'n> {
 
     fn conditions(&mut self) {
         let evaluator = self.evaluator;
-        let mut found =
-            |reference: Reference<'n>, _: &Life| self.looked_up(&reference, &Life::Live);
-        let mut walk = Walk {
+        let mut found = |reference: Reference<'n>, _: &BranchState| {
+            self.looked_up(&reference, &BranchState::Live)
+        };
+        let mut walk = ReferenceWalk {
             evaluator,
             found: &mut found,
         };
         for (_, expression) in evaluator.section("Conditions") {
-            walk.conditions(expression, &Life::Live);
-            walk.node(expression, &Life::Live);
+            walk.conditions(expression, &BranchState::Live);
+            walk.node(expression, &BranchState::Live);
         }
     }
 
@@ -145,12 +152,21 @@ impl<'n> Names<'n> {
                 self.condition(name);
             }
             let exists = match section {
-                "Resources" => self.existing.get(&*id.text).cloned().unwrap_or(Truth::True),
-                _ => evaluator.exists(entry).unwrap_or(Truth::False),
+                "Resources" => self
+                    .existing
+                    .get(&*id.text)
+                    .cloned()
+                    .unwrap_or(ConditionValue::True),
+                _ => evaluator.exists(entry).unwrap_or(ConditionValue::False),
             };
             let mut found =
-                |reference: Reference<'n>, life: &Life| self.looked_up(&reference, life);
-            super::entry(evaluator, entry, &Life::Live.and(&exists), &mut found);
+                |reference: Reference<'n>, life: &BranchState| self.looked_up(&reference, life);
+            super::entry(
+                evaluator,
+                entry,
+                &BranchState::Live.and(&exists),
+                &mut found,
+            );
         }
     }
 
@@ -170,24 +186,27 @@ impl<'n> Names<'n> {
             || self.evaluator.macros.may_have("Conditions", name)
     }
 
-    fn looked_up(&mut self, reference: &Reference<'n>, life: &Life) {
+    fn looked_up(&mut self, reference: &Reference<'n>, life: &BranchState) {
         let Reference { name, by, at, .. } = *reference;
         match by {
-            By::If | By::Condition if self.is_condition(name) => {}
-            By::If => self.other(
+            ReferenceKind::If | ReferenceKind::Condition if self.is_condition(name) => {}
+            ReferenceKind::If => self.other(
                 format!("Template error: unresolved condition dependency {name} in Fn::If"),
                 at,
             ),
-            By::Condition => {
+            ReferenceKind::Condition => {
                 self.other(
                     format!("Template error: unresolved condition dependency {name} in Condition"),
                     at,
                 );
             }
-            By::Ref | By::Sub if is_pseudo_parameter(name) || self.parameters.contains(name) => {}
-            _ if self.block == Block::Conditions => once(&mut self.listed, name, at),
+            ReferenceKind::Ref | ReferenceKind::Sub
+                if is_pseudo_parameter(name) || self.parameters.contains(name) => {}
+            _ if self.block == ReferenceBlock::Conditions => once(&mut self.listed, name, at),
             _ => match self.existing.get(name) {
-                Some(Truth::False) if by != By::DependsOn => self.missing(name, at, life),
+                Some(ConditionValue::False) if by != ReferenceKind::DependsOn => {
+                    self.missing(name, at, life)
+                }
                 Some(_) => {}
                 None if self.evaluator.macros.may_have("Resources", name) => {}
                 None => self.undeclared(name, by, at),
@@ -196,17 +215,17 @@ impl<'n> Names<'n> {
     }
 
     /// A resource whose condition is false.
-    fn missing(&mut self, name: &'n str, at: Position, life: &Life) {
+    fn missing(&mut self, name: &'n str, at: Position, life: &BranchState) {
         match life {
-            Life::Live => once(&mut self.listed, name, at),
-            Life::Open(unknown) => once(&mut self.open, name, (at, unknown.clone())),
-            Life::Dead => {}
+            BranchState::Live => once(&mut self.listed, name, at),
+            BranchState::Open(unknown) => once(&mut self.open, name, (at, unknown.clone())),
+            BranchState::Dead => {}
         }
     }
 
-    fn undeclared(&mut self, name: &'n str, by: By, at: Position) {
+    fn undeclared(&mut self, name: &'n str, by: ReferenceKind, at: Position) {
         match by {
-            By::GetAtt => {
+            ReferenceKind::GetAtt => {
                 self.other(
                     format!(
                         "Template error: instance of Fn::GetAtt references undefined \
@@ -215,7 +234,7 @@ impl<'n> Names<'n> {
                     at,
                 );
             }
-            By::SubAttribute(whole) => {
+            ReferenceKind::SubAttribute(whole) => {
                 let message = format!(
                     "Template error: instance of Fn::Sub references invalid resource attribute \
                      {whole}"

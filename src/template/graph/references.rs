@@ -3,28 +3,29 @@
 //! same.
 
 use crate::diagnostic::Position;
-use crate::template::evaluate::{Evaluator, Truth};
+use crate::template::evaluate::{ConditionValue, Evaluator};
 use crate::template::expression::{
-    Attribute, Call, Expression, Function, GetAtt, If, Sub, loop_name,
+    Attribute, Expression, Function, FunctionCall, GetAtt, If, Sub, loop_name,
 };
 use crate::template::value::Unknown;
-use crate::yaml::{Node, Value};
+use crate::yaml::{Node, NodeValue};
 
 /// A name, and the place that refers to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference<'n> {
-    /// Of a parameter or a resource; with [`By::If`] and [`By::Condition`] of a condition.
+    /// Of a parameter or a resource; with [`ReferenceKind::If`] and [`ReferenceKind::Condition`] of
+    /// a condition.
     pub name: &'n str,
     /// Of a resource, where the reference takes one: `Arn`. Empty where there is none, or it isn't
     /// plain text.
     pub attribute: &'n str,
-    pub by: By<'n>,
+    pub by: ReferenceKind<'n>,
     pub at: Position,
 }
 
 /// The function or key that refers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By<'n> {
+pub enum ReferenceKind<'n> {
     DependsOn,
     Ref,
     GetAtt,
@@ -39,7 +40,7 @@ pub enum By<'n> {
 
 /// Whether a part of the template counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Life {
+pub enum BranchState {
     Live,
     /// It hangs on something unknown.
     Open(Unknown),
@@ -47,30 +48,32 @@ pub enum Life {
     Dead,
 }
 
-impl Life {
+impl BranchState {
     /// What holds for a part of a part.
-    pub fn and(&self, truth: &Truth) -> Self {
-        match (self, truth) {
-            (Self::Dead, _) | (_, Truth::False) => Self::Dead,
-            (life, Truth::True) => life.clone(),
-            (Self::Live, Truth::Unknown(unknown)) => Self::Open(unknown.clone()),
-            (Self::Open(one), Truth::Unknown(other)) => Self::Open(one.clone().and(other.clone())),
+    pub fn and(&self, condition_value: &ConditionValue) -> Self {
+        match (self, condition_value) {
+            (Self::Dead, _) | (_, ConditionValue::False) => Self::Dead,
+            (life, ConditionValue::True) => life.clone(),
+            (Self::Live, ConditionValue::Unknown(unknown)) => Self::Open(unknown.clone()),
+            (Self::Open(one), ConditionValue::Unknown(other)) => {
+                Self::Open(one.clone().and(other.clone()))
+            }
         }
     }
 }
 
 /// Goes through an expression and tells `found` of every reference in it, with its life.
-pub struct Walk<'w, 'n> {
+pub struct ReferenceWalk<'w, 'n> {
     pub evaluator: &'w Evaluator<'w>,
-    pub found: &'w mut dyn FnMut(Reference<'n>, &Life),
+    pub found: &'w mut dyn FnMut(Reference<'n>, &BranchState),
 }
 
-impl<'n> Walk<'_, 'n> {
-    pub fn node(&mut self, node: &'n Node, life: &Life) {
+impl<'n> ReferenceWalk<'_, 'n> {
+    pub fn node(&mut self, node: &'n Node, life: &BranchState) {
         match &node.value {
-            Value::Sequence(items) => items.iter().for_each(|item| self.node(item, life)),
-            Value::Mapping(_) if self.function(node, life) => {}
-            Value::Mapping(entries) => {
+            NodeValue::Sequence(items) => items.iter().for_each(|item| self.node(item, life)),
+            NodeValue::Mapping(_) if self.function(node, life) => {}
+            NodeValue::Mapping(entries) => {
                 // A loop that is left over belongs to no language that is spoken here.
                 let entries = entries
                     .iter()
@@ -82,16 +85,16 @@ impl<'n> Walk<'_, 'n> {
     }
 
     /// Goes through a function that refers to something; false for anything else.
-    fn function(&mut self, node: &'n Node, life: &Life) -> bool {
+    fn function(&mut self, node: &'n Node, life: &BranchState) -> bool {
         match Expression::of(node) {
             Expression::Ref(name) if name.is_scalar() => {
-                self.tell((&name.text, ""), By::Ref, name.at, life)
+                self.tell((&name.text, ""), ReferenceKind::Ref, name.at, life)
             }
             Expression::GetAtt(it) => self.get_att(it, life),
             Expression::Sub(sub) => self.sub(sub, life),
             Expression::If(choice) if choice.condition.is_scalar() => self.choice(choice, life),
             // What a macro makes of its arguments is its own affair.
-            Expression::Call(Call {
+            Expression::Call(FunctionCall {
                 function: Some(Function::GetAtt | Function::Transform),
                 ..
             }) => {}
@@ -100,16 +103,18 @@ impl<'n> Walk<'_, 'n> {
         true
     }
 
-    fn get_att(&mut self, it: GetAtt<'n>, life: &Life) {
+    fn get_att(&mut self, it: GetAtt<'n>, life: &BranchState) {
         match it.attribute {
-            Attribute::Text { id, name } => self.tell((id, name), By::GetAtt, it.at, life),
+            Attribute::Text { id, name } => {
+                self.tell((id, name), ReferenceKind::GetAtt, it.at, life)
+            }
             Attribute::List { id, names } => {
                 let name = names
                     .first()
                     .filter(|name| name.is_scalar())
                     .map_or("", |name| &name.text);
                 if id.is_scalar() {
-                    self.tell((&id.text, name), By::GetAtt, it.at, life);
+                    self.tell((&id.text, name), ReferenceKind::GetAtt, it.at, life);
                 } else {
                     self.node(id, life);
                 }
@@ -118,7 +123,7 @@ impl<'n> Walk<'_, 'n> {
         }
     }
 
-    fn sub(&mut self, sub: Sub<'n>, life: &Life) {
+    fn sub(&mut self, sub: Sub<'n>, life: &BranchState) {
         sub.own()
             .iter()
             .for_each(|(_, value)| self.node(value, life));
@@ -128,30 +133,37 @@ impl<'n> Walk<'_, 'n> {
             .filter(|name| sub.variable(name).is_none())
         {
             match name.split_once('.') {
-                Some(found) => self.tell(found, By::SubAttribute(name), sub.text.at, life),
-                None => self.tell((name, ""), By::Sub, sub.text.at, life),
+                Some(found) => {
+                    self.tell(found, ReferenceKind::SubAttribute(name), sub.text.at, life)
+                }
+                None => self.tell((name, ""), ReferenceKind::Sub, sub.text.at, life),
             }
         }
     }
 
-    fn choice(&mut self, choice: If<'n>, life: &Life) {
+    fn choice(&mut self, choice: If<'n>, life: &BranchState) {
         let name = choice.condition;
-        self.tell((&name.text, ""), By::If, name.at, life);
-        let truth = self.evaluator.condition(&name.text);
-        self.node(choice.yes, &life.and(&truth));
-        self.node(choice.no, &life.and(&truth.not()));
+        self.tell((&name.text, ""), ReferenceKind::If, name.at, life);
+        let condition_value = self.evaluator.condition(&name.text);
+        self.node(choice.yes, &life.and(&condition_value));
+        self.node(choice.no, &life.and(&condition_value.not()));
     }
 
     /// Conditions by their names, in the expression of a condition.
-    pub fn conditions(&mut self, expression: &'n Node, life: &Life) {
-        if let Some(Call {
+    pub fn conditions(&mut self, expression: &'n Node, life: &BranchState) {
+        if let Some(FunctionCall {
             function: Some(Function::Condition),
             argument,
             ..
-        }) = Call::of(expression)
+        }) = FunctionCall::of(expression)
             && argument.is_scalar()
         {
-            self.tell((&argument.text, ""), By::Condition, argument.at, life);
+            self.tell(
+                (&argument.text, ""),
+                ReferenceKind::Condition,
+                argument.at,
+                life,
+            );
         }
         let items = expression.as_sequence().unwrap_or_default().iter();
         items
@@ -159,19 +171,19 @@ impl<'n> Walk<'_, 'n> {
             .for_each(|it| self.conditions(it, life));
     }
 
-    pub fn depends_on(&mut self, node: &'n Node, life: &Life) {
+    pub fn depends_on(&mut self, node: &'n Node, life: &BranchState) {
         let ids = node.as_sequence().unwrap_or(std::slice::from_ref(node));
         for id in ids.iter().filter(|id| id.is_scalar()) {
-            self.tell((&id.text, ""), By::DependsOn, id.at, life);
+            self.tell((&id.text, ""), ReferenceKind::DependsOn, id.at, life);
         }
     }
 
     fn tell(
         &mut self,
         (name, attribute): (&'n str, &'n str),
-        by: By<'n>,
+        by: ReferenceKind<'n>,
         at: Position,
-        life: &Life,
+        life: &BranchState,
     ) {
         if !name.is_empty() {
             (self.found)(
@@ -190,8 +202,8 @@ impl<'n> Walk<'_, 'n> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::evaluate::tests::{givens, place, template};
-    use crate::template::{Offline, Templates};
+    use crate::template::evaluate::tests::{parameter_values, place, template};
+    use crate::template::{OfflineEnvironment, Templates};
 
     /// Every reference of the property `P`, one a line, with its life unless it is live.
     fn check(value: &str, expect: &[&str]) {
@@ -202,14 +214,14 @@ mod tests {
         );
         let template = template(&text);
         let templates = Templates::default();
-        let (place, world) = (place("us-east-1"), Offline(&templates));
-        let evaluator = Evaluator::new(&template, &place, &givens(&[]), &world);
+        let (place, world) = (place("us-east-1"), OfflineEnvironment(&templates));
+        let evaluator = Evaluator::new(&template, &place, &parameter_values(&[]), &world);
         let mut said = Vec::new();
-        let mut found = |reference: Reference<'_>, life: &Life| {
+        let mut found = |reference: Reference<'_>, life: &BranchState| {
             let life = match life {
-                Life::Live => String::new(),
-                Life::Open(unknown) => format!(" if {unknown}"),
-                Life::Dead => " not".to_owned(),
+                BranchState::Live => String::new(),
+                BranchState::Open(unknown) => format!(" if {unknown}"),
+                BranchState::Dead => " not".to_owned(),
             };
             said.push(format!("{:?} {}{life}", reference.by, reference.name));
         };
@@ -218,11 +230,11 @@ mod tests {
             .get("Resources")
             .and_then(|it| it.get("R"))
             .and_then(|it| it.get("Properties"));
-        Walk {
+        ReferenceWalk {
             evaluator: &evaluator,
             found: &mut found,
         }
-        .node(property.unwrap(), &Life::Live);
+        .node(property.unwrap(), &BranchState::Live);
         assert_eq!(said, expect, "{value}");
     }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use indexmap::{IndexMap, IndexSet};
 
 use super::entry;
-use super::references::{By, Life, Reference, Walk};
+use super::references::{BranchState, Reference, ReferenceKind, ReferenceWalk};
 use crate::diagnostic::Position;
 use crate::template::evaluate::Evaluator;
 use crate::template::expression::Expression;
@@ -14,7 +14,7 @@ use crate::yaml::Node;
 
 /// A resource of the template, in whatever condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Uses {
+pub struct ResourceUses {
     /// Of the logical id.
     pub at: Position,
     /// It has a `Condition`.
@@ -24,12 +24,12 @@ pub struct Uses {
     /// The resources that it refers to or depends on.
     pub resources: IndexSet<String>,
     /// What an `AWS::CloudFormation::Stack` gives to the parameters of its template.
-    pub gives: IndexMap<String, Gift>,
+    pub gives: IndexMap<String, ParameterSourceExpression>,
 }
 
 /// What a nested stack's parameter is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Gift {
+pub enum ParameterSourceExpression {
     Text(String),
     /// A parameter's value, as it is.
     Parameter(String),
@@ -38,7 +38,7 @@ pub enum Gift {
 }
 
 /// All resources, those that loops make with the parameters' defaults too, in the template's order.
-pub fn uses(evaluator: &Evaluator) -> IndexMap<String, Uses> {
+pub fn uses(evaluator: &Evaluator) -> IndexMap<String, ResourceUses> {
     let names = |section: &'static str| {
         evaluator
             .section(section)
@@ -46,7 +46,7 @@ pub fn uses(evaluator: &Evaluator) -> IndexMap<String, Uses> {
             .map(|(key, _)| &*key.text)
             .collect()
     };
-    let reader = Reader {
+    let reader = UsesReader {
         evaluator,
         parameters: names("Parameters"),
         resources: names("Resources"),
@@ -57,20 +57,20 @@ pub fn uses(evaluator: &Evaluator) -> IndexMap<String, Uses> {
         .collect()
 }
 
-struct Reader<'n> {
+struct UsesReader<'n> {
     evaluator: &'n Evaluator<'n>,
     parameters: HashSet<&'n str>,
     resources: HashSet<&'n str>,
 }
 
-impl<'n> Reader<'n> {
-    fn resource(&self, id: &Node, resource: &'n Node) -> Uses {
+impl<'n> UsesReader<'n> {
+    fn resource(&self, id: &Node, resource: &'n Node) -> ResourceUses {
         let condition = resource
             .get("Condition")
             .filter(|condition| condition.is_scalar());
         let (parameters, resources) = (IndexSet::new(), IndexSet::new());
         let conditional = condition.is_some();
-        let mut uses = Uses {
+        let mut uses = ResourceUses {
             at: id.at,
             conditional,
             parameters,
@@ -84,9 +84,9 @@ impl<'n> Reader<'n> {
         entry(
             self.evaluator,
             resource,
-            &Life::Live,
+            &BranchState::Live,
             &mut |reference, _| match reference.by {
-                By::If | By::Condition => conditions.push(reference.name),
+                ReferenceKind::If | ReferenceKind::Condition => conditions.push(reference.name),
                 _ if self.parameters.contains(reference.name) => {
                     _ = uses.parameters.insert(reference.name.to_owned())
                 }
@@ -123,62 +123,66 @@ impl<'n> Reader<'n> {
                 .iter()
                 .filter(|(key, _)| *key.text == *name);
             for (_, expression) in expressions {
-                let mut found = |reference: Reference<'n>, _: &Life| match reference.by {
-                    By::If | By::Condition => open.push(reference.name),
+                let mut found = |reference: Reference<'n>, _: &BranchState| match reference.by {
+                    ReferenceKind::If | ReferenceKind::Condition => open.push(reference.name),
                     _ if self.parameters.contains(reference.name) => {
                         _ = parameters.insert(reference.name.to_owned())
                     }
                     _ => {}
                 };
-                let mut walk = Walk {
+                let mut walk = ReferenceWalk {
                     evaluator: self.evaluator,
                     found: &mut found,
                 };
-                walk.conditions(expression, &Life::Live);
-                walk.node(expression, &Life::Live);
+                walk.conditions(expression, &BranchState::Live);
+                walk.node(expression, &BranchState::Live);
             }
         }
     }
 
-    fn given(&self, value: &'n Node) -> Gift {
+    fn given(&self, value: &'n Node) -> ParameterSourceExpression {
         match Expression::of(value) {
             Expression::Literal(text) if text.is_scalar() => {
-                return Gift::Text(text.text.to_string());
+                return ParameterSourceExpression::Text(text.text.to_string());
             }
             Expression::Ref(name) if self.parameters.contains(&*name.text) => {
-                return Gift::Parameter(name.text.to_string());
+                return ParameterSourceExpression::Parameter(name.text.to_string());
             }
             _ => {}
         }
         let (mut parameters, mut conditions) = (IndexSet::new(), Vec::new());
-        let mut found = |reference: Reference<'n>, _: &Life| match reference.by {
-            By::If => conditions.push(reference.name),
+        let mut found = |reference: Reference<'n>, _: &BranchState| match reference.by {
+            ReferenceKind::If => conditions.push(reference.name),
             _ if self.parameters.contains(reference.name) => {
                 _ = parameters.insert(reference.name.to_owned())
             }
             _ => {}
         };
-        Walk {
+        ReferenceWalk {
             evaluator: self.evaluator,
             found: &mut found,
         }
-        .node(value, &Life::Live);
+        .node(value, &BranchState::Live);
         self.conditions(conditions, &mut parameters);
-        Gift::MadeOf(parameters)
+        ParameterSourceExpression::MadeOf(parameters)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::evaluate::tests::{givens, place, template};
-    use crate::template::{Offline, Templates};
+    use crate::template::evaluate::tests::{parameter_values, place, template};
+    use crate::template::{OfflineEnvironment, Templates};
 
     /// One resource a line: `id line[?]: parameters | resources | what it gives`.
     fn said(text: &str) -> Vec<String> {
         let (template, templates) = (template(text), Templates::default());
-        let (place, givens, world) = (place("us-east-1"), givens(&[]), Offline(&templates));
-        let evaluator = Evaluator::new(&template, &place, &givens, &world);
+        let (place, parameter_values, world) = (
+            place("us-east-1"),
+            parameter_values(&[]),
+            OfflineEnvironment(&templates),
+        );
+        let evaluator = Evaluator::new(&template, &place, &parameter_values, &world);
         let list = |names: &IndexSet<String>| {
             names
                 .iter()
@@ -186,11 +190,11 @@ mod tests {
                 .collect::<Vec<_>>()
                 .join(" ")
         };
-        let line = |(id, uses): (&String, &Uses)| {
+        let line = |(id, uses): (&String, &ResourceUses)| {
             let gives = uses.gives.iter().map(|(key, given)| match given {
-                Gift::Text(text) => format!("{key}={text}"),
-                Gift::Parameter(name) => format!("{key}:{name}"),
-                Gift::MadeOf(names) => format!("{key}~{}", list(names)),
+                ParameterSourceExpression::Text(text) => format!("{key}={text}"),
+                ParameterSourceExpression::Parameter(name) => format!("{key}:{name}"),
+                ParameterSourceExpression::MadeOf(names) => format!("{key}~{}", list(names)),
             });
             let gives = gives.collect::<Vec<_>>().join(" ");
             let (line, open) = (uses.at.line, if uses.conditional { "?" } else { "" });

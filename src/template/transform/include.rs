@@ -4,8 +4,8 @@
 //! A macro may change everything that stands beside its call; an include adds to it. What is put in
 //! gets the place of the call, since positions are those of the template's file.
 
-use super::pattern::Pattern;
-use super::{Call, INCLUDE, Work, calls, mapping, named, sequence, text};
+use super::pattern::NamePattern;
+use super::{INCLUDE, MacroCall, TransformState, calls, mapping, named, sequence, text};
 use crate::diagnostic::Position;
 use crate::template::evaluate::EvaluationScope;
 use crate::template::expression::Function;
@@ -26,8 +26,8 @@ const SECTIONS: [&str; 4] = ["Mappings", "Conditions", "Resources", "Outputs"];
 /// Whether a macro is called anywhere in it.
 pub fn has_calls(node: &Node) -> bool {
     match &node.value {
-        yaml::Value::Sequence(items) => items.iter().any(has_calls),
-        yaml::Value::Mapping(entries) => entries
+        yaml::NodeValue::Sequence(items) => items.iter().any(has_calls),
+        yaml::NodeValue::Mapping(entries) => entries
             .iter()
             .any(|(key, value)| is_call(key) || has_calls(value)),
         _ => false,
@@ -39,19 +39,19 @@ pub fn is_call(key: &Node) -> bool {
 }
 
 /// The template after the macros that are called inside of it.
-pub fn expanded(work: &mut Work, root: &Node) -> Node {
-    let mut includes = Includes {
+pub fn expanded(work: &mut TransformState, root: &Node) -> Node {
+    let mut includes = IncludeTransform {
         work,
         unknown_mappings: Vec::new(),
     };
-    let mut tree = includes.node(root, Place::Root);
+    let mut tree = includes.node(root, IncludePosition::Root);
     let unknown = includes.unknown_mappings;
-    if let yaml::Value::Mapping(sections) = &mut tree.value {
+    if let yaml::NodeValue::Mapping(sections) = &mut tree.value {
         for (_, section) in sections
             .iter_mut()
             .filter(|(name, _)| &*name.text == "Mappings")
         {
-            if let yaml::Value::Mapping(entries) = &mut section.value {
+            if let yaml::NodeValue::Mapping(entries) = &mut section.value {
                 entries.retain(|(name, _)| !unknown.iter().any(|unknown| **unknown == *name.text));
             }
         }
@@ -60,7 +60,7 @@ pub fn expanded(work: &mut Work, root: &Node) -> Node {
 }
 
 /// The template with what the `Transform` section includes.
-pub fn at_top_level(work: &mut Work, root: &Node, call: &Call) -> Node {
+pub fn at_top_level(work: &mut TransformState, root: &Node, call: &MacroCall) -> Node {
     let mut sections = root.entries().to_vec();
     match included(work, call) {
         Ok(entries) => {
@@ -70,7 +70,7 @@ pub fn at_top_level(work: &mut Work, root: &Node, call: &Call) -> Node {
                     .find(|(section, _)| section.text == name.text);
                 match known.map(|(_, section)| section) {
                     Some(Node {
-                        value: yaml::Value::Mapping(known),
+                        value: yaml::NodeValue::Mapping(known),
                         ..
                     }) => {
                         merge(known, included.entries().iter().cloned());
@@ -82,21 +82,21 @@ pub fn at_top_level(work: &mut Work, root: &Node, call: &Call) -> Node {
         Err(unknown) => {
             SECTIONS
                 .iter()
-                .for_each(|section| work.made(section, Pattern::any(), unknown.clone()));
+                .for_each(|section| work.made(section, NamePattern::any(), unknown.clone()));
         }
     }
     mapping(sections, root.at)
 }
 
-struct Includes<'w, 'e> {
-    work: &'w mut Work<'e>,
+struct IncludeTransform<'w, 'e> {
+    work: &'w mut TransformState<'e>,
     /// Mappings in which a macro was at work.
     unknown_mappings: Vec<String>,
 }
 
 /// Where a part of the template stands, as far as it makes a difference.
 #[derive(Clone, Copy)]
-enum Place<'n> {
+enum IncludePosition<'n> {
     Root,
     Section(&'n str),
     /// A resource, an output or a condition.
@@ -106,7 +106,7 @@ enum Place<'n> {
     Inside,
 }
 
-impl<'n> Place<'n> {
+impl<'n> IncludePosition<'n> {
     fn of(self, key: &'n str) -> Self {
         match self {
             Self::Root if SECTIONS.contains(&key) => Self::Section(key),
@@ -118,17 +118,17 @@ impl<'n> Place<'n> {
     }
 }
 
-impl Includes<'_, '_> {
-    fn node(&mut self, node: &Node, place: Place) -> Node {
+impl IncludeTransform<'_, '_> {
+    fn node(&mut self, node: &Node, place: IncludePosition) -> Node {
         match &node.value {
-            yaml::Value::Sequence(items) => {
+            yaml::NodeValue::Sequence(items) => {
                 let place = place.of("");
                 sequence(
                     items.iter().map(|item| self.node(item, place)).collect(),
                     node.at,
                 )
             }
-            yaml::Value::Mapping(entries) => {
+            yaml::NodeValue::Mapping(entries) => {
                 let others = entries.iter().filter(|(key, _)| !is_call(key));
                 let others =
                     others.map(|(key, value)| (key.clone(), self.node(value, place.of(&key.text))));
@@ -148,7 +148,7 @@ impl Includes<'_, '_> {
         key: &Node,
         argument: &Node,
         mut others: Vec<(Node, Node)>,
-        place: Place,
+        place: IncludePosition,
         at: Position,
     ) -> Node {
         let (mut only_includes, mut unknowns) = (true, Vec::new());
@@ -186,32 +186,33 @@ impl Includes<'_, '_> {
         &mut self,
         call: (Node, Node),
         others: Vec<(Node, Node)>,
-        place: Place,
+        place: IncludePosition,
         only_includes: bool,
         unknown: Unknown,
     ) -> Vec<(Node, Node)> {
         match place {
-            Place::Root | Place::Section(_) if !only_includes => {
+            IncludePosition::Root | IncludePosition::Section(_) if !only_includes => {
                 self.work.macros.over_sections.push(unknown);
                 others
             }
-            Place::Root => {
-                SECTIONS
-                    .iter()
-                    .for_each(|section| self.work.made(section, Pattern::any(), unknown.clone()));
+            IncludePosition::Root => {
+                SECTIONS.iter().for_each(|section| {
+                    self.work.made(section, NamePattern::any(), unknown.clone())
+                });
                 others
             }
-            Place::Section(section) => {
-                self.work.made(section, Pattern::any(), unknown);
+            IncludePosition::Section(section) => {
+                self.work.made(section, NamePattern::any(), unknown);
                 others
             }
-            Place::InMapping(name) => {
-                self.work.made("Mappings", Pattern::exactly(name), unknown);
+            IncludePosition::InMapping(name) => {
+                self.work
+                    .made("Mappings", NamePattern::exactly(name), unknown);
                 self.unknown_mappings.push(name.to_owned());
                 others
             }
-            Place::Entry("Resources" | "Outputs") if only_includes => others,
-            Place::Entry(section @ ("Resources" | "Outputs")) => {
+            IncludePosition::Entry("Resources" | "Outputs") if only_includes => others,
+            IncludePosition::Entry(section @ ("Resources" | "Outputs")) => {
                 let at = call.0.at;
                 let body = if section == "Resources" {
                     "Properties"
@@ -224,14 +225,14 @@ impl Includes<'_, '_> {
                 kept.chain([(text(body, at), mapping(vec![call], at))])
                     .collect()
             }
-            Place::Entry(_) | Place::Inside => vec![call],
+            IncludePosition::Entry(_) | IncludePosition::Inside => vec![call],
         }
     }
 }
 
 /// What an include puts in, at the place of its call. Why that isn't known is told as a failure
 /// where it is one.
-fn included(work: &mut Work, call: &Call) -> Result<Vec<(Node, Node)>, Unknown> {
+fn included(work: &mut TransformState, call: &MacroCall) -> Result<Vec<(Node, Node)>, Unknown> {
     let unknown = || named(INCLUDE);
     let evaluator = work.evaluator;
     let location = call
@@ -288,10 +289,10 @@ fn merge(entries: &mut Vec<(Node, Node)>, more: impl IntoIterator<Item = (Node, 
 
 fn placed(node: Node, at: Position) -> Node {
     let value = match node.value {
-        yaml::Value::Sequence(items) => {
-            yaml::Value::Sequence(items.into_iter().map(|item| placed(item, at)).collect())
+        yaml::NodeValue::Sequence(items) => {
+            yaml::NodeValue::Sequence(items.into_iter().map(|item| placed(item, at)).collect())
         }
-        yaml::Value::Mapping(entries) => yaml::Value::Mapping(
+        yaml::NodeValue::Mapping(entries) => yaml::NodeValue::Mapping(
             entries
                 .into_iter()
                 .map(|(key, value)| (placed(key, at), placed(value, at)))
@@ -511,7 +512,7 @@ mod tests {
         check(text, &[]);
         assert_eq!(
             stack(text, FILES).resources["A"].exists,
-            crate::template::Truth::Unknown(named("M"))
+            crate::template::ConditionValue::Unknown(named("M"))
         );
         // A whole section.
         check(
@@ -529,7 +530,7 @@ mod tests {
             {A: {Type: T}}\n";
         let root = crate::template::evaluate::tests::template(text);
         let place = crate::template::evaluate::tests::place("us-east-1");
-        let world = super::super::tests::Files(FILES);
+        let world = super::super::tests::IncludedFiles(FILES);
         let evaluator = crate::template::Evaluator::new(&root, &place, &Default::default(), &world);
         assert_eq!(evaluator.section("Mappings").len(), 1);
         assert_eq!(evaluator.macros.made("Mappings", "N"), Some(named("X")));

@@ -8,12 +8,12 @@
 
 use std::collections::HashSet;
 
-use super::pattern::{Pattern, add};
-use super::{LANGUAGE_EXTENSIONS, Work, mapping, named, sequence, text};
+use super::pattern::{NamePattern, add};
+use super::{LANGUAGE_EXTENSIONS, TransformState, mapping, named, sequence, text};
 use crate::diagnostic::Position;
 use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::expression::{
-    Attribute, Call, Expression, ForEach, Function, GetAtt, Sub, loop_name,
+    Attribute, Expression, ForEach, Function, FunctionCall, GetAtt, Sub, loop_name,
 };
 use crate::template::function::is_pseudo_parameter;
 use crate::template::substitution::{Segment, Segments};
@@ -34,8 +34,8 @@ const MAX_BYTES: usize = 2_000_000;
 const MAX_ENTRIES: usize = 5_000;
 
 /// The template with its loops unrolled and its names filled in.
-pub fn expanded(work: &mut Work, root: &Node) -> Node {
-    let mut language = Language {
+pub fn expanded(work: &mut TransformState, root: &Node) -> Node {
+    let mut language = LanguageExtensions {
         work,
         bytes: 0,
         is_full: false,
@@ -43,7 +43,7 @@ pub fn expanded(work: &mut Work, root: &Node) -> Node {
     let section = |(key, section): &(Node, Node)| {
         let section = match &*key.text {
             name @ ("Conditions" | "Resources" | "Outputs") => {
-                language.node(section, &Scope::default(), Place::Section(name))
+                language.node(section, &LoopScope::default(), LoopPosition::Section(name))
             }
             _ => section.clone(),
         };
@@ -52,8 +52,8 @@ pub fn expanded(work: &mut Work, root: &Node) -> Node {
     mapping(root.entries().iter().map(section).collect(), root.at)
 }
 
-struct Language<'w, 'e> {
-    work: &'w mut Work<'e>,
+struct LanguageExtensions<'w, 'e> {
+    work: &'w mut TransformState<'e>,
     /// What has been made.
     bytes: usize,
     /// Nothing more is made.
@@ -62,14 +62,14 @@ struct Language<'w, 'e> {
 
 /// The names of the loops around a part of the template.
 #[derive(Clone, Default)]
-struct Scope<'s> {
+struct LoopScope<'s> {
     /// From the outermost, each with the item that it stands for; without one where the item isn't
     /// known.
     names: Vec<(&'s str, Option<&'s str>)>,
 }
 
 #[derive(Clone, Copy)]
-enum Place<'n> {
+enum LoopPosition<'n> {
     Section(&'n str),
     /// A resource or an output.
     Entry,
@@ -78,7 +78,7 @@ enum Place<'n> {
     Inside,
 }
 
-impl Place<'_> {
+impl LoopPosition<'_> {
     fn below(self) -> Self {
         match self {
             Self::Section("Conditions") | Self::Condition => Self::Condition,
@@ -96,20 +96,20 @@ impl Place<'_> {
     }
 }
 
-impl Language<'_, '_> {
-    fn node(&mut self, node: &Node, scope: &Scope, place: Place) -> Node {
+impl LanguageExtensions<'_, '_> {
+    fn node(&mut self, node: &Node, scope: &LoopScope, place: LoopPosition) -> Node {
         if !self.makes(2 + node.text.len(), node.at) {
             return mapping(Vec::new(), node.at);
         }
         match &node.value {
-            yaml::Value::Sequence(items) => sequence(
+            yaml::NodeValue::Sequence(items) => sequence(
                 items
                     .iter()
                     .map(|item| self.node(item, scope, place.items()))
                     .collect(),
                 node.at,
             ),
-            yaml::Value::Mapping(entries) => match self.function(node, scope) {
+            yaml::NodeValue::Mapping(entries) => match self.function(node, scope) {
                 Some(made) => made,
                 None => self.mapping(entries, scope, place, node.at),
             },
@@ -118,7 +118,7 @@ impl Language<'_, '_> {
     }
 
     /// A function in which a loop's name counts, or a name is wanted; none if it is none of these.
-    fn function(&mut self, node: &Node, scope: &Scope) -> Option<Node> {
+    fn function(&mut self, node: &Node, scope: &LoopScope) -> Option<Node> {
         match Expression::of(node) {
             Expression::Ref(argument) if argument.is_scalar() => match scope.item(&argument.text) {
                 Some(item) => self
@@ -140,7 +140,7 @@ impl Language<'_, '_> {
                 };
                 let names = names
                     .iter()
-                    .map(|name| self.node(name, scope, Place::Inside));
+                    .map(|name| self.node(name, scope, LoopPosition::Inside));
                 let parts = std::iter::once(id).chain(names).collect();
                 Some(called(Function::GetAtt, sequence(parts, at)))
             }
@@ -150,14 +150,16 @@ impl Language<'_, '_> {
     }
 
     /// `Fn::Sub` with the items in its text; its text alone where nothing is left to be put in.
-    fn sub(&mut self, sub: &Sub, scope: &Scope) -> Option<Node> {
+    fn sub(&mut self, sub: &Sub, scope: &LoopScope) -> Option<Node> {
         let argument = sub.argument;
         if let Some([template, own @ ..]) = argument.as_sequence() {
             if !template.is_scalar() {
                 return None;
             }
             let template = self.filled(template, scope);
-            let own = own.iter().map(|own| self.node(own, scope, Place::Inside));
+            let own = own
+                .iter()
+                .map(|own| self.node(own, scope, LoopPosition::Inside));
             let parts = std::iter::once(template).chain(own).collect();
             return Some(called(Function::Sub, sequence(parts, argument.at)));
         }
@@ -174,7 +176,7 @@ impl Language<'_, '_> {
     }
 
     /// The text of `Fn::Sub` with the items in it.
-    fn filled(&mut self, template: &Node, scope: &Scope) -> Node {
+    fn filled(&mut self, template: &Node, scope: &LoopScope) -> Node {
         let filled = scope.filled(Segments::of(&template.text)).concat();
         if self.makes(2 + filled.len(), template.at) {
             text(&filled, template.at)
@@ -184,8 +186,8 @@ impl Language<'_, '_> {
     }
 
     /// A function in the place of a name; what stands for it where it isn't known.
-    fn name(&mut self, node: &Node, scope: &Scope) -> Result<Node, Node> {
-        let node = self.node(node, scope, Place::Inside);
+    fn name(&mut self, node: &Node, scope: &LoopScope) -> Result<Node, Node> {
+        let node = self.node(node, scope, LoopPosition::Inside);
         match self.work.evaluator.value(&node, EvaluationScope::Stack) {
             Ok(value) => match value.as_text() {
                 Some(name) => Ok(text(&name, node.at)),
@@ -203,11 +205,11 @@ impl Language<'_, '_> {
     fn mapping(
         &mut self,
         entries: &[(Node, Node)],
-        scope: &Scope,
-        place: Place,
+        scope: &LoopScope,
+        place: LoopPosition,
         at: Position,
     ) -> Node {
-        let mut out = Entries {
+        let mut out = LoopEntries {
             made: Vec::new(),
             names: HashSet::new(),
         };
@@ -226,10 +228,12 @@ impl Language<'_, '_> {
                 continue;
             }
             let made = match (place, &*key.text) {
-                (Place::Entry | Place::Condition, "Condition") if !value.is_scalar() => {
+                (LoopPosition::Entry | LoopPosition::Condition, "Condition")
+                    if !value.is_scalar() =>
+                {
                     self.condition(value, scope)
                 }
-                (Place::Entry, "DependsOn") => Some(self.depends_on(value, scope)),
+                (LoopPosition::Entry, "DependsOn") => Some(self.depends_on(value, scope)),
                 _ => Some(self.node(value, scope, place.below())),
             };
             out.made.extend(made.map(|made| (key.clone(), made)));
@@ -238,8 +242,8 @@ impl Language<'_, '_> {
     }
 
     /// A function in the place of a condition's name; none where there is no condition.
-    fn condition(&mut self, node: &Node, scope: &Scope) -> Option<Node> {
-        let node = self.node(node, scope, Place::Inside);
+    fn condition(&mut self, node: &Node, scope: &LoopScope) -> Option<Node> {
+        let node = self.node(node, scope, LoopPosition::Inside);
         let evaluator = self.work.evaluator;
         match evaluator.value(&node, EvaluationScope::Stack) {
             Ok(Value::NoValue) => None,
@@ -263,7 +267,7 @@ impl Language<'_, '_> {
         }
     }
 
-    fn depends_on(&mut self, node: &Node, scope: &Scope) -> Node {
+    fn depends_on(&mut self, node: &Node, scope: &LoopScope) -> Node {
         match node.as_sequence() {
             Some(items) => sequence(
                 items
@@ -272,7 +276,7 @@ impl Language<'_, '_> {
                     .collect(),
                 node.at,
             ),
-            None if Call::of(node).is_some() => {
+            None if FunctionCall::of(node).is_some() => {
                 self.name(node, scope).unwrap_or_else(|unknown| unknown)
             }
             None => node.clone(),
@@ -299,27 +303,27 @@ impl Language<'_, '_> {
         self.is_full = true;
         for section in ["Conditions", "Resources", "Outputs"] {
             self.work
-                .made(section, Pattern::any(), named(LANGUAGE_EXTENSIONS));
+                .made(section, NamePattern::any(), named(LANGUAGE_EXTENSIONS));
         }
     }
 }
 
 /// The entries of a mapping that has loops.
-struct Entries {
+struct LoopEntries {
     made: Vec<(Node, Node)>,
     names: HashSet<Box<str>>,
 }
 
-impl Language<'_, '_> {
+impl LanguageExtensions<'_, '_> {
     /// Adds what a loop makes. A loop that fails, or that can't be unrolled, leaves word of what it
     /// may have made.
     fn for_each(
         &mut self,
         (key, name): (&Node, &str),
         arguments: &Node,
-        scope: &Scope,
-        place: Place,
-        out: &mut Entries,
+        scope: &LoopScope,
+        place: LoopPosition,
+        out: &mut LoopEntries,
     ) {
         let it = match self.loop_of(&key.text, name, arguments, scope) {
             Ok(it) => it,
@@ -354,7 +358,7 @@ impl Language<'_, '_> {
         key: &str,
         name: &str,
         arguments: &'n Node,
-        scope: &Scope,
+        scope: &LoopScope,
     ) -> Result<ForEach<'n>, String> {
         let identifier = arguments
             .as_sequence()
@@ -380,12 +384,12 @@ impl Language<'_, '_> {
     fn items(
         &mut self,
         collection: &Node,
-        scope: &Scope,
+        scope: &LoopScope,
     ) -> Result<Vec<Result<String, Unknown>>, String> {
         if collection.is_scalar() {
             return Err(incorrect_layout());
         }
-        let collection = self.node(collection, scope, Place::Inside);
+        let collection = self.node(collection, scope, LoopPosition::Inside);
         if is_deferred(self.work.evaluator, &collection) {
             return Err(NO_COLLECTION.to_owned());
         }
@@ -413,7 +417,13 @@ impl Language<'_, '_> {
     }
 
     /// What a loop makes of one item.
-    fn iteration(&mut self, it: &ForEach, scope: &Scope, place: Place, out: &mut Entries) {
+    fn iteration(
+        &mut self,
+        it: &ForEach,
+        scope: &LoopScope,
+        place: LoopPosition,
+        out: &mut LoopEntries,
+    ) {
         for (key, value) in it.fragment {
             if !self.makes(1, key.at) {
                 return;
@@ -423,7 +433,7 @@ impl Language<'_, '_> {
                 continue;
             }
             let name = scope.filled(Segments::of_key(&key.text)).concat();
-            if let Place::Section("Outputs") = place
+            if let LoopPosition::Section("Outputs") = place
                 && !name.chars().all(|c| c.is_ascii_alphanumeric())
             {
                 self.fail(
@@ -444,7 +454,7 @@ impl Language<'_, '_> {
             let value = self.node(value, scope, place.below());
             out.made.push((text(&name, key.at), value));
             // That there are too many is told with the other quotas.
-            if matches!(place, Place::Section(_)) && out.made.len() >= MAX_ENTRIES {
+            if matches!(place, LoopPosition::Section(_)) && out.made.len() >= MAX_ENTRIES {
                 return self.end();
             }
         }
@@ -452,8 +462,14 @@ impl Language<'_, '_> {
 
     /// Leaves word of the names that a loop can make, so that references to them aren't taken for
     /// mistakes.
-    fn may_make(&mut self, it: &ForEach, scope: &Scope, place: Place, unknown: &Unknown) {
-        let Place::Section(section) = place else {
+    fn may_make(
+        &mut self,
+        it: &ForEach,
+        scope: &LoopScope,
+        place: LoopPosition,
+        unknown: &Unknown,
+    ) {
+        let LoopPosition::Section(section) = place else {
             return;
         };
         let scope = scope.and(it.identifier, None);
@@ -461,7 +477,7 @@ impl Language<'_, '_> {
             if loop_name(&key.text).is_none() {
                 let pieces = scope.filled(Segments::of_key(&key.text));
                 self.work
-                    .made(section, Pattern::of(pieces), unknown.clone());
+                    .made(section, NamePattern::of(pieces), unknown.clone());
             } else if let Some(inner) = ForEach::of(value)
                 && scope.names.len() < MAX_LOOPS
             {
@@ -470,10 +486,10 @@ impl Language<'_, '_> {
         }
     }
 
-    fn broken(&mut self, key: &Node, place: Place, message: &str) {
-        if let Place::Section(section) = place {
+    fn broken(&mut self, key: &Node, place: LoopPosition, message: &str) {
+        if let LoopPosition::Section(section) = place {
             self.work
-                .made(section, Pattern::any(), named(LANGUAGE_EXTENSIONS));
+                .made(section, NamePattern::any(), named(LANGUAGE_EXTENSIONS));
         }
         self.fail(key.at, message);
     }
@@ -488,12 +504,12 @@ impl Language<'_, '_> {
 
 /// Whether a collection asks for what a transform can't know, or for what is no parameter.
 fn is_deferred(evaluator: &Evaluator, node: &Node) -> bool {
-    match Call::of(node) {
-        Some(Call {
+    match FunctionCall::of(node) {
+        Some(FunctionCall {
             function: Some(function),
             ..
         }) if function.asks_aws() => true,
-        Some(Call {
+        Some(FunctionCall {
             function: Some(Function::Ref),
             argument,
             ..
@@ -527,14 +543,14 @@ fn is_parameter(evaluator: &Evaluator, name: &str) -> bool {
         .any(|parameter| parameter.key == name)
 }
 
-impl<'s> Scope<'s> {
-    fn and<'t>(&self, name: &'t str, item: Option<&'t str>) -> Scope<'t>
+impl<'s> LoopScope<'s> {
+    fn and<'t>(&self, name: &'t str, item: Option<&'t str>) -> LoopScope<'t>
     where
         's: 't,
     {
         let mut names = self.names.clone();
         names.push((name, item));
-        Scope { names }
+        LoopScope { names }
     }
 
     fn item(&self, name: &str) -> Option<&'s str> {
@@ -588,7 +604,7 @@ mod tests {
     use super::super::tests::{expand, said, stack};
     use crate::template::evaluate::tests::{place, template};
     use crate::template::value::Value;
-    use crate::template::{Nested, Template, World, evaluate};
+    use crate::template::{Environment, NestedTemplate, Template, evaluate};
 
     const SECTIONS: &str = "Transform: AWS::LanguageExtensions
 Parameters:
@@ -871,10 +887,10 @@ Parameters:
 
     #[test]
     fn outputs_of_a_nested_stack_may_be_made() {
-        struct Child(Template);
-        impl World for Child {
-            fn nested<'w>(&'w self, _: &'w Template, _: &str, _: &Value) -> Nested<'w> {
-                Nested::Template(&self.0)
+        struct OneChild(Template);
+        impl Environment for OneChild {
+            fn nested<'w>(&'w self, _: &'w Template, _: &str, _: &Value) -> NestedTemplate<'w> {
+                NestedTemplate::Template(&self.0)
             }
         }
         let child = template(&format!(
@@ -888,7 +904,7 @@ Parameters:
                  A: {{Type: T, Properties: {{P: !GetAtt S.Outputs.{output}}}}}\n"
             ))
         };
-        let world = Child(child);
+        let world = OneChild(child);
         let failures = |output| {
             evaluate(
                 &parent(output),

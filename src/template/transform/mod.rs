@@ -16,11 +16,11 @@ mod pattern;
 
 use std::collections::HashSet;
 
-use self::pattern::Pattern;
-use super::evaluate::{Evaluator, Truth};
+use self::pattern::NamePattern;
+use super::evaluate::{ConditionValue, Evaluator};
 use super::value::{Evaluated, Failure, Unknown};
 use crate::diagnostic::Position;
-use crate::yaml::{Node, Value};
+use crate::yaml::{Node, NodeValue};
 
 const INCLUDE: &str = "AWS::Include";
 const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
@@ -48,14 +48,14 @@ pub struct Macros {
     over_sections: Vec<Unknown>,
     /// Called anywhere inside of the template.
     called: Vec<Unknown>,
-    made: Vec<Made>,
+    made: Vec<MadeEntries>,
 }
 
 /// Entries that a transform may have made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Made {
+struct MadeEntries {
     section: String,
-    names: Pattern,
+    names: NamePattern,
     unknown: Unknown,
 }
 
@@ -75,9 +75,9 @@ impl Macros {
                 .and_then(Node::as_str)
                 .is_some_and(|kind| kind.ends_with("::MODULE"))
         });
-        let made = modules.map(|(id, _)| Made {
+        let made = modules.map(|(id, _)| MadeEntries {
             section: "Resources".to_owned(),
-            names: Pattern::of(vec![id.text.to_string(), String::new()]),
+            names: NamePattern::of(vec![id.text.to_string(), String::new()]),
             unknown: Unknown::launched(format!("resources of module {}", id.text)),
         });
         Self {
@@ -197,7 +197,7 @@ pub struct Expanded {
 pub fn expanded(evaluator: &Evaluator) -> Expanded {
     let root = &evaluator.template.root;
     let macros = evaluator.macros.clone();
-    let mut work = Work {
+    let mut work = TransformState {
         evaluator,
         macros,
         failures: Vec::new(),
@@ -222,7 +222,7 @@ pub fn expanded(evaluator: &Evaluator) -> Expanded {
 }
 
 /// What the transforms of a template share.
-struct Work<'e> {
+struct TransformState<'e> {
     evaluator: &'e Evaluator<'e>,
     macros: Macros,
     failures: Vec<Failure>,
@@ -231,7 +231,7 @@ struct Work<'e> {
     told: HashSet<(Position, String)>,
 }
 
-impl Work<'_> {
+impl TransformState<'_> {
     fn fail(&mut self, at: Position, message: impl Into<String>) {
         let message = message.into();
         if self.told.insert((at, message.clone())) {
@@ -248,11 +248,11 @@ impl Work<'_> {
         }
     }
 
-    fn made(&mut self, section: &str, names: Pattern, unknown: Unknown) {
+    fn made(&mut self, section: &str, names: NamePattern, unknown: Unknown) {
         let names = if self.macros.made.len() < MAX_MADE {
             names
         } else {
-            Pattern::any()
+            NamePattern::any()
         };
         if !self
             .macros
@@ -260,7 +260,7 @@ impl Work<'_> {
             .iter()
             .any(|made| made.section == section && made.names == names)
         {
-            self.macros.made.push(Made {
+            self.macros.made.push(MadeEntries {
                 section: section.to_owned(),
                 names,
                 unknown,
@@ -270,30 +270,30 @@ impl Work<'_> {
 }
 
 /// A call of a macro. Without a name it is malformed.
-struct Call<'n> {
+struct MacroCall<'n> {
     name: Option<&'n str>,
     parameters: Option<&'n Node>,
     at: Position,
 }
 
 /// The macros of the `Transform` section, in their order.
-fn top_level(root: &Node) -> Vec<Call<'_>> {
+fn top_level(root: &Node) -> Vec<MacroCall<'_>> {
     root.get("Transform").map(calls).unwrap_or_default()
 }
 
 /// A name, `{Name: …, Parameters: …}`, or a list of either.
-fn calls(node: &Node) -> Vec<Call<'_>> {
+fn calls(node: &Node) -> Vec<MacroCall<'_>> {
     match &node.value {
-        Value::Sequence(items) => items.iter().flat_map(calls).collect(),
-        Value::Mapping(_) => {
+        NodeValue::Sequence(items) => items.iter().flat_map(calls).collect(),
+        NodeValue::Mapping(_) => {
             let name = node.get("Name").and_then(Node::as_str);
-            vec![Call {
+            vec![MacroCall {
                 name,
                 parameters: node.get("Parameters"),
                 at: node.at,
             }]
         }
-        _ => vec![Call {
+        _ => vec![MacroCall {
             name: node.as_str(),
             parameters: None,
             at: node.at,
@@ -326,8 +326,8 @@ pub fn in_argument(argument: &Node) -> Option<Unknown> {
 }
 
 /// The same in the place of a condition.
-pub fn truth(argument: &Node) -> Truth {
-    Truth::Unknown(of_calls(argument))
+pub fn condition_value(argument: &Node) -> ConditionValue {
+    ConditionValue::Unknown(of_calls(argument))
 }
 
 fn of_calls(argument: &Node) -> Unknown {
@@ -340,7 +340,7 @@ fn of_calls(argument: &Node) -> Unknown {
 
 /// Whether a loop can make the name of a key as it is written: `QueueA` of `Queue${Name}`.
 pub fn can_become(key: &str, name: &str) -> bool {
-    Pattern::written(key).matches(name)
+    NamePattern::written(key).matches(name)
 }
 
 fn named(name: &str) -> Unknown {
@@ -349,7 +349,7 @@ fn named(name: &str) -> Unknown {
 
 fn text(text: &str, at: Position) -> Node {
     Node {
-        value: Value::String(text.into()),
+        value: NodeValue::String(text.into()),
         tag: None,
         text: text.into(),
         at,
@@ -358,7 +358,7 @@ fn text(text: &str, at: Position) -> Node {
 
 fn sequence(items: Vec<Node>, at: Position) -> Node {
     Node {
-        value: Value::Sequence(items),
+        value: NodeValue::Sequence(items),
         tag: None,
         text: "".into(),
         at,
@@ -367,7 +367,7 @@ fn sequence(items: Vec<Node>, at: Position) -> Node {
 
 fn mapping(entries: Vec<(Node, Node)>, at: Position) -> Node {
     Node {
-        value: Value::Mapping(entries),
+        value: NodeValue::Mapping(entries),
         tag: None,
         text: "".into(),
         at,
@@ -377,15 +377,15 @@ fn mapping(entries: Vec<(Node, Node)>, at: Position) -> Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::evaluate::tests::{givens, place, template};
-    use crate::template::evaluate::{Nested, World};
+    use crate::template::evaluate::tests::{parameter_values, place, template};
+    use crate::template::evaluate::{Environment, NestedTemplate};
     use crate::template::value::Value as Evaluated;
-    use crate::template::{Stack, Template, evaluate};
+    use crate::template::{EvaluatedStack, Template, evaluate};
 
     /// Files by their S3 location.
-    pub struct Files<'a>(pub &'a [(&'a str, &'a str)]);
+    pub struct IncludedFiles<'a>(pub &'a [(&'a str, &'a str)]);
 
-    impl World for Files<'_> {
+    impl Environment for IncludedFiles<'_> {
         fn included(&self, location: &str) -> Result<Option<Node>, String> {
             let content = self
                 .0
@@ -396,8 +396,8 @@ mod tests {
             Ok(content.and_then(|content| crate::yaml::parse(&file, content).root))
         }
 
-        fn nested<'w>(&'w self, _: &'w Template, _: &str, _: &Evaluated) -> Nested<'w> {
-            Nested::Unknown {
+        fn nested<'w>(&'w self, _: &'w Template, _: &str, _: &Evaluated) -> NestedTemplate<'w> {
+            NestedTemplate::Unknown {
                 unknown: Unknown::asked("template"),
                 likely: None,
             }
@@ -407,8 +407,8 @@ mod tests {
     /// What a template becomes, as JSON, without its `Parameters`, `Mappings` and `Transform`.
     pub fn expand(text: &str, files: &[(&str, &str)]) -> String {
         let template = template(text);
-        let (place, world) = (place("us-east-1"), Files(files));
-        let evaluator = Evaluator::new(&template, &place, &givens(&[]), &world);
+        let (place, world) = (place("us-east-1"), IncludedFiles(files));
+        let evaluator = Evaluator::new(&template, &place, &parameter_values(&[]), &world);
         let mut json = evaluator.root.to_json();
         if let Some(sections) = json.as_object_mut() {
             ["Parameters", "Mappings", "Transform"]
@@ -418,12 +418,12 @@ mod tests {
         json.to_string()
     }
 
-    pub fn stack(text: &str, files: &[(&str, &str)]) -> Stack {
+    pub fn stack(text: &str, files: &[(&str, &str)]) -> EvaluatedStack {
         evaluate(
             &template(text),
             &place("us-east-1"),
-            &givens(&[]),
-            &Files(files),
+            &parameter_values(&[]),
+            &IncludedFiles(files),
         )
     }
 
@@ -503,8 +503,8 @@ mod tests {
     #[test]
     fn a_template_without_transforms_stays_as_it_is() {
         let template = template("Resources: {A: {Type: T, Properties: {P: !Ref AWS::Region}}}\n");
-        let (place, world) = (place("us-east-1"), Files(&[]));
-        let evaluator = Evaluator::new(&template, &place, &givens(&[]), &world);
+        let (place, world) = (place("us-east-1"), IncludedFiles(&[]));
+        let evaluator = Evaluator::new(&template, &place, &parameter_values(&[]), &world);
         assert_eq!(expanded(&evaluator).root, None);
     }
 
@@ -533,8 +533,8 @@ mod tests {
         let check = |rest: &str, expected: Option<&str>, failures: &[&str]| {
             let text = format!("Transform: AWS::Serverless-2016-10-31\n{rest}");
             let template = template(&text);
-            let (place, world) = (place("us-east-1"), Files(&[]));
-            let evaluator = Evaluator::new(&template, &place, &givens(&[]), &world);
+            let (place, world) = (place("us-east-1"), IncludedFiles(&[]));
+            let evaluator = Evaluator::new(&template, &place, &parameter_values(&[]), &world);
             let found = evaluator
                 .macros
                 .only_aws_runs()

@@ -4,12 +4,12 @@ use crate::template::substitution::{Segment, Segments};
 
 /// Fixed pieces of a name, with anything between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern {
+pub struct NamePattern {
     /// At least one: the beginning of the name; the last of several is its end.
     pieces: Vec<String>,
 }
 
-impl Pattern {
+impl NamePattern {
     pub fn any() -> Self {
         Self {
             pieces: vec![String::new(), String::new()],
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn names_and_patterns() {
         let check = |pieces: &[&str], name: &str, expect: bool| {
-            let pattern = Pattern::of(pieces.iter().map(|piece| (*piece).to_owned()).collect());
+            let pattern = NamePattern::of(pieces.iter().map(|piece| (*piece).to_owned()).collect());
             assert_eq!(pattern.matches(name), expect, "{pieces:?} {name}");
         };
         check(&["Queue"], "Queue", true);
@@ -91,16 +91,16 @@ mod tests {
         check(&["A", "B", "C"], "ACB", false);
         check(&["A", "A"], "A", false);
         check(&[], "Whatever", true);
-        assert_eq!(Pattern::written("A"), Pattern::exactly("A"));
+        assert_eq!(NamePattern::written("A"), NamePattern::exactly("A"));
         assert_eq!(
-            Pattern::written("A${X}B&{Y}"),
-            Pattern::of(vec!["A".into(), "B".into(), String::new()])
+            NamePattern::written("A${X}B&{Y}"),
+            NamePattern::of(vec!["A".into(), "B".into(), String::new()])
         );
         assert_eq!(
-            Pattern::written("${X}${"),
-            Pattern::of(vec![String::new(), "${".into()])
+            NamePattern::written("${X}${"),
+            NamePattern::of(vec![String::new(), "${".into()])
         );
-        assert!(Pattern::any().matches(""));
-        assert!(Pattern::exactly("A").matches("A"));
+        assert!(NamePattern::any().matches(""));
+        assert!(NamePattern::exactly("A").matches("A"));
     }
 }

@@ -18,7 +18,7 @@ use crate::simulator::cloudformation::request::QueryRequest;
 use crate::simulator::cloudformation::state::parsed_template::{ParsedTemplate, TemplateCache};
 use crate::simulator::error::ServiceError;
 use crate::simulator::xml::XmlWriter;
-use crate::template::{self, Givens, Offline, Place, Templates};
+use crate::template::{self, OfflineEnvironment, ParameterValues, StackEnvironment, Templates};
 use crate::yaml::Node;
 
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetTemplate.html>
@@ -200,15 +200,15 @@ fn sent_template(
 }
 
 /// With nothing known but the defaults.
-fn evaluate_with_defaults(source: &ParsedTemplate, caller: &Caller) -> template::Stack {
+fn evaluate_with_defaults(source: &ParsedTemplate, caller: &Caller) -> template::EvaluatedStack {
     let partition = catalog::partition_of(&caller.region);
-    let position = Place::new(&caller.region, partition.name, partition.dns_suffix);
-    let givens: Givens = IndexMap::new();
+    let position = StackEnvironment::new(&caller.region, partition.name, partition.dns_suffix);
+    let givens: ParameterValues = IndexMap::new();
     template::evaluate(
         &source.template,
         &position,
         &givens,
-        &Offline(&Templates::default()),
+        &OfflineEnvironment(&Templates::default()),
     )
 }
 
@@ -237,7 +237,11 @@ fn write_parameters(xml: &mut XmlWriter, source: &ParsedTemplate, in_full: bool)
     });
 }
 
-fn write_requirements(xml: &mut XmlWriter, source: &ParsedTemplate, stack: &template::Stack) {
+fn write_requirements(
+    xml: &mut XmlWriter,
+    source: &ParsedTemplate,
+    stack: &template::EvaluatedStack,
+) {
     xml.optional(
         "Description",
         source

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::pages::{list_result, page};
-use crate::catalog::{self, Object, ResourceType, Shape};
+use crate::catalog::{self, ObjectShape, ResourceType, Shape};
 use crate::simulator::Caller;
 use crate::simulator::cloudformation::error::{XmlResult, invalid};
 use crate::simulator::cloudformation::request::QueryRequest;
@@ -71,7 +71,7 @@ pub fn describe_type(request: &QueryRequest) -> XmlResult {
 }
 
 fn is_offered_in(caller: &Caller, name: &str) -> bool {
-    catalog::offers(&caller.region, name) != catalog::Offered::No
+    catalog::offers(&caller.region, name) != catalog::Availability::No
 }
 
 fn arn(caller: &Caller, name: &str) -> String {
@@ -109,7 +109,7 @@ fn schema(known: &ResourceType) -> String {
     .to_string()
 }
 
-fn properties(object: &Object) -> Map<String, Json> {
+fn properties(object: &ObjectShape) -> Map<String, Json> {
     object
         .properties
         .iter()

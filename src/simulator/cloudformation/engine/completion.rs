@@ -350,12 +350,16 @@ impl Engine<'_> {
 }
 
 /// An output as it is shown; `known` is what is known of it without what is made up.
-fn shown(key: &str, output: &template::Output, known: Option<&template::Output>) -> StackOutput {
+fn shown(
+    key: &str,
+    output: &template::EvaluatedOutput,
+    known: Option<&template::EvaluatedOutput>,
+) -> StackOutput {
     let text = |value: Option<&template::Value>| {
         value.and_then(|value| resource::with_placeholders(value.clone()).as_text())
     };
     let is_known = known
-        .and_then(template::Output::value)
+        .and_then(template::EvaluatedOutput::value)
         .is_some_and(|value| value.unknown().is_none());
     StackOutput {
         key: key.to_owned(),

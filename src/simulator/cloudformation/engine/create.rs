@@ -77,7 +77,7 @@ impl Engine<'_> {
         number: StackNumber,
         task: usize,
         id: &str,
-        wanted: &template::Resource,
+        wanted: &template::EvaluatedResource,
         at: Timestamp,
     ) {
         let stack = self.stack(number);
@@ -162,10 +162,10 @@ impl Engine<'_> {
         &self,
         number: StackNumber,
         id: &str,
-        wanted: &template::Resource,
+        wanted: &template::EvaluatedResource,
     ) -> (ResourceProperties, Option<String>) {
         let stack = self.stack(number);
-        let refusal = |wanted: &template::Resource| {
+        let refusal = |wanted: &template::EvaluatedResource| {
             resource::refusal(&DeclaredResource {
                 account: &stack.owner.account,
                 region: &stack.owner.region,
@@ -175,7 +175,7 @@ impl Engine<'_> {
                 properties: &*wanted.created_with()?,
             })
         };
-        let filled = |wanted: &template::Resource| {
+        let filled = |wanted: &template::EvaluatedResource| {
             wanted
                 .properties()
                 .map(|it| resource::properties_with_placeholders(&wanted.kind, it))

@@ -26,7 +26,7 @@ use crate::simulator::cloudformation::state::resource_record::ResourceRecord;
 use crate::simulator::cloudformation::state::revision::{Revision, changed_parameters};
 use crate::simulator::cloudformation::state::settings::{StackNumber, StackSettings};
 use crate::simulator::cloudformation::state::stack::StackRecord;
-use crate::template::{self, Evaluator, Mentioned, Value, mentioned};
+use crate::template::{self, Evaluator, ReferencedValue, Value, mentioned};
 
 /// A single value that differs.
 struct ValueDifference {
@@ -99,8 +99,8 @@ struct StackComparison<'e> {
     stack: &'e StackRecord,
     revision: &'e Revision,
     /// The stack's template as it is now.
-    before: template::Stack,
-    after: Cow<'e, template::Stack>,
+    before: template::EvaluatedStack,
+    after: Cow<'e, template::EvaluatedStack>,
     /// Resources that are replaced for certain.
     replaced: BTreeSet<String>,
     /// Parameters with new values.
@@ -168,7 +168,7 @@ impl<'e> StackComparison<'e> {
     }
 
     fn is_empty(&self) -> bool {
-        let is_same = |(id, wanted): (&String, &template::Resource)| {
+        let is_same = |(id, wanted): (&String, &template::EvaluatedResource)| {
             self.existing(id).is_some_and(|existing| {
                 self.differences(id, existing, wanted).is_empty()
                     && !self.changes_nested_stack(existing, wanted)
@@ -177,7 +177,11 @@ impl<'e> StackComparison<'e> {
         self.removed().next().is_none() && self.after.resources.iter().all(is_same)
     }
 
-    fn changes_nested_stack(&self, existing: &ResourceRecord, wanted: &template::Resource) -> bool {
+    fn changes_nested_stack(
+        &self,
+        existing: &ResourceRecord,
+        wanted: &template::EvaluatedResource,
+    ) -> bool {
         let none = IndexMap::new();
         let properties = wanted.properties().unwrap_or(&none);
         existing
@@ -189,7 +193,7 @@ impl<'e> StackComparison<'e> {
     /// replaced for it.
     fn find_replaced(&mut self) {
         loop {
-            let is_replaced = |(id, wanted): &(&String, &template::Resource)| {
+            let is_replaced = |(id, wanted): &(&String, &template::EvaluatedResource)| {
                 let always = |existing| {
                     self.differences(id, existing, wanted)
                         .iter()
@@ -217,7 +221,7 @@ impl<'e> StackComparison<'e> {
         &self,
         id: &str,
         existing: &ResourceRecord,
-        wanted: &template::Resource,
+        wanted: &template::EvaluatedResource,
     ) -> Vec<ValueDifference> {
         let none = IndexMap::new();
         let properties = wanted.properties().unwrap_or(&none);
@@ -316,7 +320,7 @@ impl<'e> StackComparison<'e> {
         changes
     }
 
-    fn after(&self, wanted: &template::Resource) -> String {
+    fn after(&self, wanted: &template::EvaluatedResource) -> String {
         context(
             &wanted.body,
             wanted.properties().unwrap_or(&IndexMap::new()),
@@ -362,7 +366,7 @@ impl<'e> StackComparison<'e> {
         &self,
         id: &str,
         existing: &ResourceRecord,
-        wanted: &template::Resource,
+        wanted: &template::EvaluatedResource,
         details: Vec<ResourceChangeDetail>,
     ) -> Option<ResourceChange> {
         let replacement = details
@@ -448,16 +452,16 @@ impl<'e> StackComparison<'e> {
     /// The things that certainly make the value at a path change.
     fn causes(&self, evaluator: &Evaluator, id: &str, path: &[String]) -> Vec<CausingEntity> {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        let cause = |it: Mentioned| match it {
-            Mentioned::Name(name) if self.parameters.contains(&name) => {
+        let cause = |it: ReferencedValue| match it {
+            ReferencedValue::Name(name) if self.parameters.contains(&name) => {
                 Some((ChangeSource::ParameterReference, false, name))
             }
-            Mentioned::Name(name) => self.replaced.contains(&name).then_some((
+            ReferencedValue::Name(name) => self.replaced.contains(&name).then_some((
                 ChangeSource::ResourceReference,
                 false,
                 name,
             )),
-            Mentioned::Attribute {
+            ReferencedValue::Attribute {
                 resource,
                 attribute,
             } => self.replaced.contains(&resource).then(|| {
@@ -517,14 +521,14 @@ impl<'e> StackComparison<'e> {
         &self,
         evaluator: &Evaluator,
         id: &str,
-        wanted: &template::Resource,
+        wanted: &template::EvaluatedResource,
         modified: &BTreeMap<String, RequiresRecreation>,
     ) -> Vec<ResourceChangeDetail> {
         let mut details = Vec::new();
         for property in wanted.properties().into_iter().flat_map(IndexMap::keys) {
             for taken in mentioned(evaluator, id, &["Properties", property]) {
                 let cause = match taken {
-                    Mentioned::Attribute {
+                    ReferencedValue::Attribute {
                         resource,
                         attribute,
                     } if resource != id && modified.contains_key(&resource) => (
@@ -532,7 +536,7 @@ impl<'e> StackComparison<'e> {
                         true,
                         format!("{resource}.{attribute}"),
                     ),
-                    Mentioned::Name(name)
+                    ReferencedValue::Name(name)
                         if modified.get(&name) == Some(&RequiresRecreation::Conditionally) =>
                     {
                         (ChangeSource::ResourceReference, true, name)

@@ -26,14 +26,15 @@ use crate::simulator::cloudformation::state::stack::StackRecord;
 use crate::simulator::error::ServiceError;
 use crate::simulator::{Caller, Cloud};
 use crate::template::{
-    self, Evaluator, Failure, Given, Givens, Place, Template, Unknown, Value, is_function_key,
+    self, Evaluator, Failure, ParameterValue, ParameterValues, StackEnvironment, Template, Unknown,
+    Value, is_function_key,
 };
 use crate::yaml::Node;
 
 /// A revision that would be accepted.
 pub struct EvaluatedRevision {
     pub revision: Revision,
-    pub stack: template::Stack,
+    pub stack: template::EvaluatedStack,
     /// Why the stack as a whole fails as soon as it is begun.
     pub failure: Option<String>,
 }
@@ -77,8 +78,8 @@ pub fn evaluate_revision(
     evaluate_in_world(world, target, source, parameter_values, capabilities)
 }
 
-/// [`evaluate_revision`] for a nested stack that is about to be created or updated. `made_up` are the
-/// parameters whose values the simulator made up.
+/// [`evaluate_revision`] for a nested stack that is about to be created or updated. `made_up` are
+/// the parameters whose values the simulator made up.
 ///
 /// # Errors
 /// As for [`evaluate_revision`].
@@ -330,18 +331,26 @@ fn stack_world<'a>(
     }
 }
 
-fn stack_environment(caller: &Caller, name: &str, id: &str, notification_arns: &[String]) -> Place {
+fn stack_environment(
+    caller: &Caller,
+    name: &str,
+    id: &str,
+    notification_arns: &[String],
+) -> StackEnvironment {
     let partition = catalog::partition_of(&caller.region);
-    Place {
+    StackEnvironment {
         account_id: Some(caller.account.clone()),
         stack_name: Some(name.to_owned()),
         stack_id: Some(id.to_owned()),
         notification_arns: notification_arns.to_vec(),
-        ..Place::new(&caller.region, partition.name, partition.dns_suffix)
+        ..StackEnvironment::new(&caller.region, partition.name, partition.dns_suffix)
     }
 }
 
-fn evaluator_parameters(parameter_values: &IndexMap<String, String>, world: &StackWorld) -> Givens {
+fn evaluator_parameters(
+    parameter_values: &IndexMap<String, String>,
+    world: &StackWorld,
+) -> ParameterValues {
     let one = |(key, value): (&String, &String)| {
         let is_hidden = world.visibility.hides_made_up && world.made_up.contains(key);
         let unknown = || Unknown::launched(format!("parameter {key}")).into();
@@ -352,7 +361,7 @@ fn evaluator_parameters(parameter_values: &IndexMap<String, String>, world: &Sta
         };
         (
             key.clone(),
-            Given {
+            ParameterValue {
                 value,
                 set: Vec::new(),
             },
@@ -431,14 +440,14 @@ pub fn is_unsupported_macro(message: &str) -> bool {
 }
 
 /// Macros run in an account, as Lambda functions; there is none here to run them.
-fn check_macros(stack: &template::Stack) -> Result<(), ServiceError> {
+fn check_macros(stack: &template::EvaluatedStack) -> Result<(), ServiceError> {
     match &stack.macros_of_aws {
         Some(unknown) => Err(invalid(format!("{UNSUPPORTED_MACRO}{unknown}"))),
         None => Ok(()),
     }
 }
 
-fn check_types(stack: &template::Stack, region: &str) -> Result<(), ServiceError> {
+fn check_types(stack: &template::EvaluatedStack, region: &str) -> Result<(), ServiceError> {
     let kinds = stack.resources.values().map(|it| it.kind.as_str());
     let mut unknown: Vec<&str> = kinds
         .filter(|kind| catalog::is_unrecognized(region, kind))
@@ -454,7 +463,7 @@ fn check_types(stack: &template::Stack, region: &str) -> Result<(), ServiceError
 }
 
 fn check_capabilities(
-    stack: &template::Stack,
+    stack: &template::EvaluatedStack,
     template: &Template,
     acknowledged: &[String],
 ) -> Result<(), ServiceError> {
@@ -475,7 +484,10 @@ fn check_capabilities(
 }
 
 /// What a stack of this template must acknowledge.
-pub fn required_capabilities(stack: &template::Stack, template: &Template) -> Vec<&'static str> {
+pub fn required_capabilities(
+    stack: &template::EvaluatedStack,
+    template: &Template,
+) -> Vec<&'static str> {
     let needs = stack.resources.values().filter_map(|found| {
         resource::capability(&found.kind, |name| {
             found.properties().is_some_and(|set| set.contains_key(name))
@@ -498,7 +510,7 @@ fn stack_parameters(
     parameter_values: &IndexMap<String, String>,
     ssm_values: &HashMap<String, String>,
 ) -> Vec<StackParameter> {
-    let one = |parameter: &template::Parameter| {
+    let one = |parameter: &template::TemplateParameter| {
         let value = parameter_values
             .get(&parameter.key)
             .cloned()

@@ -16,7 +16,7 @@ use crate::simulator::cloudformation::state::stack::StackRecord;
 use crate::simulator::s3::ObjectNotFound;
 use crate::simulator::scenario::{ResourceFacts, ResourcePhase};
 use crate::simulator::{Caller, Cloud, ec2, ssm};
-use crate::template::{Nested, Template, Unknown, Value, World};
+use crate::template::{Environment, NestedTemplate, Template, Unknown, Value};
 use crate::yaml::{self, Node};
 
 /// The world of one stack, at this moment.
@@ -202,7 +202,7 @@ fn bootstrap_version(name: &str) -> Option<&'static str> {
     (!qualifier.is_empty() && !qualifier.contains('/')).then_some(NEW_ENOUGH_FOR_ALL)
 }
 
-impl World for StackWorld<'_> {
+impl Environment for StackWorld<'_> {
     fn is_made_up(&self, parameter: &str) -> bool {
         self.made_up.contains(parameter)
     }
@@ -445,8 +445,8 @@ impl World for StackWorld<'_> {
     }
 
     /// A nested stack is a stack of its own, with a world of its own.
-    fn nested<'w>(&'w self, _: &'w Template, logical_id: &str, _: &Value) -> Nested<'w> {
-        Nested::Unknown {
+    fn nested<'w>(&'w self, _: &'w Template, logical_id: &str, _: &Value) -> NestedTemplate<'w> {
+        NestedTemplate::Unknown {
             unknown: Unknown::launched(format!("nested stack {logical_id}")),
             likely: None,
         }

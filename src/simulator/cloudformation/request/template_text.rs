@@ -1,6 +1,6 @@
 //! The text of a template, from a call's body or from an object in S3.
 
-use crate::catalog::s3_url::{self, Target};
+use crate::catalog::s3_url::{self, S3UrlTarget};
 use crate::simulator::Cloud;
 use crate::simulator::cloudformation::error::invalid;
 use crate::simulator::error::ServiceError;
@@ -81,10 +81,10 @@ pub fn from_nested_url(cloud: &Cloud, url: &str) -> Result<String, ServiceError>
 /// Bucket and key.
 fn bucket_and_key(url: &str) -> Result<(String, String), ServiceError> {
     match s3_url::target(url) {
-        Target::Object { bucket, key, .. } => Ok((bucket, key)),
-        Target::Refused(message) => Err(invalid(message)),
+        S3UrlTarget::Object { bucket, key, .. } => Ok((bucket, key)),
+        S3UrlTarget::Refused(message) => Err(invalid(message)),
         // On this machine.
-        Target::Unknown => {
+        S3UrlTarget::Unknown => {
             let rest = url
                 .split_once("://")
                 .map_or(url, |(_, rest)| rest)

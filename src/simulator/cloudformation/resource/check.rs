@@ -3,13 +3,13 @@
 
 use super::DeclaredResource;
 use super::pattern::SeededText;
-use crate::properties::{self, Refusal};
+use crate::properties::{self, PropertyRefusal};
 
 /// What CloudFormation refuses of the properties. Of types that the catalogue doesn't know:
 /// nothing.
 pub fn refusal(declared: &DeclaredResource) -> Option<String> {
     let refusal = properties::refusal(declared.kind, declared.properties)?;
-    let Refusal::ByHandler {
+    let PropertyRefusal::ByHandler {
         message, service, ..
     } = refusal
     else {
@@ -41,7 +41,8 @@ mod tests {
     use super::super::{ResourceProperties, attribute, physical_id};
     use super::*;
     use crate::template::{
-        Given, Givens, Nested, Place, Template, Unknown, Value, World, corpus, evaluate,
+        Environment, NestedTemplate, ParameterValue, ParameterValues, StackEnvironment, Template,
+        Unknown, Value, corpus, evaluate,
     };
 
     #[test]
@@ -216,7 +217,7 @@ mod tests {
     /// Gives what this folder gives for the resources of one template.
     struct SimulatedWorld(BTreeMap<String, (String, ResourceProperties, String)>);
 
-    impl World for SimulatedWorld {
+    impl Environment for SimulatedWorld {
         fn physical_id(&self, logical_id: &str) -> Result<Value, String> {
             Ok(self
                 .0
@@ -231,8 +232,8 @@ mod tests {
             }
         }
 
-        fn nested<'w>(&'w self, _: &'w Template, _: &str, _: &Value) -> Nested<'w> {
-            Nested::Unknown {
+        fn nested<'w>(&'w self, _: &'w Template, _: &str, _: &Value) -> NestedTemplate<'w> {
+            NestedTemplate::Unknown {
                 unknown: Unknown::launched("nested stack"),
                 likely: None,
             }
@@ -252,8 +253,8 @@ mod tests {
             else {
                 continue;
             };
-            let place = Place::new("eu-west-1", "aws", "amazonaws.com");
-            let given = |name: &str| Given {
+            let place = StackEnvironment::new("eu-west-1", "aws", "amazonaws.com");
+            let given = |name: &str| ParameterValue {
                 value: Unknown::asked(format!("parameter {name}")).into(),
                 set: Vec::new(),
             };
@@ -261,7 +262,7 @@ mod tests {
                 .parameters
                 .iter()
                 .filter(|parameter| parameter.default.is_none());
-            let givens: Givens = wanted
+            let givens: ParameterValues = wanted
                 .map(|parameter| (parameter.key.clone(), given(&parameter.key)))
                 .collect();
             let mut world = SimulatedWorld(BTreeMap::new());

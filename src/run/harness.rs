@@ -4,20 +4,20 @@
 use tokio_util::sync::CancellationToken;
 
 use super::RunError;
-use super::dispatcher::{Closed, Dispatcher};
-use super::interrupt::Interrupt;
-use super::journal::{Header, Journal, Ledger};
-use super::stop::{Budget, Stop, StopReason};
-use crate::event::{Events, Happening, RunEvent, RunFinished, RunStarted};
+use super::dispatcher::{Dispatcher, DispatcherResult};
+use super::interrupt::InterruptHandler;
+use super::journal::{Journal, JournalHeader, Ledger};
+use super::stop::{Budget, StopReason, StopSwitch};
+use crate::event::{EventKind, EventSender, RunEvent, RunFinished, RunStarted};
 use crate::mask::Secrets;
-use crate::report::Consumer;
+use crate::report::EventConsumer;
 
-pub(super) struct Conductor {
+pub(super) struct RunHarness {
     pub started: RunStarted,
     pub secrets: Secrets,
     /// `None` where nothing is made that would have to go again, or that outlives the process.
     pub journal: Option<Journal>,
-    pub consumers: Vec<Box<dyn Consumer>>,
+    pub consumers: Vec<Box<dyn EventConsumer>>,
     pub budget: Option<Budget>,
     /// The events of a run that is resumed, which the consumers get once more; `started` is in
     /// them.
@@ -25,37 +25,37 @@ pub(super) struct Conductor {
 }
 
 /// What the work holds on to.
-pub(super) struct Spine {
-    pub events: Events,
+pub(super) struct RunContext {
+    pub events: EventSender,
     /// Cancelled when the run is to stop: whatever waits stops waiting, and everything that was
     /// created is deleted.
     pub cancel: CancellationToken,
-    pub stop: Stop,
+    pub stop: StopSwitch,
 }
 
 /// How a run ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct EndedRun {
     pub finished: RunFinished,
     /// What kept it from its work.
     pub error: Option<RunError>,
     /// A signal stopped it.
     pub interrupted: bool,
     /// What was not seen to be deleted; `None` where that is nothing, or nothing of interest.
-    pub remains: Option<Remains>,
+    pub remains: Option<LeftoverLedger>,
     /// Reports, and the journal, that could not be written: which, and why.
     pub unwritten: Vec<String>,
 }
 
 /// What the journal of a run still holds at its end.
 #[derive(Debug)]
-pub struct Remains {
-    pub header: Header,
+pub struct LeftoverLedger {
+    pub header: JournalHeader,
     pub ledger: Ledger,
 }
 
-impl Conductor {
-    pub fn new(started: RunStarted, consumers: Vec<Box<dyn Consumer>>) -> Self {
+impl RunHarness {
+    pub fn new(started: RunStarted, consumers: Vec<Box<dyn EventConsumer>>) -> Self {
         Self {
             started,
             secrets: Secrets::default(),
@@ -67,8 +67,11 @@ impl Conductor {
     }
 
     /// Does the work between the first event and the last.
-    pub async fn conduct(self, work: impl AsyncFnOnce(&Spine) -> Result<(), RunError>) -> Ended {
-        let (events, inbox) = Events::channel();
+    pub async fn run_to_end(
+        self,
+        work: impl AsyncFnOnce(&RunContext) -> Result<(), RunError>,
+    ) -> EndedRun {
+        let (events, inbox) = EventSender::channel();
         let resumed = !self.replay.is_empty();
         let dispatching = Dispatcher::start(
             inbox,
@@ -78,31 +81,31 @@ impl Conductor {
             self.replay,
         );
         if !resumed {
-            events.send(Happening::RunStarted(self.started));
+            events.send(EventKind::RunStarted(self.started));
         }
-        let stop = Stop::default();
-        let interrupt = Interrupt::listen(events.clone(), stop.clone());
-        let spine = Spine {
+        let stop = StopSwitch::default();
+        let interrupt = InterruptHandler::listen(events.clone(), stop.clone());
+        let context = RunContext {
             events,
             cancel: stop.token.clone(),
             stop,
         };
         let worked = interrupt
             .abandon
-            .run_until_cancelled(within_budget(self.budget, &spine, work))
+            .run_until_cancelled(within_budget(self.budget, &context, work))
             .await;
         let error = worked.unwrap_or(Err(RunError::Abandoned)).err();
-        let interrupted = matches!(spine.stop.reason(), Some(StopReason::Signal(_)));
+        let interrupted = matches!(context.stop.reason(), Some(StopReason::Signal(_)));
         interrupt.end().await;
-        drop(spine);
-        let Closed {
+        drop(context);
+        let DispatcherResult {
             finished,
             remains,
             unwritten,
         } = dispatching
             .finish(error.as_ref().map(ToString::to_string))
             .await;
-        Ended {
+        EndedRun {
             finished,
             error,
             interrupted,
@@ -114,17 +117,17 @@ impl Conductor {
 
 async fn within_budget(
     budget: Option<Budget>,
-    spine: &Spine,
-    work: impl AsyncFnOnce(&Spine) -> Result<(), RunError>,
+    context: &RunContext,
+    work: impl AsyncFnOnce(&RunContext) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     let watched = async {
         if let Some(budget) = budget {
-            budget.watch(&spine.stop, &spine.events).await;
+            budget.watch(&context.stop, &context.events).await;
         }
         std::future::pending().await
     };
     tokio::select! {
-        worked = work(spine) => worked,
+        worked = work(context) => worked,
         never = watched => never,
     }
 }
