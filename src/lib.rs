@@ -61,6 +61,7 @@ pub mod input;
 pub mod json_schema;
 pub mod links;
 pub mod mask;
+#[cfg(feature = "aws")]
 pub mod process;
 pub mod report_files;
 pub mod status;
@@ -74,24 +75,35 @@ pub mod properties;
 
 pub mod plan;
 
+#[cfg(feature = "aws")]
 pub mod pipeline;
 
+#[cfg(feature = "aws")]
 pub mod aws;
 
+#[cfg(feature = "aws")]
 pub mod lint;
+#[cfg(feature = "aws")]
 pub mod package;
+#[cfg(feature = "aws")]
 pub mod stage;
 
+#[cfg(feature = "aws")]
 pub mod launch;
 
+#[cfg(feature = "aws")]
 pub mod watch;
 
+#[cfg(feature = "aws")]
 pub mod teardown;
 
 pub mod report;
 
+#[cfg(feature = "aws")]
 pub mod run;
 
+#[cfg(feature = "simulator")]
 pub mod simulator;
 
+#[cfg(feature = "cli")]
 pub mod cli;

@@ -7,28 +7,56 @@ use std::path::Path;
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use taskcat_fuzz::template::{Given, Givens, Offline, Place, Stack, Template, Templates, Unknown, Value, evaluate};
+use taskcat::template::{
+    EvaluatedStack, OfflineEnvironment, ParameterValue, ParameterValues, StackEnvironment,
+    Template, Templates, Unknown, Value, evaluate,
+};
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
     let file: Arc<Path> = Arc::from(Path::new("t"));
-    let (Some(template), _) = Template::parse(&file, String::new(), text) else { return };
+    let (Some(template), _) = Template::parse(&file, String::new(), text) else {
+        return;
+    };
     let templates = Templates::default();
     let lines = text.split(['\n', '\r']).count() as u32 + 1;
     let some = |value: fn(&str) -> Value| {
-        let given = |key: &String| (key.clone(), Given { value: value(key), set: Vec::new() });
-        template.parameters.iter().map(|parameter| given(&parameter.key)).collect::<Givens>()
+        let given = |key: &String| {
+            (
+                key.clone(),
+                ParameterValue {
+                    value: value(key),
+                    set: Vec::new(),
+                },
+            )
+        };
+        template
+            .parameters
+            .iter()
+            .map(|parameter| given(&parameter.key))
+            .collect::<ParameterValues>()
     };
-    let defaults = Givens::new();
+    let defaults = ParameterValues::new();
     let made_up = some(|key| Value::text(format!("{key},1, a")));
     let unknown = some(|key| Unknown::asked(format!("parameter {key}")).into());
-    for (region, parameter_values) in [("us-east-1", &defaults), ("cn-north-1", &made_up), ("eu-nowhere-9", &unknown)] {
-        let stack = evaluate(&template, &Place::new(region, "aws", "amazonaws.com"), parameter_values, &Offline(&templates));
+    for (region, parameter_values) in [
+        ("us-east-1", &defaults),
+        ("cn-north-1", &made_up),
+        ("eu-nowhere-9", &unknown),
+    ] {
+        let stack = evaluate(
+            &template,
+            &StackEnvironment::new(region, "aws", "amazonaws.com"),
+            parameter_values,
+            &OfflineEnvironment(&templates),
+        );
         holds(&stack, lines);
     }
 });
 
-fn holds(stack: &Stack, lines: u32) {
+fn holds(stack: &EvaluatedStack, lines: u32) {
     let undecided = stack.undecided.iter().map(|undecided| &undecided.failure);
     for failure in stack.failures.iter().chain(undecided) {
         assert!((1..=lines).contains(&failure.at.at.line), "{failure}");
