@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct HumanDuration(pub Duration);
 
 /// The regular expression of the notation. Hours have at most four digits.
-pub const PATTERN: &str = r"^(\d{1,4}(\.\d{1,3})?h)?(\d{1,7}(\.\d{1,3})?m)?(\d{1,7}(\.\d{1,3})?s)?(\d{1,7}(\.\d{1,3})?ms)?$";
+pub(crate) const PATTERN: &str = r"^(\d{1,4}(\.\d{1,3})?h)?(\d{1,7}(\.\d{1,3})?m)?(\d{1,7}(\.\d{1,3})?s)?(\d{1,7}(\.\d{1,3})?ms)?$";
 
 /// Units with their length in seconds, largest first.
 const UNITS: [(&str, f64); 4] = [("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 1e-3)];

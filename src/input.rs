@@ -15,10 +15,10 @@ use rustix::fs::OFlags;
 
 /// The largest configuration or template, in bytes. CloudFormation takes no template over 1 MB
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
-pub const DOCUMENT: u64 = 16 * MIB;
+pub(crate) const DOCUMENT: u64 = 16 * MIB;
 
 /// The largest record of a run, in bytes: some 5,000,000 events.
-pub const RECORD: u64 = 2048 * MIB;
+pub(crate) const RECORD: u64 = 2048 * MIB;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -37,7 +37,7 @@ pub enum InputError {
 ///
 /// # Errors
 /// It is something else or larger, or can't be opened.
-pub fn open(path: &Path, limit: u64) -> Result<(File, u64), InputError> {
+pub(crate) fn open(path: &Path, limit: u64) -> Result<(File, u64), InputError> {
     // Opening a device may already do something.
     check(fs::metadata(path)?.file_type())?;
     // It may have been replaced by a pipe meanwhile, for whose writer nobody is to wait.
@@ -60,7 +60,7 @@ pub fn open(path: &Path, limit: u64) -> Result<(File, u64), InputError> {
 ///
 /// # Errors
 /// As [`open`], or it grew beyond the limit while it was read.
-pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
     let (file, size) = open(path, limit)?;
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
     file.take(limit + 1).read_to_end(&mut bytes)?;
@@ -73,13 +73,13 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
 }
 
 /// The content of a text file in UTF-8, for those who show it; none where it can't be had.
-pub fn text(path: &Path) -> Option<String> {
+pub(crate) fn text(path: &Path) -> Option<String> {
     String::from_utf8(read(path, DOCUMENT).ok()?).ok()
 }
 
 /// Whether there is something to read under this name, or something in its place that [`read`]
 /// refuses; folders are neither.
-pub fn is_given(path: &Path) -> bool {
+pub(crate) fn is_given(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_dir())
 }
 
@@ -96,7 +96,7 @@ fn check(kind: FileType) -> Result<(), InputError> {
 }
 
 /// Returns the reason of a system's error, without its number. It reads after the file's name.
-pub fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
@@ -108,7 +108,7 @@ pub fn reason(error: &io::Error) -> String {
 }
 
 /// Removes the number that Rust puts behind the text of a system's error: ` (os error 111)`.
-pub fn without_number(text: &str) -> &str {
+pub(crate) fn without_number(text: &str) -> &str {
     text.split_once(" (os error ")
         .map_or(text, |(reason, _)| reason)
 }

@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
 /// Returns the JSON Schema (2020-12) of a document that taskcat writes.
-pub fn of_output<T: JsonSchema>() -> Schema {
+pub(crate) fn of_output<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12()
         .for_serialize()
         .with_transform(schemars::transform::RecursiveTransform(join_lines))
@@ -15,7 +15,7 @@ pub fn of_output<T: JsonSchema>() -> Schema {
 
 /// Joins the lines of each paragraph of a description, which is a doc comment broken at the width
 /// of the source.
-pub fn join_lines(schema: &mut Schema) {
+pub(crate) fn join_lines(schema: &mut Schema) {
     if let Some(serde_json::Value::String(description)) = schema.get_mut("description") {
         let paragraphs: Vec<String> = description
             .split("\n\n")

@@ -54,16 +54,19 @@
 //!   whatever stands in for it; what says of itself that it only simulates AWS is called so in
 //!   every report.
 
+// Without the steps, nobody calls some of what the lower modules have for them.
+#![cfg_attr(not(feature = "cli"), allow(dead_code))]
+
 pub mod diagnostic;
-pub mod duration;
+pub(crate) mod duration;
 pub mod event;
-pub mod input;
-pub mod json_schema;
-pub mod links;
+pub(crate) mod input;
+pub(crate) mod json_schema;
+pub(crate) mod links;
 pub mod mask;
 #[cfg(feature = "aws")]
-pub mod process;
-pub mod report_files;
+pub(crate) mod process;
+pub(crate) mod report_files;
 pub mod status;
 pub mod yaml;
 
@@ -71,36 +74,36 @@ pub mod catalog;
 pub mod config;
 pub mod template;
 
-pub mod properties;
+pub(crate) mod properties;
 
 pub mod plan;
 
 #[cfg(feature = "aws")]
-pub mod pipeline;
+pub(crate) mod pipeline;
 
 #[cfg(feature = "aws")]
 pub mod aws;
 
 #[cfg(feature = "aws")]
-pub mod lint;
+pub(crate) mod lint;
 #[cfg(feature = "aws")]
-pub mod package;
+pub(crate) mod package;
 #[cfg(feature = "aws")]
-pub mod stage;
+pub(crate) mod stage;
 
 #[cfg(feature = "aws")]
-pub mod launch;
+pub(crate) mod launch;
 
 #[cfg(feature = "aws")]
-pub mod watch;
+pub(crate) mod watch;
 
 #[cfg(feature = "aws")]
-pub mod teardown;
+pub(crate) mod teardown;
 
 pub mod report;
 
 #[cfg(feature = "aws")]
-pub mod run;
+pub(crate) mod run;
 
 #[cfg(feature = "simulator")]
 pub mod simulator;

@@ -10,14 +10,14 @@ use crate::diagnostic::Diagnostic;
 
 /// The folder that paths must not leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProjectBoundary {
+pub(crate) struct ProjectBoundary {
     root: PathBuf,
     follow_links: bool,
 }
 
 /// How a path leaves the project.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PathEscape {
+pub(crate) enum PathEscape {
     /// By a link in the project; `link` is relative to its root.
     #[error("{} is a symbolic link to {}, which is outside the project", link.display(), target.display())]
     Link { link: PathBuf, target: PathBuf },
@@ -28,7 +28,7 @@ pub enum PathEscape {
 
 impl ProjectBoundary {
     /// `follow_links` allows what links lead to for reading. Nothing outside is ever written.
-    pub fn new(project_root: &Path, follow_links: bool) -> Self {
+    pub(crate) fn new(project_root: &Path, follow_links: bool) -> Self {
         let absolute =
             std::path::absolute(project_root).unwrap_or_else(|_| project_root.to_owned());
         Self {
@@ -38,7 +38,7 @@ impl ProjectBoundary {
     }
 
     /// Whether links may be followed out of the project.
-    pub fn follows_links(&self) -> bool {
+    pub(crate) fn follows_links(&self) -> bool {
         self.follow_links
     }
 
@@ -46,7 +46,7 @@ impl ProjectBoundary {
     ///
     /// # Errors
     /// It leads outside.
-    pub fn check(&self, path: &Path) -> Result<(), PathEscape> {
+    pub(crate) fn check(&self, path: &Path) -> Result<(), PathEscape> {
         match self.walk(path) {
             Err(PathEscape::Link { .. }) if self.follow_links => Ok(()),
             checked => checked,
@@ -57,7 +57,7 @@ impl ProjectBoundary {
     ///
     /// # Errors
     /// It leads outside.
-    pub fn check_writable(&self, path: &Path) -> Result<(), PathEscape> {
+    pub(crate) fn check_writable(&self, path: &Path) -> Result<(), PathEscape> {
         self.walk(path)
     }
 
@@ -131,7 +131,7 @@ impl ProjectBoundary {
 
 impl PathEscape {
     /// As an error, with what to do about it.
-    pub fn to_diagnostic(&self) -> Diagnostic {
+    pub(crate) fn to_diagnostic(&self) -> Diagnostic {
         let help = match self {
             Self::Link { .. } => {
                 "copy the file into the project, exclude the link, or pass --follow-links to use it"

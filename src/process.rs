@@ -34,7 +34,7 @@ const KEPT: usize = 64 * 1024;
 /// # Errors
 /// The program could not be started: [`io::ErrorKind::NotFound`] when it, or the interpreter that
 /// its first line names, does not exist.
-pub async fn run(
+pub(crate) async fn run(
     mut command: Command,
     stdin: Vec<u8>,
     limit: Duration,
@@ -103,7 +103,7 @@ pub async fn run(
 
 /// A program to be found on `path`, or on the PATH of this process where that is None; it passes
 /// its environment on.
-pub fn command(program: impl AsRef<OsStr>, path: Option<&OsStr>) -> Command {
+pub(crate) fn command(program: impl AsRef<OsStr>, path: Option<&OsStr>) -> Command {
     let mut command = Command::new(program);
     if let Some(path) = path {
         command.env("PATH", path);
@@ -113,7 +113,7 @@ pub fn command(program: impl AsRef<OsStr>, path: Option<&OsStr>) -> Command {
 
 /// How a program ended, and the last it printed.
 #[derive(Clone, Debug)]
-pub struct FinishedProcess {
+pub(crate) struct FinishedProcess {
     pub end: ExitReason,
     pub stdout: OutputTail,
     pub stderr: OutputTail,
@@ -122,7 +122,7 @@ pub struct FinishedProcess {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExitReason {
+pub(crate) enum ExitReason {
     Exited(i32),
     /// Ended by a signal, by its number.
     Signalled(i32),
@@ -131,7 +131,7 @@ pub enum ExitReason {
 }
 
 impl ExitReason {
-    pub fn is_success(self) -> bool {
+    pub(crate) fn is_success(self) -> bool {
         self == Self::Exited(0)
     }
 
@@ -156,7 +156,7 @@ impl fmt::Display for ExitReason {
 
 /// The end of a stream; how much came before it is counted, not kept.
 #[derive(Clone, Debug, Default)]
-pub struct OutputTail {
+pub(crate) struct OutputTail {
     bytes: VecDeque<u8>,
     dropped: u64,
 }
@@ -171,7 +171,7 @@ impl OutputTail {
 
     /// What is kept, in whole lines: a line that lost its beginning is left out, so that no half of
     /// a word (or of a secret) stands there.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let bytes: Vec<u8> = self.bytes.iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes);
         match (self.dropped, text.split_once('\n')) {
@@ -180,15 +180,10 @@ impl OutputTail {
             (_, None) => String::new(),
         }
     }
-
-    /// True if the beginning of the stream is lost.
-    pub fn is_cut(&self) -> bool {
-        self.dropped > 0
-    }
 }
 
 /// The last `count` lines of a text that are not blank, each cut to a readable length.
-pub fn last_lines(text: &str, count: usize) -> String {
+pub(crate) fn last_lines(text: &str, count: usize) -> String {
     const LONGEST: usize = 400;
     let lines: Vec<&str> = text
         .lines()
@@ -206,7 +201,7 @@ pub fn last_lines(text: &str, count: usize) -> String {
 }
 
 /// Output below a message, each line set in; nothing for no output.
-pub fn indented(output: &str) -> String {
+pub(crate) fn indented(output: &str) -> String {
     let mut text = if output.is_empty() {
         String::new()
     } else {
@@ -389,7 +384,7 @@ mod tests {
         let finished = run(sh("seq 1 100000"), Vec::new(), LONG).await.unwrap();
         let text = finished.stdout.text();
         assert!(
-            finished.stdout.is_cut() && text.len() <= KEPT,
+            finished.stdout.dropped > 0 && text.len() <= KEPT,
             "{}",
             text.len()
         );

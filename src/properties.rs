@@ -37,7 +37,7 @@ pub fn is_checked_by_service(kind: &str) -> bool {
 
 /// Why properties are refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PropertyRefusal {
+pub(crate) enum PropertyRefusal {
     /// They break the type's schema: at least one violation.
     BySchema(Vec<SchemaViolation>),
     /// The same, of a type that CloudFormation checks by itself.
@@ -57,7 +57,7 @@ pub enum PropertyRefusal {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SchemaViolation {
+pub(crate) struct SchemaViolation {
     /// `/Rules/0/Id`; empty for the properties as a whole.
     pub pointer: String,
     pub message: String,
@@ -65,7 +65,7 @@ pub struct SchemaViolation {
 
 impl PropertyRefusal {
     /// Where in the properties it is: `/Rules/0/Id`.
-    pub fn pointer(&self) -> String {
+    pub(crate) fn pointer(&self) -> String {
         match self {
             Self::BySchema(violations) | Self::ByService(violations) => violations
                 .first()
@@ -77,7 +77,7 @@ impl PropertyRefusal {
     }
 
     /// CloudFormation's words, but for the identifiers of a request.
-    pub fn message(&self, logical_id: &str) -> String {
+    pub(crate) fn message(&self, logical_id: &str) -> String {
         match self {
             Self::BySchema(violations) => {
                 let lines = violations
@@ -130,7 +130,7 @@ impl SchemaViolation {
 
 /// What is refused of the properties of a type. Of types that the catalogue doesn't know, and of
 /// unknown values: nothing.
-pub fn refusal(kind: &str, properties: &IndexMap<String, Value>) -> Option<PropertyRefusal> {
+pub(crate) fn refusal(kind: &str, properties: &IndexMap<String, Value>) -> Option<PropertyRefusal> {
     if is_custom_resource(kind) {
         return None;
     }
@@ -384,6 +384,6 @@ fn queue_name_refused(name: &str, is_fifo: bool) -> Option<&'static str> {
 }
 
 /// Whether text stands for true.
-pub fn is_true(text: &str) -> bool {
+pub(crate) fn is_true(text: &str) -> bool {
     text.eq_ignore_ascii_case("true")
 }

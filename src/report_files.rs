@@ -14,26 +14,26 @@ const EVENTS: &str = "events.ndjson";
 const LOG: &str = "-cfnlogs.txt";
 
 /// Held in the folder of the reports for as long as the run lasts.
-pub const LOCK: &str = ".taskcat.lock";
+pub(crate) const LOCK: &str = ".taskcat.lock";
 
 /// So much of a file is looked at to tell whether it is a report.
 const HEAD: u64 = 64 * 1024;
 
 /// Whether a file in a folder of reports bears the name of one, also of one that is only half
 /// written.
-pub fn is_report_name(name: &str) -> bool {
+pub(crate) fn is_report_name(name: &str) -> bool {
     let name = name.strip_suffix(".partial").unwrap_or(name);
     NAMES.contains(&name) || name.ends_with(LOG)
 }
 
 /// Whether taskcat has written reports to a folder, or is about to.
-pub fn is_report_folder(folder: &Path) -> bool {
+pub(crate) fn is_report_folder(folder: &Path) -> bool {
     let has = |name: &str| is_report(&folder.join(name), name);
     fs::symlink_metadata(folder.join(LOCK)).is_ok() || has(EVENTS) || has("report.json")
 }
 
 /// Whether a file is what taskcat, or TaskCat, writes under this name.
-pub fn is_report(path: &Path, name: &str) -> bool {
+pub(crate) fn is_report(path: &Path, name: &str) -> bool {
     let is_log = name.ends_with(LOG);
     if !is_log && !NAMES.contains(&name) {
         return false;

@@ -37,7 +37,7 @@ pub(super) struct StatusListener {
 impl StatusListener {
     /// Listens to the signal. To be called before the run: one that nobody listens to ends the
     /// process. Wants a runtime.
-    pub fn listen(view: &Options) -> Self {
+    pub(super) fn listen(view: &Options) -> Self {
         // Where signals can't be caught there is nothing to listen to.
         let signals = signal(SignalKind::user_defined1()).ok();
         let asked = view.asked.clone();
@@ -52,7 +52,7 @@ impl StatusListener {
 
     /// Listens to the key as well, where there is a keyboard and a view that it belongs to. Not
     /// before all questions that other programs may have (a password for credentials) are answered.
-    pub fn read_keys(&mut self, view: &mut Options) {
+    pub(super) fn read_keys(&mut self, view: &mut Options) {
         if !view.is_live() || !io::stdin().is_terminal() {
             return;
         }

@@ -89,7 +89,7 @@ pub(super) struct SearchArgs {
 }
 
 impl SearchArgs {
-    pub fn search(&self, aws: &AwsArgs) -> SearchScope {
+    pub(super) fn search(&self, aws: &AwsArgs) -> SearchScope {
         let profile = self.aws_profile.as_deref().or(aws.profile());
         let profile = profile.map_or(DEFAULT_PROFILE, explicit_profile);
         SearchScope {
@@ -112,13 +112,13 @@ pub(super) struct JournalArgs {
 }
 
 impl JournalArgs {
-    pub fn folders(&self) -> run::journal::JournalFolders {
+    pub(super) fn folders(&self) -> run::journal::JournalFolders {
         remains::journal_folders(&self.project_root, Some(&self.output_directory))
     }
 }
 
 impl CleanArgs {
-    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
+    pub(super) fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         if self.project.trim().is_empty() {
             let message = "expected a project name, a run ID or ALL, found an empty text";
             return Err(CliError::Usage(message.to_owned()));
@@ -282,7 +282,7 @@ fn table(leftovers: &[Leftover]) -> String {
 
 impl ListArgs {
     /// One line for a run, account and region.
-    pub fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
+    pub(super) fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
         block_on(async {
             let (clients, endpoint) = aws.connect(None)?;
             let request = CleanRequest {

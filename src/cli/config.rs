@@ -55,7 +55,7 @@ enum ShowFormat {
 }
 
 impl ConfigCommand {
-    pub fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
+    pub(super) fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
         match self {
             Self::Show(args) => args.run(aws),
             Self::Convert(args) => args.run(),

@@ -26,7 +26,7 @@ pub(super) enum DeployCommand {
 }
 
 impl DeployCommand {
-    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
+    pub(super) fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         match self {
             Self::Run(args) => args.run(aws, verbosity),
         }
@@ -137,7 +137,7 @@ pub(super) struct DeployLimits {
 }
 
 impl DeployLimits {
-    pub fn options(&self, adopt: bool) -> DeployOptions {
+    pub(super) fn options(&self, adopt: bool) -> DeployOptions {
         DeployOptions {
             adopt,
             replace_failed: false,

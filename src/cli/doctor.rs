@@ -14,7 +14,7 @@ use crate::aws::{DEFAULT_PROFILE, explicit_profile};
 pub(super) struct DoctorArgs {}
 
 impl DoctorArgs {
-    pub fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
+    pub(super) fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
         block_on(async {
             let (clients, _) = aws.connect(None)?;
             let profile = aws.profile().map_or(DEFAULT_PROFILE, explicit_profile);

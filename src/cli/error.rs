@@ -112,7 +112,7 @@ impl From<FolderError> for CliError {
 
 impl CliError {
     /// What AWS refused, or what keeps it from being called.
-    pub fn aws(profile: impl Into<String>, error: AwsError) -> Self {
+    pub(super) fn aws(profile: impl Into<String>, error: AwsError) -> Self {
         Self::Aws {
             profile: profile.into(),
             error: Box::new(error),
@@ -120,7 +120,7 @@ impl CliError {
     }
 
     /// A file or folder that can't be used.
-    pub fn local(what: impl Display, error: impl Display) -> Self {
+    pub(super) fn local(what: impl Display, error: impl Display) -> Self {
         Self::Local(format!(
             "{what}: {}",
             input::without_number(&error.to_string())
@@ -128,7 +128,7 @@ impl CliError {
     }
 
     /// A file or folder that can't be written.
-    pub fn unwritten(error: impl Display) -> Self {
+    pub(super) fn unwritten(error: impl Display) -> Self {
         Self::Unwritten {
             message: error.to_string(),
             help: None,
@@ -136,7 +136,7 @@ impl CliError {
     }
 
     /// What AWS refused, where AWS was the simulator: there is no environment to mend.
-    pub fn simulated(self) -> Self {
+    pub(super) fn simulated(self) -> Self {
         match self {
             Self::Aws { profile, error } => Self::Simulated(error.of_profile(&profile)),
             other => other,
@@ -144,7 +144,7 @@ impl CliError {
     }
 
     /// What is wrong, for the report of a run that could not start.
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match self {
             Self::Diagnostics(diagnostics) => {
                 let errors = diagnostics
@@ -164,7 +164,7 @@ impl CliError {
     }
 
     /// Prints the error and says which exit code it means.
-    pub fn report(self) -> ExitStatus {
+    pub(super) fn report(self) -> ExitStatus {
         match self {
             Self::Diagnostics(diagnostics) => {
                 output::diagnostics(&diagnostics);

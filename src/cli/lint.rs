@@ -40,7 +40,7 @@ pub(super) struct LintArgs {
 }
 
 impl LintArgs {
-    pub fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
+    pub(super) fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
         let project = CliProject::load(&self.project_root, &self.input_file, aws, Vec::new())?;
         let (templates, diagnostics) =
             PlanDraft::templates(&project.loaded, &project.root, self.follow_links);

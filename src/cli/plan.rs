@@ -59,7 +59,7 @@ enum PlanFormat {
 }
 
 impl PlanArgs {
-    pub fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
+    pub(super) fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
         let mut project =
             CliProject::load(&self.project_root, &self.input_file, aws, self.arguments())?;
         project.follow_links = self.follow_links;

@@ -38,7 +38,7 @@ pub(super) struct CliProject {
 impl CliProject {
     /// Reads the configuration of the project at `root`. `input_file`, a configuration or a
     /// template, is relative to it.
-    pub fn load(
+    pub(super) fn load(
         root: &Path,
         input_file: &Path,
         aws: &AwsArgs,
@@ -72,7 +72,7 @@ impl CliProject {
     }
 
     /// Keeps only the named tests and regions; `ALL` keeps all.
-    pub fn trim(&mut self, test_names: &str, regions: &str) -> Result<(), CliError> {
+    pub(super) fn trim(&mut self, test_names: &str, regions: &str) -> Result<(), CliError> {
         let tests = listed(test_names);
         if tests.as_ref().is_some_and(Vec::is_empty) {
             let message = "expected names of tests or ALL, found an empty list (--test-names)";
@@ -89,7 +89,7 @@ impl CliProject {
 
     /// Reads the templates and checks the tests against them, printing what the user should know.
     /// What keeps single tests from being planned is left to the draft.
-    pub fn draft(&self, run_id: Uuid) -> Result<(PlanDraft, Templates), CliError> {
+    pub(super) fn draft(&self, run_id: Uuid) -> Result<(PlanDraft, Templates), CliError> {
         let (templates, mut diagnostics) =
             PlanDraft::templates(&self.loaded, &self.root, self.follow_links);
         diagnostics.extend(self.lambda_paths_outside());
@@ -119,7 +119,7 @@ impl CliProject {
     }
 
     /// The diagnostics behind the configuration's warnings, which may explain them.
-    pub fn with_warnings(&self, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    pub(super) fn with_warnings(&self, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
         self.loaded
             .warnings
             .iter()
@@ -129,7 +129,7 @@ impl CliProject {
     }
 
     /// Refuses a project of which no test can be planned.
-    pub fn refuse_unplannable(draft: &PlanDraft) -> Result<(), CliError> {
+    pub(super) fn refuse_unplannable(draft: &PlanDraft) -> Result<(), CliError> {
         if draft.can_be_planned() {
             Ok(())
         } else {
@@ -139,7 +139,7 @@ impl CliProject {
 
     /// Refuses hooks that can't be run. With `path`, the PATH of the environment, their programs
     /// have to be there.
-    pub fn refuse_bad_hooks(
+    pub(super) fn refuse_bad_hooks(
         &self,
         draft: &PlanDraft,
         path: Option<&OsStr>,
@@ -170,7 +170,7 @@ impl CliProject {
     }
 
     /// Refuses tests whose own template is not staged.
-    pub fn refuse_excluded(&self, draft: &PlanDraft) -> Result<(), CliError> {
+    pub(super) fn refuse_excluded(&self, draft: &PlanDraft) -> Result<(), CliError> {
         let exclusions = Exclusions::load(&self.root, &[]).map_err(CliError::Diagnostics)?;
         let excluded = draft
             .test_templates()
@@ -197,7 +197,7 @@ impl CliProject {
     }
 
     /// Where `plan` sees the failures of a cell, for the reports.
-    pub fn foreseen(
+    pub(super) fn foreseen(
         &self,
         draft: &PlanDraft,
         templates: &Templates,
@@ -246,7 +246,7 @@ impl CliProject {
 
     /// What would become of every cell. Looked at again for as long as it leads to files that
     /// weren't read.
-    pub fn forecast(
+    pub(super) fn forecast(
         &self,
         draft: &PlanDraft,
         templates: &mut Templates,
@@ -272,7 +272,11 @@ impl CliProject {
 
     /// Refuses templates whose stacks nest without an end before any is launched. They are only
     /// evaluated where their files allow for it.
-    pub fn refuse_endless(&self, draft: &PlanDraft, templates: &Templates) -> Result<(), CliError> {
+    pub(super) fn refuse_endless(
+        &self,
+        draft: &PlanDraft,
+        templates: &Templates,
+    ) -> Result<(), CliError> {
         let tests = self.loaded.config.tests.values();
         let mut used = tests.filter_map(|test| templates.get(test.template.as_deref()?));
         if !used.any(|template| templates.may_nest_endlessly(template)) {
@@ -298,7 +302,7 @@ impl CliProject {
     }
 
     /// The templates to lint, nested ones too, each for the regions of the tests that lead to it.
-    pub fn lint_targets(&self, templates: &Templates) -> Vec<LintTarget> {
+    pub(super) fn lint_targets(&self, templates: &Templates) -> Vec<LintTarget> {
         let tests = self.loaded.config.tests.values();
         let used = tests
             .filter_map(|test| Some((templates.get(test.template.as_deref()?)?, &test.regions)));
@@ -313,7 +317,7 @@ impl CliProject {
     }
 
     /// What becomes of a path of the project when it is staged.
-    pub fn staged(&self, path: &str, exclusions: &Exclusions) -> StagedState {
+    pub(super) fn staged(&self, path: &str, exclusions: &Exclusions) -> StagedState {
         let is_plain = path
             .split('/')
             .all(|piece| !matches!(piece, "" | "." | ".."));
@@ -362,7 +366,7 @@ impl CliProject {
 
     /// Adds the buckets that the configuration names, which exist in the user's account, and those
     /// that hold the assets of what the CDK has synthesized.
-    pub fn seed_buckets(&self, seeds: &mut Seeds) {
+    pub(super) fn seed_buckets(&self, seeds: &mut Seeds) {
         for test in self.loaded.config.tests.values() {
             let (template, regions) = (test.template.as_deref(), test.regions.as_deref());
             if let (Some(template), Some(regions)) = (template, regions)
@@ -388,7 +392,7 @@ impl CliProject {
     ///
     /// # Errors
     /// A path or a link leads outside of the project, or an exclusion can't be read.
-    pub fn staging(
+    pub(super) fn staging(
         &self,
         package_lambda: bool,
         exclude_prefixes: &[String],

@@ -52,7 +52,7 @@ enum RenderFormat {
 }
 
 impl RenderArgs {
-    pub fn run(self) -> Result<ExitStatus, CliError> {
+    pub(super) fn run(self) -> Result<ExitStatus, CliError> {
         let (templates, asked) = self.templates()?;
         if !catalog::is_known_region(&self.region) {
             output::diagnostics(&[plan::unknown_region(&self.region)]);

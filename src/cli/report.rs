@@ -43,7 +43,7 @@ struct RecordedRun {
 }
 
 impl ReportArgs {
-    pub fn run(self) -> Result<ExitStatus, CliError> {
+    pub(super) fn run(self) -> Result<ExitStatus, CliError> {
         let mut records: Vec<RecordedRun> = self
             .recorded
             .iter()

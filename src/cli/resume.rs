@@ -49,7 +49,7 @@ pub(super) struct ResumeArgs {
 }
 
 impl ResumeArgs {
-    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
+    pub(super) fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         block_on(async {
             let (clients, endpoint) = aws.connect(None)?;
             let request = self.request(aws, endpoint);

@@ -46,7 +46,7 @@ In one terminal, or in a script:
 /// `taskcat test run --local` starts a simulator of its own.
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
-pub struct SimulatorArgs {
+pub(super) struct SimulatorArgs {
     /// Port to listen on [default: any free port].
     #[arg(
         long,
@@ -62,7 +62,7 @@ pub struct SimulatorArgs {
 
 /// How the simulator behaves.
 #[derive(Args)]
-pub struct SimulatorBehavior {
+pub(super) struct SimulatorBehavior {
     /// Run the simulator FACTOR times faster than AWS; `inf` takes no time at all.
     #[arg(long, value_name = "FACTOR", default_value = "60", value_parser = speed)]
     speed: f64,
@@ -82,7 +82,7 @@ impl SimulatorBehavior {
     ///
     /// # Errors
     /// Everything that is wrong with the files.
-    pub fn read(&self) -> Result<(Scenario, Seeds), CliError> {
+    pub(super) fn read(&self) -> Result<(Scenario, Seeds), CliError> {
         let mut problems = Vec::new();
         let (scenario, mut seeds) = match self.scenario.as_deref().map(scenario::read) {
             None => Default::default(),
@@ -106,13 +106,13 @@ impl SimulatorBehavior {
     }
 
     /// A cloud that behaves like this and holds what is seeded.
-    pub fn cloud(&self, scenario: Scenario, seeds: Seeds) -> Cloud {
+    pub(super) fn cloud(&self, scenario: Scenario, seeds: Seeds) -> Cloud {
         Cloud::new(Clock::new(self.speed), scenario).with_seeds(seeds)
     }
 }
 
 impl SimulatorArgs {
-    pub fn run(self) -> Result<ExitStatus, CliError> {
+    pub(super) fn run(self) -> Result<ExitStatus, CliError> {
         let (scenario, seeds) = self.behaviour.read()?;
         block_on(serve(self.port, self.behaviour.cloud(scenario, seeds)))
     }
@@ -143,14 +143,14 @@ async fn start(port: u16, cloud: Cloud) -> Result<Running, CliError> {
 }
 
 /// The simulator as the AWS of one run. Whatever the run leaves in it is gone with it.
-pub struct LocalSimulator(Running);
+pub(super) struct LocalSimulator(Running);
 
 impl LocalSimulator {
-    pub async fn start(cloud: Cloud) -> Result<Self, CliError> {
+    pub(super) async fn start(cloud: Cloud) -> Result<Self, CliError> {
         start(0, cloud).await.map(Self)
     }
 
-    pub fn aws(&self) -> Aws {
+    pub(super) fn aws(&self) -> Aws {
         let keys = Keys {
             access_key_id: ACCOUNT_ID.to_owned(),
             secret_access_key: SECRET_ACCESS_KEY.to_owned(),
@@ -159,7 +159,7 @@ impl LocalSimulator {
     }
 
     /// What keeps programs that the run starts from AWS, and sends their AWS clients here.
-    pub fn hook_environment(&self) -> Vec<(String, Option<String>)> {
+    pub(super) fn hook_environment(&self) -> Vec<(String, Option<String>)> {
         let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         let removed = names
             .filter(|name| name.starts_with("AWS_"))
@@ -188,7 +188,7 @@ impl LocalSimulator {
         environment
     }
 
-    pub async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.0.stop().await;
     }
 }

@@ -43,7 +43,7 @@ pub(super) enum TestCommand {
 }
 
 impl TestCommand {
-    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
+    pub(super) fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         match self {
             Self::Run(args) => args.run(aws, verbosity),
             Self::Resume(args) => args.run(aws, verbosity),
@@ -196,7 +196,7 @@ struct TestSubject<'s> {
 }
 
 impl TestRunArgs {
-    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
+    pub(super) fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         let previous = PreviousRun::read(&self.output_directory);
         let folder = Folder::claim(&self.output_directory)?;
         // Whatever hinders the run, a former verdict must not pass for its own.

@@ -70,7 +70,7 @@ pub(super) struct UploadArgs {
 }
 
 impl UploadArgs {
-    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
+    pub(super) fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         let mut project =
             CliProject::load(&self.project_root, &self.config_file, aws, self.arguments())?;
         project.follow_links = self.follow_links;

@@ -9,10 +9,10 @@ use crate::diagnostic::{Diagnostic, Location, Position};
 use crate::yaml::{self, Node};
 
 /// Where a file begins.
-pub const START: Position = Position { line: 1, column: 1 };
+pub(super) const START: Position = Position { line: 1, column: 1 };
 
 /// A file's tree; none if the file holds nothing, or is broken.
-pub fn read(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<(LayerSource, Node)> {
+pub(super) fn read(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<(LayerSource, Node)> {
     let parsed = yaml::read(file);
     let failed = has_errors(&parsed.diagnostics);
     diagnostics.extend(parsed.diagnostics);

@@ -22,7 +22,7 @@ const OVERRIDES_FILE: &str = ".taskcat_overrides.yml";
 
 /// What the input file contributes.
 #[derive(Default)]
-pub struct InputLayers {
+pub(super) struct InputLayers {
     /// The project file, or a legacy one in its stead.
     pub project: ConfigLayer,
     /// Present if the input file is a template: what its `Metadata.taskcat` says, or a single test
@@ -31,7 +31,7 @@ pub struct InputLayers {
 }
 
 /// TaskCat's defaults.
-pub fn defaults() -> ConfigLayer {
+pub(super) fn defaults() -> ConfigLayer {
     let set = |value: serde_json::Value| {
         ConfigSetting::new(SettingContent::Value(value), ValueOrigin::Default)
     };
@@ -61,7 +61,7 @@ pub fn defaults() -> ConfigLayer {
 }
 
 /// `~/.taskcat.yml`, or the legacy overrides that TaskCat would turn into it.
-pub fn global(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
+pub(super) fn global(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
     let file = request.global_file.as_deref().filter(|path| is_given(path));
     let legacy_file = request
         .legacy_global_overrides
@@ -88,7 +88,7 @@ pub fn global(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> Confi
 }
 
 /// The input file: a project's configuration, a legacy one, or a template.
-pub fn input(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> InputLayers {
+pub(super) fn input(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> InputLayers {
     let file = request.in_project(&request.input_file);
     if !is_given(&file) && file.ends_with(PROJECT_FILE) {
         let legacy_file = request.in_project(Path::new(legacy::PROJECT_FILE));
@@ -215,7 +215,7 @@ fn template(
 }
 
 /// `.taskcat_overrides.yml`: parameters that win over the project's and its tests'.
-pub fn overrides(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
+pub(super) fn overrides(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
     let file = Some(request.in_project(Path::new(OVERRIDES_FILE))).filter(|path| is_given(path));
     let legacy_file =
         Some(request.in_project(Path::new(legacy::OVERRIDES_FILE))).filter(|path| is_given(path));
@@ -261,7 +261,7 @@ pub fn overrides(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> Co
 ///
 /// TaskCat makes numbers and booleans of what looks like one and takes nothing but text, number and
 /// boolean; here the key says what the text is, and lists and mappings can be given too.
-pub fn environment(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
+pub(super) fn environment(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
     let mut layer = ConfigLayer::default();
     for (name, value) in &request.env {
         let Some(rest) = name.strip_prefix("TASKCAT_").map(str::to_lowercase) else {
@@ -287,7 +287,7 @@ pub fn environment(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> 
 }
 
 /// What the user said on the command line. `tests.*.<key>` sets a key of every test in `known`.
-pub fn command_line(
+pub(super) fn command_line(
     request: &LoadRequest,
     known: &SettingSection,
     diagnostics: &mut Vec<Diagnostic>,

@@ -15,7 +15,7 @@ use super::origin::ValueOrigin;
 const PROPAGATED_ENTRIES: [&str; 3] = ["tags", "parameters", "auth"];
 
 /// Keys that are inherited as a whole, only where the child has none.
-pub const PROPAGATED_KEYS: [&str; 12] = [
+pub(super) const PROPAGATED_KEYS: [&str; 12] = [
     "regions",
     "s3_bucket",
     "template",
@@ -30,7 +30,7 @@ pub const PROPAGATED_KEYS: [&str; 12] = [
     "retries",
 ];
 
-pub type SettingSection = IndexMap<String, ConfigSetting>;
+pub(super) type SettingSection = IndexMap<String, ConfigSetting>;
 
 /// One layer of the configuration, or all of them laid over each other.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -46,14 +46,14 @@ impl fmt::Display for ValueOrigin {
 /// What a layer is read from: it turns positions into origins, and carries diagnostics to where
 /// they can be found.
 #[derive(Clone, Debug)]
-pub enum LayerSource {
+pub(super) enum LayerSource {
     File(Arc<Path>),
     Environment(Arc<str>),
     CommandLine(Arc<str>),
 }
 
 impl LayerSource {
-    pub fn origin(&self, at: Position) -> ValueOrigin {
+    pub(super) fn origin(&self, at: Position) -> ValueOrigin {
         match self {
             LayerSource::File(file) => ValueOrigin::File(Location {
                 file: file.clone(),
@@ -66,7 +66,7 @@ impl LayerSource {
 
     /// A diagnostic with its place: a location in a file, or the name of the variable or flag in
     /// front.
-    pub fn place(&self, mut diagnostic: Diagnostic, at: Position) -> Diagnostic {
+    pub(super) fn place(&self, mut diagnostic: Diagnostic, at: Position) -> Diagnostic {
         match self {
             LayerSource::File(file) => diagnostic.at(Location {
                 file: file.clone(),

@@ -16,14 +16,14 @@ use crate::diagnostic::{Diagnostic, Position};
 use crate::yaml::{Node, NodeValue};
 
 /// Checks trees of one source. The diagnostics gather across sources.
-pub struct ConfigValidator<'a> {
+pub(super) struct ConfigValidator<'a> {
     source: &'a LayerSource,
     diagnostics: &'a mut Vec<Diagnostic>,
     patterns: HashMap<&'static str, Option<Regex>>,
 }
 
 impl<'a> ConfigValidator<'a> {
-    pub fn new(source: &'a LayerSource, diagnostics: &'a mut Vec<Diagnostic>) -> Self {
+    pub(super) fn new(source: &'a LayerSource, diagnostics: &'a mut Vec<Diagnostic>) -> Self {
         Self {
             source,
             diagnostics,
@@ -32,7 +32,7 @@ impl<'a> ConfigValidator<'a> {
     }
 
     /// A whole configuration.
-    pub fn config(&mut self, node: &Node) -> ConfigLayer {
+    pub(super) fn config(&mut self, node: &Node) -> ConfigLayer {
         let mut sections = self
             .value(node, KeyRule::root(), "")
             .map_or_else(SettingSection::new, ConfigSetting::into_section);
@@ -49,7 +49,12 @@ impl<'a> ConfigValidator<'a> {
     }
 
     /// A value for one key, such as `project.s3_bucket`; nothing if it is wrong.
-    pub fn value(&mut self, node: &Node, rule: KeyRule, path: &str) -> Option<ConfigSetting> {
+    pub(super) fn value(
+        &mut self,
+        node: &Node,
+        rule: KeyRule,
+        path: &str,
+    ) -> Option<ConfigSetting> {
         if let Some(tagged) = first_tagged(node, rule.takes()) {
             self.tag(tagged, path);
             return None;
@@ -186,7 +191,7 @@ impl<'a> ConfigValidator<'a> {
     }
 
     /// A parameter's value: a scalar, as TaskCat's text of it, or a list of them.
-    pub fn parameter(&mut self, node: &Node, path: &str) -> Option<SettingContent> {
+    pub(super) fn parameter(&mut self, node: &Node, path: &str) -> Option<SettingContent> {
         let Some(items) = node.as_sequence() else {
             return self.parameter_scalar(node, path).map(SettingContent::Value);
         };
@@ -355,7 +360,7 @@ fn about(path: &str) -> String {
 }
 
 /// The known name that a mistyped one most likely meant.
-pub fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let (distance, best) = known
         .map(|near| (strsim::osa_distance(name, near), near))
         .min()?;
@@ -364,7 +369,7 @@ pub fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&
 
 /// What kind of value a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ValueType {
+pub(super) enum ValueType {
     Mapping,
     List,
     Text,
@@ -376,19 +381,19 @@ pub enum ValueType {
 
 /// A part of the schema: what one key takes.
 #[derive(Clone, Copy)]
-pub struct KeyRule(&'static Json);
+pub(super) struct KeyRule(&'static Json);
 
 impl KeyRule {
-    pub fn root() -> Self {
+    pub(super) fn root() -> Self {
         KeyRule(schema::json_schema())
     }
 
     /// The rule for a key under this one, by its path.
-    pub fn at(self, path: &[&str]) -> Option<KeyRule> {
+    pub(super) fn at(self, path: &[&str]) -> Option<KeyRule> {
         path.iter().try_fold(self, |rule, key| rule.entry(key))
     }
 
-    pub fn takes(self) -> ValueType {
+    pub(super) fn takes(self) -> ValueType {
         if self.reference() == Some("ParameterValue") {
             return ValueType::Parameter;
         }

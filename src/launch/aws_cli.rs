@@ -2,7 +2,7 @@
 
 /// Where, and as whom, a command is to be run.
 #[derive(Clone, Debug)]
-pub struct AwsCli {
+pub(crate) struct AwsCli {
     pub profile: String,
     pub region: String,
     /// Of whatever stands in for AWS.
@@ -12,7 +12,7 @@ pub struct AwsCli {
 impl AwsCli {
     /// `aws cloudformation delete-stack --stack-name a --region us-east-1`; `words` is the action
     /// with its arguments.
-    pub fn command(&self, service: &str, words: &[&str]) -> String {
+    pub(crate) fn command(&self, service: &str, words: &[&str]) -> String {
         let mut command: Vec<&str> = ["aws", service]
             .into_iter()
             .chain(words.iter().copied())
@@ -31,11 +31,11 @@ impl AwsCli {
             .join(" ")
     }
 
-    pub fn delete_stack(&self, stack: &str) -> String {
+    pub(crate) fn delete_stack(&self, stack: &str) -> String {
         self.command("cloudformation", &["delete-stack", "--stack-name", stack])
     }
 
-    pub fn delete_change_set(&self, stack: &str, change_set: &str) -> String {
+    pub(crate) fn delete_change_set(&self, stack: &str, change_set: &str) -> String {
         let words = [
             "delete-change-set",
             "--stack-name",
@@ -47,7 +47,7 @@ impl AwsCli {
     }
 
     /// Deletes the bucket with its objects.
-    pub fn delete_bucket(&self, bucket: &str) -> String {
+    pub(crate) fn delete_bucket(&self, bucket: &str) -> String {
         self.command("s3", &["rb", &format!("s3://{bucket}"), "--force"])
     }
 }

@@ -19,7 +19,7 @@ use crate::status::{ChangeSetStatus, StackStatus};
 
 /// The tag of an adopted stack: tags that the configuration doesn't name are kept at later updates
 /// too.
-pub const ADOPTED_TAG: &str = "taskcat-adopted";
+pub(crate) const ADOPTED_TAG: &str = "taskcat-adopted";
 
 /// How often, and at which interval, a change set is looked for whose creation was not confirmed.
 const LOOKS: u32 = 5;
@@ -32,7 +32,7 @@ const DISCARD_LIMIT: Duration = Duration::from_secs(45);
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct ChangeSetRequest<'a> {
+pub(crate) struct ChangeSetRequest<'a> {
     pub plan: &'a StackPlan,
     /// The change set's name, which holds the run's ID: whatever has it is this run's. One that the
     /// user has chosen replaces a change set of that name.
@@ -50,7 +50,7 @@ pub struct ChangeSetRequest<'a> {
 
 /// A change set that can be executed, or would change nothing.
 #[derive(Clone, Debug)]
-pub struct ProposedChangeSet {
+pub(crate) struct ProposedChangeSet {
     pub id: String,
     pub name: String,
     pub stack_id: String,
@@ -65,7 +65,7 @@ pub struct ProposedChangeSet {
 
 /// What taking a stack over does to its tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TagChanges {
+pub(crate) struct TagChanges {
     /// Whose it is as far as its tags tell.
     pub stack: ForeignStack,
     /// Key and value of the tags that are removed.
@@ -80,7 +80,7 @@ pub struct TagChanges {
 /// # Errors
 /// The stack is somebody else's, can't be changed, or CloudFormation refuses. Then there is no
 /// change set, unless [`AwsError::may_have_taken_effect`] says otherwise.
-pub async fn create(
+pub(crate) async fn create(
     request: ChangeSetRequest<'_>,
     cli: &AwsCli,
     clients: &Clients,
@@ -298,7 +298,7 @@ impl TagChanges {
 ///
 /// # Errors
 /// What CloudFormation refuses, or that `limit` is over. The change set still exists then.
-pub async fn work_out(
+pub(crate) async fn work_out(
     proposal: &mut ProposedChangeSet,
     plan: &StackPlan,
     limit: Duration,
@@ -342,7 +342,10 @@ fn each_detail(changes: &mut [ReportedChange], act: &mut impl FnMut(&mut Reporte
 ///
 /// # Errors
 /// It was not executed, or nobody knows.
-pub async fn execute(proposal: &ProposedChangeSet, clients: &Clients) -> Result<(), AwsError> {
+pub(crate) async fn execute(
+    proposal: &ProposedChangeSet,
+    clients: &Clients,
+) -> Result<(), AwsError> {
     let Err(error) = clients
         .execute_change_set(&proposal.id, &request_token())
         .await
@@ -372,7 +375,10 @@ pub async fn execute(proposal: &ProposedChangeSet, clients: &Clients) -> Result<
 ///
 /// # Errors
 /// One of them may still exist, also where that takes longer than [`DISCARD_LIMIT`].
-pub async fn discard(proposal: &ProposedChangeSet, clients: &Clients) -> Result<(), AwsError> {
+pub(crate) async fn discard(
+    proposal: &ProposedChangeSet,
+    clients: &Clients,
+) -> Result<(), AwsError> {
     match timeout(DISCARD_LIMIT, discard_all(proposal, clients)).await {
         Ok(discarded) => discarded,
         Err(_) => Err(AwsError::unfinished(

@@ -30,7 +30,7 @@ use crate::status::StackStatus;
 ///
 /// # Errors
 /// The hook could not be run, or did not end with exit code 0.
-pub async fn run(
+pub(crate) async fn run(
     hook: &HookPlan,
     input: &HookInput,
     project_root: &Path,
@@ -44,7 +44,7 @@ pub async fn run(
 ///
 /// # Errors
 /// The hook can't be run.
-pub fn check(
+pub(crate) fn check(
     hook: &HookPlan,
     project_root: &Path,
     path: Option<&OsStr>,
@@ -124,7 +124,7 @@ async fn run_with(
 /// What a hook is told. The field names in JSON are these, with the hook's `type` and `config`, and
 /// `project_root`.
 #[derive(Clone, Debug)]
-pub struct HookInput {
+pub(crate) struct HookInput {
     pub stage: HookStage,
     /// `project.name`
     pub project: String,
@@ -143,7 +143,7 @@ pub struct HookInput {
 
 /// What a hook printed: the end of it, if it is much.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HookOutput {
+pub(crate) struct HookOutput {
     pub stdout: String,
     pub stderr: String,
 }
@@ -151,7 +151,7 @@ pub struct HookOutput {
 /// A hook that failed its cell.
 #[derive(Debug, thiserror::Error)]
 #[error("{} `{kind}` of stack {stack_name} in {region}: {cause}", singular(*stage))]
-pub struct HookError {
+pub(crate) struct HookError {
     pub stage: HookStage,
     pub kind: String,
     pub stack_name: String,
@@ -160,7 +160,7 @@ pub struct HookError {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum HookFailure {
+pub(crate) enum HookFailure {
     #[error("{0}")]
     Config(String),
     #[error("`{program}` was not found, or the interpreter that its first line names was not")]

@@ -5,10 +5,10 @@
 //! [`aws_cli`] what people can do about it. Following the stack is `watch`'s. Called by `run`;
 //! knows `plan`, `event` and `aws`.
 
-pub mod aws_cli;
-pub mod change_set;
-pub mod hook;
-pub mod ownership;
+pub(crate) mod aws_cli;
+pub(crate) mod change_set;
+pub(crate) mod hook;
+pub(crate) mod ownership;
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use ownership::ForeignStack;
 const LOOK: Duration = Duration::from_millis(500);
 
 #[derive(Debug, thiserror::Error)]
-pub enum LaunchError {
+pub(crate) enum LaunchError {
     #[error(transparent)]
     Aws(#[from] AwsError),
     /// The creation failed, and whether there is a stack could not be found out.
@@ -47,7 +47,7 @@ pub enum LaunchError {
 
 impl LaunchError {
     /// Whether the stack may have been created all the same.
-    pub fn may_exist(&self) -> bool {
+    pub(crate) fn may_exist(&self) -> bool {
         matches!(self, Self::Unconfirmed(_))
     }
 }
@@ -61,7 +61,7 @@ impl LaunchError {
 ///
 /// # Errors
 /// There is no stack, unless [`LaunchError::may_exist`] says otherwise.
-pub async fn launch(
+pub(crate) async fn launch(
     plan: &StackPlan,
     run_id: Uuid,
     template_url: &str,

@@ -13,7 +13,7 @@ use crate::status::StackStatus;
 
 /// How a command recognises its stacks.
 #[derive(Clone, Copy, Debug)]
-pub struct OwnershipTag {
+pub(crate) struct OwnershipTag {
     /// The tag's key; its value is the stack's name.
     pub tag: &'static str,
     /// `taskcat deploy run`
@@ -24,7 +24,7 @@ pub struct OwnershipTag {
 
 /// A stack that exists and that the command has not created.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct ForeignStack {
+pub(crate) struct ForeignStack {
     pub stack_name: String,
     pub region: String,
     pub account_id: String,
@@ -35,7 +35,7 @@ pub struct ForeignStack {
 
 /// By what a stack is recognised as somebody else's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ForeignEvidence {
+pub(crate) enum ForeignEvidence {
     /// Its tags, key and value.
     Tags(Vec<(String, String)>),
     /// It is in review for a change set of this name, which somebody else has created.
@@ -48,7 +48,7 @@ pub enum ForeignEvidence {
 
 impl ForeignStack {
     /// A nested stack is its parent's, whatever anybody wants.
-    pub fn can_be_adopted(&self) -> bool {
+    pub(crate) fn can_be_adopted(&self) -> bool {
         !matches!(self.evidence, ForeignEvidence::NestedIn(_))
     }
 }
@@ -85,7 +85,7 @@ impl fmt::Display for ForeignStack {
 }
 
 /// `owner=web, team=shop`
-pub fn listed(tags: &[(String, String)]) -> String {
+pub(crate) fn listed(tags: &[(String, String)]) -> String {
     tags.iter()
         .map(|(key, value)| format!("{key}={value}"))
         .collect::<Vec<_>>()
@@ -93,7 +93,7 @@ pub fn listed(tags: &[(String, String)]) -> String {
 }
 
 /// By what the stack is recognised as somebody else's; `None` where it bears the mark.
-pub async fn foreign(
+pub(crate) async fn foreign(
     stack: &Stack,
     mark: OwnershipTag,
     account_id: &str,
@@ -148,7 +148,7 @@ fn is_run_name(change_set: &str) -> bool {
 
 /// Why the stack's status allows no change set, as advice; `None` where CloudFormation may take
 /// one. <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>
-pub fn status_advice(stack: &Stack, mark: OwnershipTag, cli: &AwsCli) -> Option<String> {
+pub(crate) fn status_advice(stack: &Stack, mark: OwnershipTag, cli: &AwsCli) -> Option<String> {
     let name = stack.stack_name.as_str();
     match &stack.status {
         StackStatus::ReviewInProgress => None,

@@ -35,7 +35,10 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 ///
 /// # Errors
 /// cfn-lint is there and failed: that says nothing about the templates.
-pub async fn run(templates: &[LintTarget], project_root: &Path) -> Result<LintOutcome, LintError> {
+pub(crate) async fn run(
+    templates: &[LintTarget],
+    project_root: &Path,
+) -> Result<LintOutcome, LintError> {
     run_with(templates, project_root, None).await
 }
 
@@ -102,14 +105,14 @@ async fn run_with(
 /// A template and the regions of all tests that use it; without any, cfn-lint's own settings
 /// decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LintTarget {
+pub(crate) struct LintTarget {
     /// Absolute, or relative to the project root.
     pub path: PathBuf,
     pub regions: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LintOutcome {
+pub(crate) enum LintOutcome {
     /// There is no `cfn-lint` on PATH.
     Absent,
     Findings {
@@ -123,7 +126,7 @@ pub enum LintOutcome {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum LintError {
+pub(crate) enum LintError {
     #[error("cannot run `cfn-lint`: {0}")]
     Start(io::Error),
     #[error("`cfn-lint` {end} and linted nothing{}", indented(output))]

@@ -2,7 +2,7 @@
 //!
 //! One file for each source of findings. `run` decides what they stop; `report` shows them.
 
-pub mod cfn_lint;
+pub(crate) mod cfn_lint;
 mod submodule;
 
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::diagnostic::{Location, Severity};
 
 /// One thing that a rule found in a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     pub severity: Severity,
     /// `E3012`
     pub rule: String,

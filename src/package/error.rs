@@ -8,7 +8,7 @@ use crate::links::PathEscape;
 use crate::process::{ExitReason, indented};
 
 #[derive(Debug, thiserror::Error)]
-pub enum PackageError {
+pub(crate) enum PackageError {
     #[error(
         "{} would become the same archive, {archive}: what follows the last dot of a name does not \
          count",

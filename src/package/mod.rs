@@ -21,8 +21,8 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
-pub use error::PackageError;
-pub use source::BuildMethod;
+pub(crate) use error::PackageError;
+pub(crate) use source::BuildMethod;
 
 use crate::links::PathEscape;
 use source::LambdaSource;
@@ -32,7 +32,7 @@ const BUILD_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// What to package: the keys of `project` in `.taskcat.yml` that are about it.
 #[derive(Clone, Debug)]
-pub struct PackageRequest {
+pub(crate) struct PackageRequest {
     pub project_root: PathBuf,
     /// Relative to the project root. Nothing is packaged if it does not exist.
     pub lambda_source_path: PathBuf,
@@ -46,7 +46,7 @@ pub struct PackageRequest {
 
 /// A finished archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LambdaArchive {
+pub(crate) struct LambdaArchive {
     /// The source folder, relative to the project root.
     pub lambda: String,
     /// The archive, relative to the project root.
@@ -57,7 +57,7 @@ pub struct LambdaArchive {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PackageProgress {
+pub(crate) enum PackageProgress {
     /// `lambda` as in [`LambdaArchive::lambda`].
     Started {
         lambda: String,
@@ -68,7 +68,7 @@ pub enum PackageProgress {
 }
 
 /// Finds what would be read or written outside of the project, without packaging anything.
-pub fn escapes(request: &PackageRequest) -> Vec<PathEscape> {
+pub(crate) fn escapes(request: &PackageRequest) -> Vec<PathEscape> {
     let source::FoundSources {
         lambdas, errors, ..
     } = source::find(request);
@@ -97,7 +97,7 @@ pub fn escapes(request: &PackageRequest) -> Vec<PathEscape> {
 ///
 /// # Errors
 /// Each Lambda that could not be packaged; the others are packaged all the same.
-pub async fn package(
+pub(crate) async fn package(
     request: &PackageRequest,
     progress: impl Fn(PackageProgress),
 ) -> Result<Vec<LambdaArchive>, Vec<PackageError>> {

@@ -29,7 +29,7 @@ pub(super) struct LambdaSource {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BuildMethod {
+pub(crate) enum BuildMethod {
     /// It has a `Dockerfile`.
     Docker,
     /// It has a `requirements.txt`.

@@ -12,7 +12,7 @@ use crate::config::TestConfig;
 
 /// What a test says about its bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BucketChoice {
+pub(super) struct BucketChoice {
     /// `s3_bucket`
     given: Option<String>,
     /// `s3_regional_buckets`
@@ -20,7 +20,7 @@ pub struct BucketChoice {
 }
 
 impl BucketChoice {
-    pub fn of(test: &TestConfig) -> Self {
+    pub(super) fn of(test: &TestConfig) -> Self {
         let given = test.given_bucket().map(str::to_owned);
         Self {
             given,

@@ -11,7 +11,7 @@ const MAX_BUCKET_NAME: usize = 63;
 /// What a test says about the names of its stacks; empty texts count as absent, as in TaskCat.
 /// `config` refuses more than one of the three.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct StackNaming<'a> {
+pub(super) struct StackNaming<'a> {
     /// `stack_name`
     pub name: Option<&'a str>,
     /// `stack_name_prefix`
@@ -25,7 +25,7 @@ pub struct StackNaming<'a> {
 impl StackNaming<'_> {
     /// The name of the test's stacks, the same in every region (`TestObj.stack_name`), made valid
     /// by [`valid_stack_name`].
-    pub fn stack_name(&self, project: &str, test: &str, run_id: Uuid) -> String {
+    pub(super) fn stack_name(&self, project: &str, test: &str, run_id: Uuid) -> String {
         let given = |text: Option<&'_ str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
         let id = run_id.simple().to_string();
         let short = &id[..6];
@@ -118,7 +118,7 @@ pub fn auto_bucket_name(project: &str, partition: &str, account_id: &str, run_id
 
 /// The name of the bucket that all runs of an account share in a region
 /// (`generate_regional_bucket_name`).
-pub fn regional_bucket_name(account_id: &str, region: &str) -> String {
+pub(super) fn regional_bucket_name(account_id: &str, region: &str) -> String {
     format!(
         "tcat-{}-{region}",
         Uuid::new_v5(&Uuid::nil(), account_id.as_bytes()).simple()

@@ -19,7 +19,7 @@ pub(super) struct ProjectDraft {
 }
 
 impl ProjectDraft {
-    pub fn of(loaded: &LoadedConfig) -> Self {
+    pub(super) fn of(loaded: &LoadedConfig) -> Self {
         let project = &loaded.config.project;
         Self {
             name: project.name.clone().unwrap_or_default(),

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// A role that CloudFormation assumes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StackRole {
+pub(super) enum StackRole {
     /// Its name, after its path if it has one: `deploy`, `ci/deploy`.
     Name(String),
     Arn {
@@ -15,7 +15,7 @@ pub enum StackRole {
 
 /// Why a `role_name` is none. Reads after the value.
 #[derive(Debug, PartialEq, Eq, Error)]
-pub enum InvalidRole {
+pub(super) enum InvalidRole {
     #[error("is not the name of an IAM role (letters, digits and +=,.@_-, at most 64 of them)")]
     Name,
     #[error("has a path that IAM doesn't allow")]
@@ -40,7 +40,7 @@ impl StackRole {
     ///
     /// # Errors
     /// It is neither the name nor the ARN of a role.
-    pub fn parse(text: &str) -> Result<Self, InvalidRole> {
+    pub(super) fn parse(text: &str) -> Result<Self, InvalidRole> {
         if !text.starts_with("arn:") {
             let name = text.strip_prefix('/').unwrap_or(text);
             check_name(name)?;
@@ -70,7 +70,7 @@ impl StackRole {
     ///
     /// # Errors
     /// The ARN belongs to another partition.
-    pub fn arn(&self, partition: &str, account_id: &str) -> Result<String, String> {
+    pub(super) fn arn(&self, partition: &str, account_id: &str) -> Result<String, String> {
         match self {
             Self::Name(name) => Ok(format!("arn:{partition}:iam::{account_id}:role/{name}")),
             Self::Arn {

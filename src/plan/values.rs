@@ -18,7 +18,7 @@ use crate::yaml::{Node, NodeValue};
 
 /// A test's parameters in the template's order.
 #[derive(Clone, Debug, Default)]
-pub struct TemplateParameters {
+pub(super) struct TemplateParameters {
     pub parameters: TestParameters,
     /// Those that are not sent, since the template's default holds; a `getval` may ask for them.
     pub unsent: Vec<String>,
@@ -27,7 +27,7 @@ pub struct TemplateParameters {
 }
 
 /// Reads test after test.
-pub struct TemplateParametersReader<'a> {
+pub(super) struct TemplateParametersReader<'a> {
     loaded: &'a LoadedConfig,
     /// By key and origin: one value may be given to many tests.
     given: IndexMap<(String, Option<ValueOrigin>), ConfiguredValue>,
@@ -43,7 +43,7 @@ struct ConfiguredValue {
 }
 
 impl<'a> TemplateParametersReader<'a> {
-    pub fn new(loaded: &'a LoadedConfig) -> Self {
+    pub(super) fn new(loaded: &'a LoadedConfig) -> Self {
         Self {
             loaded,
             given: IndexMap::new(),
@@ -51,7 +51,7 @@ impl<'a> TemplateParametersReader<'a> {
     }
 
     /// A test's values, and what is wrong with them.
-    pub fn test(
+    pub(super) fn test(
         &mut self,
         name: &str,
         test: &TestConfig,
@@ -115,7 +115,7 @@ impl<'a> TemplateParametersReader<'a> {
     }
 
     /// A warning for each configured value that no template takes.
-    pub fn into_warnings(self) -> Vec<Diagnostic> {
+    pub(super) fn into_warnings(self) -> Vec<Diagnostic> {
         let mut diagnostics = Vec::new();
         for ((key, origin), given) in self.given {
             if !given.is_declared {

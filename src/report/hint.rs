@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// The hint for a reason, if its cause is a well-known one.
-pub fn of(reason: &str) -> Option<String> {
+pub(super) fn of(reason: &str) -> Option<String> {
     HINTS.iter().find_map(|(pattern, hint)| {
         let captures = pattern.captures(reason)?;
         let mut text = String::new();
@@ -21,7 +21,7 @@ pub fn of(reason: &str) -> Option<String> {
 }
 
 /// Whether a reason refuses a parameter's value.
-pub fn is_of_parameter(reason: &str) -> bool {
+pub(super) fn is_of_parameter(reason: &str) -> bool {
     of(reason).as_deref() == Some(PARAMETER) || reason.starts_with("Parameter")
 }
 

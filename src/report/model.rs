@@ -230,7 +230,7 @@ pub(super) struct DecisionTime {
 }
 
 impl DecisionTime {
-    pub fn apply(&mut self, at: Timestamp, kind: &EventKind) {
+    pub(super) fn apply(&mut self, at: Timestamp, kind: &EventKind) {
         match kind {
             EventKind::ChangeSetCreated { .. } => self.since = Some(at),
             EventKind::ChangeSetExecuted { .. } | EventKind::ChangeSetDropped { .. } => {
@@ -241,7 +241,7 @@ impl DecisionTime {
     }
 
     /// A duration without it.
-    pub fn without(self, seconds: f64) -> f64 {
+    pub(super) fn without(self, seconds: f64) -> f64 {
         // Milliseconds, as all durations here.
         ((seconds - self.seconds).max(0.0) * 1000.0).round() / 1000.0
     }

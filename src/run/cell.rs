@@ -251,7 +251,7 @@ pub(super) fn deletion_options(context: &StepContext<'_>, plan: &StackPlan) -> D
 
 impl CellVerdict {
     /// `first_failure` is the reason of the resource that failed first.
-    pub fn of(
+    pub(super) fn of(
         settled: &SettledStack,
         first_failure: Option<&str>,
         hook_error: Option<String>,
@@ -279,7 +279,7 @@ impl CellVerdict {
         failed
     }
 
-    pub fn failed(reason: String) -> Self {
+    pub(super) fn failed(reason: String) -> Self {
         let transient = retry::is_transient(&reason).then(|| reason.clone());
         Self {
             outcome: Outcome::Failed,
@@ -297,12 +297,12 @@ impl CellVerdict {
         }
     }
 
-    pub fn timed_out(plan: &StackPlan, what: &str) -> Self {
+    pub(super) fn timed_out(plan: &StackPlan, what: &str) -> Self {
         let limit = HumanDuration(plan.limits.test);
         Self::failed_for_good(format!("timed out after {limit}: {what}"))
     }
 
-    pub fn interrupted(context: &StepContext<'_>) -> Self {
+    pub(super) fn interrupted(context: &StepContext<'_>) -> Self {
         let reason = context.stop.reason().map(|reason| reason.to_string());
         Self {
             outcome: Outcome::Interrupted,
@@ -311,7 +311,7 @@ impl CellVerdict {
         }
     }
 
-    pub fn interrupted_because(reason: &str) -> Self {
+    pub(super) fn interrupted_because(reason: &str) -> Self {
         Self {
             outcome: Outcome::Interrupted,
             reason: Some(reason.to_owned()),

@@ -8,10 +8,10 @@
 mod delete;
 mod find;
 
-pub use delete::clean;
+pub(crate) use delete::clean;
 pub(super) use delete::{current_stack, started};
 pub(super) use find::age;
-pub use find::find;
+pub(crate) use find::find;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::teardown::BucketOrigin;
 
 /// Where resources of runs are searched.
 #[derive(Clone, Debug)]
-pub struct SearchScope {
+pub(crate) struct SearchScope {
     pub profile: String,
     /// `None`: every region that the account has enabled.
     pub regions: Option<Vec<String>>,
@@ -33,7 +33,7 @@ pub struct SearchScope {
 
 /// What is to be found and deleted.
 #[derive(Clone, Debug)]
-pub struct CleanRequest {
+pub(crate) struct CleanRequest {
     /// A project's name, a run's `taskcat-id` or its beginning, or `ALL`.
     pub what: String,
     pub search: SearchScope,
@@ -49,19 +49,19 @@ pub struct CleanRequest {
 }
 
 /// Without a journal, a run whose newest event is younger is taken for one that goes on.
-pub const QUIET: Duration = Duration::from_secs(60 * 60);
+pub(super) const QUIET: Duration = Duration::from_secs(60 * 60);
 
 /// A shorter text isn't taken for the beginning of a `taskcat-id`.
 const MIN_PREFIX: usize = 6;
 
 /// The `taskcat-id` that a text is; TaskCat takes both spellings of a UUID.
-pub fn run_id(text: &str) -> Option<String> {
+pub(crate) fn run_id(text: &str) -> Option<String> {
     Uuid::parse_str(text).ok().map(|id| id.simple().to_string())
 }
 
 impl CleanRequest {
     /// The run that is meant.
-    pub fn run_id(&self) -> Option<String> {
+    pub(crate) fn run_id(&self) -> Option<String> {
         run_id(&self.what)
     }
 
@@ -96,7 +96,7 @@ impl CleanRequest {
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct CleanFindings {
+pub(crate) struct CleanFindings {
     /// What can be deleted.
     pub leftovers: Vec<Leftover>,
     /// What was left out, and why: it belongs to a run that goes on.
@@ -113,7 +113,7 @@ pub struct CleanFindings {
 
 /// A stack or bucket of an earlier run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leftover {
+pub(crate) struct Leftover {
     pub kind: LeftoverKind,
     pub name: String,
     /// The `taskcat-id`.
@@ -129,7 +129,7 @@ pub struct Leftover {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LeftoverKind {
+pub(crate) enum LeftoverKind {
     Stack {
         /// Absent as long as CloudFormation has not confirmed the creation.
         stack_id: Option<String>,
@@ -143,7 +143,7 @@ pub enum LeftoverKind {
 
 impl CleanFindings {
     /// Whether nothing at all is known of what was asked for.
-    pub fn is_unknown(&self) -> bool {
+    pub(crate) fn is_unknown(&self) -> bool {
         self.leftovers.is_empty()
             && self.running.is_empty()
             && self.running_runs.is_empty()
@@ -152,7 +152,7 @@ impl CleanFindings {
     }
 
     /// Whether the run that was asked for goes on.
-    pub fn is_running(&self, run_id: &str) -> bool {
+    pub(crate) fn is_running(&self, run_id: &str) -> bool {
         self.running_runs.contains(run_id)
     }
 }
@@ -171,7 +171,7 @@ impl Leftover {
         })
     }
 
-    pub fn is_stack(&self) -> bool {
+    pub(crate) fn is_stack(&self) -> bool {
         matches!(self.kind, LeftoverKind::Stack { .. })
     }
 

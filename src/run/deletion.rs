@@ -21,7 +21,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// How stacks are deleted.
 #[derive(Clone, Copy, Debug)]
-pub struct DeletionOptions {
+pub(crate) struct DeletionOptions {
     /// Wait until the stack is deleted.
     pub wait: bool,
     /// As a last step, delete the stack without the resources that can't be deleted.

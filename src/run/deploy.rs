@@ -34,7 +34,7 @@ use crate::watch::Watcher;
 pub(super) use unfinished::Unfinished;
 
 /// The mark of stacks that `taskcat deploy run` has created.
-pub const MARK: OwnershipTag = OwnershipTag {
+pub(super) const MARK: OwnershipTag = OwnershipTag {
     tag: INSTALLER_TAG,
     command: "taskcat deploy run",
     replaces_failed: Some("--replace-failed"),
@@ -42,7 +42,7 @@ pub const MARK: OwnershipTag = OwnershipTag {
 
 /// How stacks are deployed.
 #[derive(Clone, Debug)]
-pub struct DeployOptions {
+pub(crate) struct DeployOptions {
     /// Take over stacks that lack the mark.
     pub adopt: bool,
     /// Delete stacks whose creation was rolled back, and create them anew.
@@ -58,7 +58,7 @@ pub struct DeployOptions {
 
 /// What is to become of the change sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     Execute,
     /// They stay, for somebody else's review.
     Leave,
@@ -68,21 +68,20 @@ pub enum Decision {
 
 /// A change set that is to be decided on.
 #[derive(Clone, Debug)]
-pub struct Proposed {
+pub(crate) struct Proposed {
     pub cell: CellId,
     pub stack_name: String,
-    pub change_set: String,
     pub changes: Vec<ReportedChange>,
     /// The stack is somebody else's.
     pub adoption: Option<TagChanges>,
 }
 
 /// Decides, on a thread of its own: it may wait for an answer as long as it likes.
-pub type Decide = Box<dyn FnOnce(Vec<Proposed>) -> Decision + Send>;
+pub(crate) type Decide = Box<dyn FnOnce(Vec<Proposed>) -> Decision + Send>;
 
 /// Stages the project, works the change sets out, has them decided on, and follows what is
 /// executed.
-pub async fn deploy(
+pub(crate) async fn deploy(
     job: &RunJob<'_>,
     options: DeployOptions,
     aws: &Aws,
@@ -108,7 +107,7 @@ pub async fn deploy(
 
 /// The planned stacks that exist and were created by somebody else. What can't be described is left
 /// out: its deployment will fail, and say why.
-pub async fn foreign_stacks(plan: &Plan, aws: &Aws) -> Vec<ForeignStack> {
+pub(crate) async fn foreign_stacks(plan: &Plan, aws: &Aws) -> Vec<ForeignStack> {
     let found = join_all(plan.cells.iter().map(async |cell| {
         let clients = aws.clients(&cell.profile, &cell.cell.region).await;
         let stack = clients.describe_stack(&cell.stack_name).await.ok()??;
@@ -121,7 +120,7 @@ pub async fn foreign_stacks(plan: &Plan, aws: &Aws) -> Vec<ForeignStack> {
 }
 
 /// Pairs of tests that would deploy the same stack.
-pub fn shared_stacks(plan: &Plan) -> Vec<[&StackPlan; 2]> {
+pub(crate) fn shared_stacks(plan: &Plan) -> Vec<[&StackPlan; 2]> {
     let mut stacks = BTreeMap::new();
     let mut shared = Vec::new();
     for cell in &plan.cells {
@@ -363,7 +362,6 @@ async fn decided(open: &[Open<'_>], decide: Decide) -> Decision {
     let proposed = open.iter().map(|open| Proposed {
         cell: open.plan.cell.clone(),
         stack_name: open.plan.stack_name.clone(),
-        change_set: open.proposal.name.clone(),
         changes: open.proposal.changes.clone(),
         adoption: open.proposal.adoption.clone(),
     });

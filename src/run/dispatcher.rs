@@ -59,7 +59,7 @@ pub(super) struct DispatcherResult {
 impl DispatcherTask {
     /// Waits until every sender of events is gone, sends the last event, closes everything and
     /// returns the verdict. `error` is what kept the run from testing.
-    pub async fn finish(self, error: Option<String>) -> DispatcherResult {
+    pub(super) async fn finish(self, error: Option<String>) -> DispatcherResult {
         // Nobody listens only if the dispatcher panicked, which the next line passes on.
         let _ = self.error.send(error);
         self.task
@@ -69,7 +69,7 @@ impl DispatcherTask {
 }
 
 impl Dispatcher {
-    pub fn start(
+    pub(super) fn start(
         inbox: UnboundedReceiver<DispatcherMessage>,
         consumers: Vec<Box<dyn EventConsumer>>,
         journal: Option<Journal>,

@@ -6,7 +6,7 @@ use crate::package::PackageError;
 use crate::stage::StageError;
 
 #[derive(Debug, thiserror::Error)]
-pub enum RunError {
+pub(crate) enum RunError {
     #[error("cfn-lint found {0} error(s); nothing was launched (-l skips the check)")]
     Lint(usize),
     #[error(transparent)]

@@ -35,7 +35,7 @@ pub(super) struct RunContext {
 
 /// How a run ended.
 #[derive(Debug)]
-pub struct EndedRun {
+pub(crate) struct EndedRun {
     pub finished: RunFinished,
     /// What kept it from its work.
     pub error: Option<RunError>,
@@ -49,13 +49,13 @@ pub struct EndedRun {
 
 /// What the journal of a run still holds at its end.
 #[derive(Debug)]
-pub struct LeftoverLedger {
+pub(crate) struct LeftoverLedger {
     pub header: JournalHeader,
     pub ledger: Ledger,
 }
 
 impl RunHarness {
-    pub fn new(started: RunStarted, consumers: Vec<Box<dyn EventConsumer>>) -> Self {
+    pub(super) fn new(started: RunStarted, consumers: Vec<Box<dyn EventConsumer>>) -> Self {
         Self {
             started,
             secrets: Secrets::default(),
@@ -67,7 +67,7 @@ impl RunHarness {
     }
 
     /// Does the work between the first event and the last.
-    pub async fn run_to_end(
+    pub(super) async fn run_to_end(
         self,
         work: impl AsyncFnOnce(&RunContext) -> Result<(), RunError>,
     ) -> EndedRun {

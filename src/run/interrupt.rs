@@ -24,14 +24,14 @@ pub(super) struct InterruptHandler {
 
 impl InterruptHandler {
     /// Listens; the first signal stops the run by `stop`.
-    pub fn listen(events: EventSender, stop: StopSwitch) -> Self {
+    pub(super) fn listen(events: EventSender, stop: StopSwitch) -> Self {
         let abandon = CancellationToken::new();
         let listener = tokio::spawn(listen(events, stop, abandon.clone()));
         Self { abandon, listener }
     }
 
     /// Stops listening and drops the sender of events.
-    pub async fn end(self) {
+    pub(super) async fn end(self) {
         self.listener.abort();
         // The task only ever ends by being aborted, which is what this says.
         let _ = self.listener.await;

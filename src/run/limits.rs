@@ -18,7 +18,7 @@ pub(super) struct LaunchPermit<'l> {
 
 impl LaunchLimits {
     /// `None` is no limit.
-    pub fn new<'r>(
+    pub(super) fn new<'r>(
         all: Option<usize>,
         per_region: Option<usize>,
         regions: impl Iterator<Item = &'r Arc<str>>,
@@ -36,7 +36,7 @@ impl LaunchLimits {
 
     /// Waits for a place in the region first, so that a crowded region doesn't hold places that
     /// others could use.
-    pub async fn permit(&self, region: &str) -> LaunchPermit<'_> {
+    pub(super) async fn permit(&self, region: &str) -> LaunchPermit<'_> {
         LaunchPermit {
             _region: acquire(self.by_region.get(region)).await,
             _all: acquire(self.all.as_ref()).await,

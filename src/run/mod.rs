@@ -12,9 +12,9 @@ mod dispatcher;
 mod error;
 mod harness;
 mod interrupt;
-pub mod journal;
+pub(crate) mod journal;
 mod limits;
-pub mod pipeline;
+pub(crate) mod pipeline;
 mod prepare;
 mod redact;
 mod resume;
@@ -22,19 +22,17 @@ mod retry;
 mod staging;
 mod stop;
 
-pub use clean::{
-    CleanFindings, CleanRequest, Leftover, LeftoverKind, SearchScope, clean, find, run_id,
-};
-pub use deletion::DeletionOptions;
-pub use deploy::{
+pub(crate) use clean::{CleanFindings, CleanRequest, Leftover, SearchScope, clean, find, run_id};
+pub(crate) use deletion::DeletionOptions;
+pub(crate) use deploy::{
     Decide, Decision, DeployOptions, Proposed, deploy, foreign_stacks, shared_stacks,
 };
-pub use error::RunError;
-pub use harness::{EndedRun, LeftoverLedger};
-pub use prepare::{PrepareError, prepare};
-pub use resume::{ResumeError, ResumeRequest, Resumption, resume};
-pub use staging::Staging;
-pub use stop::{Budget, StopReason};
+pub(crate) use error::RunError;
+pub(crate) use harness::EndedRun;
+pub(crate) use prepare::{PrepareError, prepare};
+pub(crate) use resume::{ResumeError, ResumeRequest, Resumption, resume};
+pub(crate) use staging::Staging;
+pub(crate) use stop::{Budget, StopReason};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -68,7 +66,7 @@ use stop::StopSwitch;
 use teardown::BucketOrigin;
 
 /// Everything that is to be done.
-pub struct RunJob<'j> {
+pub(crate) struct RunJob<'j> {
     pub plan: Plan,
     pub settings: RunSettings,
     /// Templates to check first; `None` skips the check.
@@ -91,17 +89,17 @@ pub struct RunJob<'j> {
 }
 
 /// Possible causes of a cell's failure, and their places in the project's files.
-pub type PredictFailures<'j> = dyn Fn(&CellId) -> Vec<PredictedFailure> + Sync + 'j;
+pub(crate) type PredictFailures<'j> = dyn Fn(&CellId) -> Vec<PredictedFailure> + Sync + 'j;
 
 const LINT_ABSENT: &str = "cfn-lint is not on PATH, so templates are not checked before the launch \
     (`pip install cfn-lint`; -l skips the check)";
 
 /// The age at which a stack in progress is slow, by default.
-pub const SLOW_AFTER: Duration = Duration::from_secs(60 * 60);
+pub(crate) const SLOW_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// What the user decided about a run, beyond the configuration.
 #[derive(Clone, Copy, Debug)]
-pub struct RunSettings {
+pub(crate) struct RunSettings {
     pub no_delete: bool,
     pub keep_failed: bool,
     pub wait_for_delete: bool,
@@ -237,7 +235,7 @@ impl StepContext<'_> {
 
 /// Tests every cell, and returns when everything is reported and gone. The error is the journal's:
 /// without it nothing is begun.
-pub async fn run(
+pub(crate) async fn run(
     job: &RunJob<'_>,
     aws: &Aws,
     consumers: Vec<Box<dyn EventConsumer>>,
@@ -266,7 +264,7 @@ pub async fn run(
 }
 
 /// Packages and uploads, and leaves the result where it is.
-pub async fn upload(
+pub(crate) async fn upload(
     job: &RunJob<'_>,
     aws: &Aws,
     consumers: Vec<Box<dyn EventConsumer>>,
@@ -286,7 +284,7 @@ pub async fn upload(
 }
 
 /// What an upload would do, a line each: `upload s3://…`, `remove s3://…`.
-pub async fn dry_run(
+pub(crate) async fn dry_run(
     job: &RunJob<'_>,
     aws: &Aws,
     consumers: Vec<Box<dyn EventConsumer>>,

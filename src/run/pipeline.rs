@@ -41,7 +41,7 @@ const MARK: OwnershipTag = OwnershipTag {
 
 /// A stack that has the name of a pipeline.
 #[derive(Clone, Debug)]
-pub struct PipelineStack {
+pub(crate) struct PipelineStack {
     pub target: Target,
     pub stack: Stack,
     /// Set where the stack is somebody else's.
@@ -50,7 +50,7 @@ pub struct PipelineStack {
 
 /// What a pipeline keeps, and what is deleted with it.
 #[derive(Clone, Debug)]
-pub struct PipelineBuckets {
+pub(crate) struct PipelineBuckets {
     /// Those that the stack has created, and that still exist.
     pub own: Vec<String>,
     pub tools: ToolsBucket,
@@ -58,7 +58,7 @@ pub struct PipelineBuckets {
 
 /// The bucket that is created for a pipeline's programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ToolsBucket {
+pub(crate) enum ToolsBucket {
     /// It doesn't exist, or the programs are in a bucket of the user's.
     Absent,
     Ours(String),
@@ -70,7 +70,7 @@ pub enum ToolsBucket {
 }
 
 /// Whose pipeline of that name, and where: in the profile's home region where none is given.
-pub async fn target(
+pub(crate) async fn target(
     name: &str,
     region: Option<&str>,
     profile: &str,
@@ -90,7 +90,7 @@ pub async fn target(
 }
 
 /// The stack of that name, whosever it is.
-pub async fn find(target: &Target, aws: &Aws) -> Result<Option<PipelineStack>, AwsError> {
+pub(crate) async fn find(target: &Target, aws: &Aws) -> Result<Option<PipelineStack>, AwsError> {
     let clients = clients(target, aws).await;
     let Some(stack) = clients.describe_stack(&target.name).await? else {
         return Ok(None);
@@ -104,7 +104,7 @@ pub async fn find(target: &Target, aws: &Aws) -> Result<Option<PipelineStack>, A
 }
 
 /// The AWS CLI as the pipeline's owner would call it.
-pub fn aws_cli(target: &Target, endpoint: Option<&str>) -> AwsCli {
+pub(crate) fn aws_cli(target: &Target, endpoint: Option<&str>) -> AwsCli {
     AwsCli {
         profile: target.profile.clone(),
         region: target.region.clone(),
@@ -113,7 +113,10 @@ pub fn aws_cli(target: &Target, endpoint: Option<&str>) -> AwsCli {
 }
 
 /// The buckets of a pipeline.
-pub async fn buckets(pipeline: &PipelineStack, aws: &Aws) -> Result<PipelineBuckets, AwsError> {
+pub(crate) async fn buckets(
+    pipeline: &PipelineStack,
+    aws: &Aws,
+) -> Result<PipelineBuckets, AwsError> {
     let PipelineStack { target, stack, .. } = pipeline;
     let clients = clients(target, aws).await;
     let resources = clients.left_resources(&stack.stack_id).await?;
@@ -135,7 +138,7 @@ pub async fn buckets(pipeline: &PipelineStack, aws: &Aws) -> Result<PipelineBuck
 
 /// Whether the bucket that would be created for the programs can be used: one that exists already
 /// has to be ours, or the one that the pipeline's programs are in.
-pub async fn usable_tools_bucket(
+pub(crate) async fn usable_tools_bucket(
     target: &Target,
     previous: Option<&Stack>,
     aws: &Aws,
@@ -171,7 +174,7 @@ async fn tools_bucket(target: &Target, clients: &Clients) -> Result<ToolsBucket,
 }
 
 /// What the pipeline's stages are at; `None` where the stack has no pipeline yet.
-pub async fn state(
+pub(crate) async fn state(
     pipeline: &PipelineStack,
     aws: &Aws,
 ) -> Result<Option<Vec<StageState>>, AwsError> {
@@ -186,13 +189,21 @@ pub async fn state(
 }
 
 /// Whether an object stands in a bucket of the pipeline's.
-pub async fn holds(target: &Target, bucket: &str, key: &str, aws: &Aws) -> Result<bool, AwsError> {
+pub(crate) async fn holds(
+    target: &Target,
+    bucket: &str,
+    key: &str,
+    aws: &Aws,
+) -> Result<bool, AwsError> {
     let found = clients(target, aws).await.list_objects(bucket, key).await?;
     Ok(found.iter().any(|object| object.key == key))
 }
 
 /// The stack that the pipeline brings changes to, if it stands already.
-pub async fn production(pipeline: &PipelineStack, aws: &Aws) -> Result<Option<Stack>, AwsError> {
+pub(crate) async fn production(
+    pipeline: &PipelineStack,
+    aws: &Aws,
+) -> Result<Option<Stack>, AwsError> {
     match pipeline.stack.parameter("ProductionStackName") {
         Some(name) => {
             clients(&pipeline.target, aws)
@@ -207,7 +218,7 @@ pub async fn production(pipeline: &PipelineStack, aws: &Aws) -> Result<Option<St
 /// Stages the kit and deploys the stack, of which `former` is what stands so far. Programs that
 /// nothing needs in the end are taken away: the former ones after an update, the new ones if
 /// nothing comes of it.
-pub async fn deploy(
+pub(crate) async fn deploy(
     job: &RunJob<'_>,
     target: &Target,
     previous: Option<&Stack>,
@@ -369,7 +380,7 @@ fn programs(stack: &Stack) -> Option<(&str, &str)> {
 /// Deletes the pipeline: the stack, what its buckets hold, the programs. CloudFormation is asked
 /// first, so that nothing is emptied where it refuses; buckets that then block the deletion are
 /// emptied, and it is repeated.
-pub async fn delete(
+pub(crate) async fn delete(
     pipeline: &PipelineStack,
     aws: &Aws,
     endpoint: Option<String>,
@@ -416,7 +427,7 @@ pub async fn delete(
 
 /// The bucket of programs that a pipeline without a stack has left, by a deployment or deletion
 /// that was cut off.
-pub async fn leftover_tools(target: &Target, aws: &Aws) -> Result<Option<String>, AwsError> {
+pub(crate) async fn leftover_tools(target: &Target, aws: &Aws) -> Result<Option<String>, AwsError> {
     match tools_bucket(target, &*clients(target, aws).await).await? {
         ToolsBucket::Ours(bucket) => Ok(Some(bucket)),
         ToolsBucket::Absent | ToolsBucket::Foreign { .. } => Ok(None),
@@ -424,7 +435,7 @@ pub async fn leftover_tools(target: &Target, aws: &Aws) -> Result<Option<String>
 }
 
 /// Deletes that bucket.
-pub async fn delete_leftover_tools(
+pub(crate) async fn delete_leftover_tools(
     target: &Target,
     aws: &Aws,
     endpoint: Option<String>,

@@ -12,7 +12,7 @@ use crate::plan::{
 };
 
 #[derive(Debug, thiserror::Error)]
-pub enum PrepareError {
+pub(crate) enum PrepareError {
     /// No profile could be identified, which is said for the first.
     #[error("{}", .error.of_profile(.profile))]
     Identity { profile: String, error: AwsError },
@@ -23,7 +23,7 @@ pub enum PrepareError {
 /// Asks what the draft has to know, and plans. A profile that can't be identified, or a question
 /// without an answer, fails the cells that need it; only where no profile is anybody there is
 /// nothing to do.
-pub async fn prepare(
+pub(crate) async fn prepare(
     draft: &PlanDraft,
     aws: &Aws,
 ) -> Result<(Plan, Vec<Diagnostic>), PrepareError> {

@@ -28,7 +28,7 @@ use crate::teardown;
 use crate::watch::Watcher;
 
 #[derive(Debug, thiserror::Error)]
-pub enum ResumeError {
+pub(crate) enum ResumeError {
     #[error("the run {0} still goes on")]
     Running(String),
     #[error("nothing of the run {0} was found: no journal, and no stack or bucket with its tag")]
@@ -41,7 +41,7 @@ pub enum ResumeError {
 
 /// What is to be resumed.
 #[derive(Clone, Debug)]
-pub struct ResumeRequest {
+pub(crate) struct ResumeRequest {
     /// Its `what` is the run's ID.
     pub find: CleanRequest,
     pub limits: TestLimits,
@@ -50,7 +50,7 @@ pub struct ResumeRequest {
 
 /// A run that can be resumed.
 #[derive(Debug)]
-pub struct Resumption {
+pub(crate) struct Resumption {
     run_id: String,
     header: Option<JournalHeader>,
     record: Option<JournalRecord>,
@@ -64,7 +64,7 @@ impl Resumption {
     ///
     /// # Errors
     /// It goes on, or nothing of it is left.
-    pub async fn find(request: &ResumeRequest, aws: &Aws) -> Result<Self, ResumeError> {
+    pub(crate) async fn find(request: &ResumeRequest, aws: &Aws) -> Result<Self, ResumeError> {
         let Some(run_id) = request.find.run_id() else {
             return Err(ResumeError::NotFound(request.find.what.clone()));
         };
@@ -92,12 +92,12 @@ impl Resumption {
     }
 
     /// The folder of the run's reports, as far as a journal tells.
-    pub fn output(&self) -> Option<&std::path::Path> {
+    pub(crate) fn output(&self) -> Option<&std::path::Path> {
         self.header.as_ref()?.output.as_deref()
     }
 
     /// Whether these are the events of this run, up to where it was killed.
-    pub fn is_record(&self, events: &[RunEvent]) -> bool {
+    pub(crate) fn is_record(&self, events: &[RunEvent]) -> bool {
         matches!(events.first().map(|it| &it.kind), Some(EventKind::RunStarted(run)) if run.run_id == self.run_id)
     }
 
@@ -237,7 +237,7 @@ impl ResumedCell {
 ///
 /// # Errors
 /// The journal can't be written.
-pub async fn resume(
+pub(crate) async fn resume(
     mut resumption: Resumption,
     request: &ResumeRequest,
     replay: Vec<RunEvent>,

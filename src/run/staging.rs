@@ -23,7 +23,7 @@ use crate::stage::sync::{self, BucketChanges, UploadSettings};
 const UPLOADS: usize = 32;
 
 /// What is sent to the buckets, and how.
-pub struct Staging {
+pub(crate) struct Staging {
     /// `None` where packaging is disabled.
     pub package: Option<package::PackageRequest>,
     pub exclusions: Exclusions,

@@ -20,7 +20,7 @@ pub(super) struct StopSwitch {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopReason {
+pub(crate) enum StopReason {
     Signal(&'static str),
     Budget(HumanDuration),
     /// `--max-fail`
@@ -51,7 +51,7 @@ impl fmt::Display for StopReason {
 
 impl StopSwitch {
     /// Stops the run; only the first reason counts.
-    pub fn stop(&self, reason: StopReason, events: &EventSender) {
+    pub(super) fn stop(&self, reason: StopReason, events: &EventSender) {
         if self.reason.set(reason).is_ok() {
             match reason {
                 StopReason::Signal(signal) => {
@@ -67,17 +67,17 @@ impl StopSwitch {
         }
     }
 
-    pub fn reason(&self) -> Option<StopReason> {
+    pub(super) fn reason(&self) -> Option<StopReason> {
         self.reason.get().copied()
     }
 
     /// Completes the future unless the run stops first.
-    pub async fn until_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    pub(super) async fn until_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         self.token.run_until_cancelled(work).await
     }
 
     /// Completes the future unless the run stops, or `limit` elapses, first.
-    pub async fn within<T>(
+    pub(super) async fn within<T>(
         &self,
         limit: Duration,
         work: impl Future<Output = T>,
@@ -100,7 +100,7 @@ pub(super) enum WaitOutcome<T> {
 
 /// A time budget of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
+pub(crate) struct Budget {
     /// For the whole run.
     total: HumanDuration,
     /// When it is used up.
@@ -110,7 +110,7 @@ pub struct Budget {
 impl Budget {
     /// A budget of which `used` is over already: the age of a CI's build that began before this
     /// process.
-    pub fn new(total: HumanDuration, used: Duration) -> Self {
+    pub(crate) fn new(total: HumanDuration, used: Duration) -> Self {
         Self {
             total,
             end: Instant::now() + total.0.saturating_sub(used),

@@ -13,7 +13,7 @@ use crate::event::{EventKind, EventSender};
 use crate::plan::{BucketKind, BucketPlan};
 
 /// A bucket that stands.
-pub struct StagingBucket {
+pub(crate) struct StagingBucket {
     pub name: String,
     /// Clients of the region that the bucket really is in.
     pub clients: Arc<Clients>,
@@ -23,7 +23,7 @@ pub struct StagingBucket {
 
 /// Finds the planned bucket, or makes it where the plan says so. TaskCat's `S3BucketObj.create`,
 /// and the checks of `_bucket_matches_existing`.
-pub async fn ensure(
+pub(crate) async fn ensure(
     plan: &BucketPlan,
     run_id: Uuid,
     aws: &Aws,
@@ -88,7 +88,10 @@ fn is_of_region(error: &AwsError) -> bool {
 }
 
 /// The planned bucket, if it stands. An automatic one never does: its name is random.
-pub async fn find(plan: &BucketPlan, aws: &Aws) -> Result<Option<StagingBucket>, StageError> {
+pub(crate) async fn find(
+    plan: &BucketPlan,
+    aws: &Aws,
+) -> Result<Option<StagingBucket>, StageError> {
     if plan.kind == BucketKind::Auto {
         return Ok(None);
     }
@@ -230,7 +233,7 @@ impl StagingBucket {
     /// Where CloudFormation finds the object `key`: virtual-host style on AWS, path style on a
     /// stand-in, which on the loopback interface is called `localhost` (moto takes no address
     /// there).
-    pub fn url(&self, key: &str) -> String {
+    pub(crate) fn url(&self, key: &str) -> String {
         let name = &self.name;
         match self.clients.s3_endpoint() {
             Some(endpoint) => {

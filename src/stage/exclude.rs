@@ -17,7 +17,7 @@ use crate::diagnostic::{Diagnostic, Location, Position};
 use crate::input;
 
 /// The file in the project root that names what is not to be staged, in gitignore's syntax.
-pub const IGNORE_FILE: &str = ".taskcatignore";
+pub(crate) const IGNORE_FILE: &str = ".taskcatignore";
 
 /// S3Sync's `exclude_files` and `exclude_path_prefixes`, in its order.
 const TASKCAT: [&str; 7] = [
@@ -31,7 +31,7 @@ const TASKCAT: [&str; 7] = [
 ];
 
 #[derive(Clone, Debug)]
-pub struct Exclusions {
+pub(crate) struct Exclusions {
     patterns: Vec<ExclusionPattern>,
     ignore_file: Gitignore,
 }
@@ -49,7 +49,7 @@ impl Exclusions {
     /// # Errors
     /// Every pattern that can't be read, of both sources: staging what a user meant to keep at home
     /// would be worse.
-    pub fn load(project_root: &Path, prefixes: &[String]) -> Result<Self, Vec<Diagnostic>> {
+    pub(crate) fn load(project_root: &Path, prefixes: &[String]) -> Result<Self, Vec<Diagnostic>> {
         let (ignore_file, mut errors) = read_ignore_file(project_root);
         let mut patterns = Vec::new();
         for text in TASKCAT
@@ -78,7 +78,7 @@ impl Exclusions {
     /// Whether TaskCat would leave an object under this key (relative to the project's prefix)
     /// alone when no local file has it: S3Sync's `_exclude_remote`. `.taskcatignore` has no say
     /// here: what was staged before it was ignored is a leftover, to be removed.
-    pub fn excludes_remote(&self, key: &str) -> bool {
+    pub(crate) fn excludes_remote(&self, key: &str) -> bool {
         let key = key
             .strip_prefix('/')
             .or_else(|| key.strip_prefix("./"))
@@ -93,7 +93,7 @@ impl Exclusions {
 
     /// Whether a file is left out, for its own sake or its folders'. `key` is relative to the
     /// project root, with `/`.
-    pub fn excludes(&self, key: &str) -> bool {
+    pub(crate) fn excludes(&self, key: &str) -> bool {
         let mut folders = key.match_indices('/').map(|(at, _)| &key[..at]);
         self.excludes_file(key)
             || key

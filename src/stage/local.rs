@@ -30,7 +30,7 @@ use crate::report_files;
 ///
 /// # Errors
 /// Every problem found, warnings included, if one of them is an error.
-pub fn list(
+pub(crate) fn list(
     project_root: &Path,
     exclusions: &Exclusions,
     follow_links: bool,
@@ -60,7 +60,7 @@ pub fn list(
 }
 
 /// Lists the links that lead outside of the project, as errors. It reads no file.
-pub fn links_outside(
+pub(crate) fn links_outside(
     project_root: &Path,
     exclusions: &Exclusions,
     follow_links: bool,
@@ -71,13 +71,13 @@ pub fn links_outside(
 }
 
 #[derive(Clone, Debug)]
-pub struct LocalListing {
+pub(crate) struct LocalListing {
     pub files: Vec<LocalFile>,
     pub warnings: Vec<Diagnostic>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LocalFile {
+pub(crate) struct LocalFile {
     /// Relative to the project root, with `/`; the object's key follows the project's prefix with
     /// it.
     pub key: String,

@@ -21,11 +21,11 @@ use crate::event::{EventKind, EventSender};
 const FOLDER: &str = ".taskcat/runs/";
 
 /// The age from which a marker is taken for one of a run that was killed.
-pub const LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// How a run recognises the markers of others.
 #[derive(Clone, Copy, Debug)]
-pub struct RunMarkers<'r> {
+pub(crate) struct RunMarkers<'r> {
     pub run_id: Uuid,
     /// The project's, with a slash at its end.
     pub prefix: &'r str,
@@ -34,7 +34,7 @@ pub struct RunMarkers<'r> {
 
 /// Another run that stages to the bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LiveRun {
+pub(crate) struct LiveRun {
     /// The `taskcat-id`.
     pub run_id: String,
     /// When its marker is too old to count.
@@ -43,7 +43,7 @@ pub struct LiveRun {
 
 /// The markers in a bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OtherMarkers {
+pub(crate) struct OtherMarkers {
     /// The newest last.
     pub live: Vec<LiveRun>,
     /// Keys of markers that are older than the limit.
@@ -52,7 +52,7 @@ pub struct OtherMarkers {
 
 /// A run's marker in one bucket.
 #[derive(Clone)]
-pub struct PlacedMarker {
+pub(crate) struct PlacedMarker {
     pub bucket: String,
     pub key: String,
     pub clients: Arc<Clients>,
@@ -64,18 +64,18 @@ impl RunMarkers<'_> {
     }
 
     /// The marker of this run.
-    pub fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         key_of(self.prefix, &self.run_id.simple().to_string())
     }
 
     /// Whether a key below the project's prefix is a marker's.
-    pub fn is_marker(relative_key: &str) -> bool {
+    pub(crate) fn is_marker(relative_key: &str) -> bool {
         relative_key.starts_with(FOLDER)
     }
 
     /// Other runs' markers among the objects. Their age counts by S3's clock as far as this run's
     /// own marker tells it.
-    pub fn others(&self, objects: &[Object]) -> OtherMarkers {
+    pub(crate) fn others(&self, objects: &[Object]) -> OtherMarkers {
         let own = self.key();
         let folder = self.folder();
         let written_at = |object: &Object| object.modified.unwrap_or_else(Timestamp::now);
@@ -105,7 +105,7 @@ impl RunMarkers<'_> {
     }
 
     /// Other runs' markers in the bucket as it is now.
-    pub async fn look(&self, bucket: &StagingBucket) -> Result<OtherMarkers, AwsError> {
+    pub(crate) async fn look(&self, bucket: &StagingBucket) -> Result<OtherMarkers, AwsError> {
         Ok(self.others(
             &bucket
                 .clients
@@ -115,7 +115,7 @@ impl RunMarkers<'_> {
     }
 
     /// This run's marker in the bucket. Nothing is put yet.
-    pub fn place(&self, bucket: &StagingBucket) -> PlacedMarker {
+    pub(crate) fn place(&self, bucket: &StagingBucket) -> PlacedMarker {
         PlacedMarker {
             bucket: bucket.name.clone(),
             key: self.key(),
@@ -126,7 +126,11 @@ impl RunMarkers<'_> {
 
 impl PlacedMarker {
     /// Puts the marker; the journal knows of it before. `acl` is that of the files.
-    pub async fn put(&self, acl: Option<&str>, events: &EventSender) -> Result<(), StageError> {
+    pub(crate) async fn put(
+        &self,
+        acl: Option<&str>,
+        events: &EventSender,
+    ) -> Result<(), StageError> {
         let bucket = self.bucket.clone();
         let region = self.clients.region().to_owned();
         let key = self.key.clone();
@@ -163,7 +167,7 @@ impl PlacedMarker {
 
     /// Deletes the marker, if it is there, and returns whether that is so for certain. One that
     /// stays is found by the journal, and is too old one day.
-    pub async fn release(&self, events: &EventSender) -> bool {
+    pub(crate) async fn release(&self, events: &EventSender) -> bool {
         match self.clients.delete_object(&self.bucket, &self.key).await {
             Err(error) if !error.is(ErrorKind::NotFound) => {
                 let marker = format!("s3://{}/{}", self.bucket, self.key);
@@ -190,7 +194,7 @@ impl PlacedMarker {
 }
 
 /// The key of a run's marker. `prefix` is the project's, with a slash at its end.
-pub fn key_of(prefix: &str, run_id: &str) -> String {
+pub(crate) fn key_of(prefix: &str, run_id: &str) -> String {
     format!("{prefix}{FOLDER}{run_id}")
 }
 

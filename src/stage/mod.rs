@@ -4,18 +4,18 @@
 //! tells other runs of this one, [`sync`] brings the bucket's content up to date. Deleting buckets
 //! is `teardown`'s. Called by `run`; knows `plan`, `event` and `aws`.
 
-pub mod bucket;
-pub mod exclude;
-pub mod local;
-pub mod marker;
+pub(crate) mod bucket;
+pub(crate) mod exclude;
+pub(crate) mod local;
+pub(crate) mod marker;
 mod policy;
-pub mod sync;
+pub(crate) mod sync;
 
 use crate::aws::AwsError;
 use crate::event::JournalWriteFailed;
 
 #[derive(Debug, thiserror::Error)]
-pub enum StageError {
+pub(crate) enum StageError {
     #[error("bucket {bucket} does not exist, or these credentials can't see it")]
     NoSuchBucket { bucket: String },
     #[error(
@@ -36,7 +36,7 @@ pub enum StageError {
 impl StageError {
     /// Whether certainly nothing was created: AWS refused the creation, and no earlier attempt may
     /// have succeeded.
-    pub fn is_refusal(&self) -> bool {
+    pub(crate) fn is_refusal(&self) -> bool {
         match self {
             Self::Aws(error) => {
                 let is_ambiguous =

@@ -19,7 +19,7 @@ const QUESTIONS: usize = 16;
 
 /// What has to change in one bucket.
 #[derive(Default)]
-pub struct BucketChanges<'f> {
+pub(crate) struct BucketChanges<'f> {
     pub uploads: Vec<&'f LocalFile>,
     /// Full keys, with the prefix.
     pub removals: Vec<String>,
@@ -32,7 +32,7 @@ pub struct BucketChanges<'f> {
 
 impl<'f> BucketChanges<'f> {
     /// What an empty bucket needs, or one that is yet to be made.
-    pub fn all(files: &'f [LocalFile]) -> Self {
+    pub(crate) fn all(files: &'f [LocalFile]) -> Self {
         Self {
             uploads: files.iter().collect(),
             ..Self::default()
@@ -40,7 +40,7 @@ impl<'f> BucketChanges<'f> {
     }
 
     /// The event that announces them.
-    pub fn started(&self, bucket: &str) -> EventKind {
+    pub(crate) fn started(&self, bucket: &str) -> EventKind {
         EventKind::UploadStarted {
             bucket: bucket.to_owned(),
             uploads: self.uploads.len(),
@@ -52,7 +52,7 @@ impl<'f> BucketChanges<'f> {
 
     /// Keeps what would be removed as long as another run stages to the bucket, and warns once of
     /// what that means.
-    pub fn respect_others(&mut self, bucket: &str, events: &EventSender) {
+    pub(crate) fn respect_others(&mut self, bucket: &str, events: &EventSender) {
         let Some(newest) = self.others.live.last() else {
             return;
         };
@@ -100,7 +100,7 @@ impl<'f> BucketChanges<'f> {
 /// makes something else of it (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>).
 /// Keys under the project's prefix that the project doesn't have, and that the exclusions don't
 /// protect, are to be removed.
-pub async fn compare<'f>(
+pub(crate) async fn compare<'f>(
     bucket: &StagingBucket,
     files: &'f [LocalFile],
     exclusions: &Exclusions,
@@ -170,7 +170,7 @@ async fn noted_as<'f>(
 
 /// How changes are carried out.
 #[derive(Clone, Copy)]
-pub struct UploadSettings<'r> {
+pub(crate) struct UploadSettings<'r> {
     pub bucket: &'r StagingBucket,
     pub markers: RunMarkers<'r>,
     /// Dropped, with a warning, where the bucket takes none.
@@ -182,7 +182,7 @@ pub struct UploadSettings<'r> {
 
 impl UploadSettings<'_> {
     /// Carries the changes out.
-    pub async fn apply(
+    pub(crate) async fn apply(
         self,
         mut changes: BucketChanges<'_>,
         files: &[LocalFile],

@@ -17,7 +17,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
 /// What is known of the creation of a bucket.
 #[derive(Clone, Debug)]
-pub struct BucketOrigin<'a> {
+pub(crate) struct BucketOrigin<'a> {
     /// The `taskcat-id` of the run that created it: 32 hex digits.
     pub run_id: &'a str,
     pub project: &'a str,
@@ -28,7 +28,7 @@ pub struct BucketOrigin<'a> {
 
 /// Whose bucket a name belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BucketOwnership {
+pub(super) enum BucketOwnership {
     Missing,
     /// Its `taskcat-id` is the run's.
     Tagged,
@@ -39,7 +39,7 @@ pub enum BucketOwnership {
 }
 
 /// Tells whether a bucket is the run's.
-pub async fn ownership(
+pub(super) async fn ownership(
     bucket: &str,
     origin: &BucketOrigin<'_>,
     clients: &Clients,
@@ -81,13 +81,18 @@ impl BucketOrigin<'_> {
 /// Deletes a bucket with its content, and sends how that ended. The caller knows that it may be
 /// deleted. `keys` is what the run put there, which saves listing it; what others put there is
 /// found when the deletion is refused.
-pub async fn delete_bucket(bucket: &str, keys: &[String], clients: &Clients, events: &EventSender) {
+pub(crate) async fn delete_bucket(
+    bucket: &str,
+    keys: &[String],
+    clients: &Clients,
+    events: &EventSender,
+) {
     let deleted = delete_with_content(bucket, keys, clients).await;
     send(bucket, deleted, events);
 }
 
 /// Deletes a bucket with its content if it turns out to be the run's, and sends how that ended.
-pub async fn delete_bucket_of_run(
+pub(crate) async fn delete_bucket_of_run(
     bucket: &str,
     origin: &BucketOrigin<'_>,
     clients: &Clients,

@@ -6,7 +6,7 @@
 
 mod bucket;
 
-pub use bucket::{BucketOrigin, BucketOwnership, delete_bucket, delete_bucket_of_run, ownership};
+pub(crate) use bucket::{BucketOrigin, delete_bucket, delete_bucket_of_run};
 
 use futures::future::BoxFuture;
 
@@ -20,14 +20,14 @@ const DEPTH: u32 = 10;
 /// How CloudFormation deletes a stack
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeletionMode {
+pub(crate) enum DeletionMode {
     Standard,
     /// Without the resources that failed to be deleted.
     Force,
 }
 
 /// Requests the deletion of the stack. One that doesn't exist is no error.
-pub async fn delete_stack(
+pub(crate) async fn delete_stack(
     cell: &CellId,
     stack_id: &str,
     mode: &DeletionMode,
@@ -51,7 +51,7 @@ pub async fn delete_stack(
 /// Whether a deletion failed because something else still uses a resource, and will release it by
 /// itself: an export that another stack imports, a network interface that Lambda or a load balancer
 /// gives back late.
-pub fn is_held_by_others(reason: &str) -> bool {
+pub(crate) fn is_held_by_others(reason: &str) -> bool {
     let reason = reason.to_lowercase();
     [
         "cannot delete export",
@@ -68,7 +68,7 @@ pub fn is_held_by_others(reason: &str) -> bool {
 /// Clears what is known to block the deletion of a stack: buckets that the stack has created and
 /// that its resources have filled, which CloudFormation deletes only when they are empty. Returns
 /// whether another attempt is worthwhile.
-pub async fn unblock(
+pub(crate) async fn unblock(
     cell: &CellId,
     stack_id: &str,
     clients: &Clients,
@@ -113,14 +113,14 @@ fn account_of(arn: &str) -> Option<&str> {
 /// The resources of a stack, and of those nested in it, that are not deleted. What can't be listed
 /// is left out: the list is for people and for [`unblock`], and the stack itself is reported in any
 /// case.
-pub async fn left_behind(stack_id: &str, clients: &Clients) -> Vec<LeftoverResource> {
+pub(crate) async fn left_behind(stack_id: &str, clients: &Clients) -> Vec<LeftoverResource> {
     let mut left = Vec::new();
     collect_left(stack_id, clients, DEPTH, &mut left).await;
     left
 }
 
 /// `Queue (AWS::SQS::Queue)`
-pub fn describe(resource: &LeftoverResource) -> String {
+pub(crate) fn describe(resource: &LeftoverResource) -> String {
     format!("{} ({})", resource.logical_id, resource.resource_type)
 }
 

@@ -82,7 +82,7 @@ functions! {
 
 /// Where a function may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Usage {
+pub(super) enum Usage {
     /// As a value.
     Value,
     /// As a value under `AWS::LanguageExtensions`.
@@ -99,7 +99,7 @@ pub enum Usage {
 
 impl Function {
     /// Where CloudFormation accepts the function. `Fn::Transform` is accepted as a condition, too.
-    pub const fn usage(self) -> Usage {
+    pub(super) const fn usage(self) -> Usage {
         match self {
             Self::Base64
             | Self::Cidr
@@ -125,7 +125,7 @@ impl Function {
 
     /// Whether only AWS knows the value: that of a resource, of another stack, of the account's
     /// zones.
-    pub const fn asks_aws(self) -> bool {
+    pub(super) const fn asks_aws(self) -> bool {
         matches!(
             self,
             Self::GetAZs | Self::GetAtt | Self::GetStackOutput | Self::ImportValue
@@ -139,13 +139,13 @@ pub fn is_function_key(key: &str) -> bool {
 }
 
 /// The name of the loop whose key this is: `Topics` of `Fn::ForEach::Topics`.
-pub fn loop_name(key: &str) -> Option<&str> {
+pub(super) fn loop_name(key: &str) -> Option<&str> {
     key.strip_prefix(FOR_EACH)
 }
 
 /// The key in the long form for a short tag (`!GetAtt`). A tag that isn't CloudFormation's gets one
 /// as well, for others to refuse.
-pub fn key_of_tag(tag: &str) -> Cow<'_, str> {
+pub(super) fn key_of_tag(tag: &str) -> Cow<'_, str> {
     let name = tag.trim_start_matches('!');
     if name == Function::Ref.key() || name == Function::Condition.key() {
         name.into()
@@ -156,7 +156,7 @@ pub fn key_of_tag(tag: &str) -> Cow<'_, str> {
 
 /// A mapping with one entry whose key is `Ref`, `Condition` or `Fn::…`.
 #[derive(Clone, Copy, Debug)]
-pub struct FunctionCall<'n> {
+pub(super) struct FunctionCall<'n> {
     /// As it is written.
     pub name: &'n str,
     /// None for a name that CloudFormation doesn't have.
@@ -166,7 +166,7 @@ pub struct FunctionCall<'n> {
 
 impl<'n> FunctionCall<'n> {
     /// Returns the call that a node is, if it is one.
-    pub fn of(node: &'n Node) -> Option<Self> {
+    pub(super) fn of(node: &'n Node) -> Option<Self> {
         let [(key, argument)] = node.as_mapping()? else {
             return None;
         };
@@ -181,12 +181,12 @@ impl<'n> FunctionCall<'n> {
 
     /// Returns the call that a node is where a value is expected: `Condition` is a key like any
     /// other there.
-    pub fn of_value(node: &'n Node) -> Option<Self> {
+    pub(super) fn of_value(node: &'n Node) -> Option<Self> {
         Self::of(node).filter(|call| call.function != Some(Function::Condition))
     }
 
     /// The call's function, if it may be used in this way.
-    pub fn function_used_as(&self, is_accepted: impl Fn(Usage) -> bool) -> Option<Function> {
+    pub(super) fn function_used_as(&self, is_accepted: impl Fn(Usage) -> bool) -> Option<Function> {
         self.function
             .filter(|function| is_accepted(function.usage()))
     }
@@ -194,7 +194,7 @@ impl<'n> FunctionCall<'n> {
 
 /// A node of a template, by what it does.
 #[derive(Clone, Copy, Debug)]
-pub enum Expression<'n> {
+pub(super) enum Expression<'n> {
     /// A scalar, a list or a mapping that calls no function.
     Literal(&'n Node),
     /// The argument: a name, unless the template is wrong or `AWS::LanguageExtensions` has yet to
@@ -211,7 +211,7 @@ pub enum Expression<'n> {
 
 impl<'n> Expression<'n> {
     /// Looks at a node in the long form.
-    pub fn of(node: &'n Node) -> Self {
+    pub(super) fn of(node: &'n Node) -> Self {
         let Some(call) = FunctionCall::of(node) else {
             return Self::Literal(node);
         };
@@ -231,7 +231,7 @@ impl<'n> Expression<'n> {
 
 /// The argument of `Fn::GetAtt`.
 #[derive(Clone, Copy, Debug)]
-pub struct GetAtt<'n> {
+pub(super) struct GetAtt<'n> {
     pub attribute: Attribute<'n>,
     /// Of the argument.
     pub at: Position,
@@ -239,7 +239,7 @@ pub struct GetAtt<'n> {
 
 /// An attribute of a resource, in either notation.
 #[derive(Clone, Copy, Debug)]
-pub enum Attribute<'n> {
+pub(super) enum Attribute<'n> {
     /// `Id.Name`, cut at the first dot.
     Text { id: &'n str, name: &'n str },
     /// `[Id, Name]`; a list of another length is an error that evaluation reports.
@@ -247,7 +247,7 @@ pub enum Attribute<'n> {
 }
 
 impl<'n> GetAtt<'n> {
-    pub fn of(argument: &'n Node) -> Option<Self> {
+    pub(super) fn of(argument: &'n Node) -> Option<Self> {
         let attribute = match argument.as_sequence() {
             Some(parts) => parts
                 .split_first()
@@ -267,7 +267,7 @@ impl<'n> GetAtt<'n> {
 /// The argument of `Fn::Sub`, whether CloudFormation accepts it or not: the names in it must be
 /// declared anyway.
 #[derive(Clone, Copy, Debug)]
-pub struct Sub<'n> {
+pub(super) struct Sub<'n> {
     pub argument: &'n Node,
     pub text: &'n Node,
     /// The second item of a list.
@@ -276,7 +276,7 @@ pub struct Sub<'n> {
 
 impl<'n> Sub<'n> {
     /// A text, or a list of a text and a mapping of variables.
-    pub fn of(argument: &'n Node) -> Self {
+    pub(super) fn of(argument: &'n Node) -> Self {
         match argument.as_sequence() {
             Some([text, rest @ ..]) => Self {
                 argument,
@@ -292,7 +292,7 @@ impl<'n> Sub<'n> {
     }
 
     /// Whether CloudFormation accepts the argument.
-    pub fn is_well_formed(&self) -> bool {
+    pub(super) fn is_well_formed(&self) -> bool {
         let is_mapping =
             |node: &Node| node.as_mapping().is_some() && FunctionCall::of(node).is_none();
         self.text.is_scalar()
@@ -303,17 +303,17 @@ impl<'n> Sub<'n> {
     }
 
     /// The text's segments, as it is written.
-    pub fn segments(&self) -> Segments<'n> {
+    pub(super) fn segments(&self) -> Segments<'n> {
         Segments::of(&self.text.text)
     }
 
     /// The variables that the function declares, with their values.
-    pub fn own(&self) -> &'n [(Node, Node)] {
+    pub(super) fn own(&self) -> &'n [(Node, Node)] {
         self.variables.map_or(&[], Node::entries)
     }
 
     /// The value of a variable that the function declares.
-    pub fn variable(&self, name: &str) -> Option<&'n Node> {
+    pub(super) fn variable(&self, name: &str) -> Option<&'n Node> {
         self.own()
             .iter()
             .find(|(key, _)| &*key.text == name)
@@ -323,13 +323,13 @@ impl<'n> Sub<'n> {
 
 /// The argument of `Fn::Join`: `[delimiter, list]`.
 #[derive(Clone, Copy, Debug)]
-pub struct Join<'n> {
+pub(super) struct Join<'n> {
     pub delimiter: &'n Node,
     pub list: &'n Node,
 }
 
 impl<'n> Join<'n> {
-    pub fn of(argument: &'n Node) -> Option<Self> {
+    pub(super) fn of(argument: &'n Node) -> Option<Self> {
         let [delimiter, list] = argument.as_sequence()? else {
             return None;
         };
@@ -339,7 +339,7 @@ impl<'n> Join<'n> {
 
 /// The argument of `Fn::If`: `[condition, yes, no]`.
 #[derive(Clone, Copy, Debug)]
-pub struct If<'n> {
+pub(super) struct If<'n> {
     /// A condition's name, unless the template is wrong.
     pub condition: &'n Node,
     pub yes: &'n Node,
@@ -347,7 +347,7 @@ pub struct If<'n> {
 }
 
 impl<'n> If<'n> {
-    pub fn of(argument: &'n Node) -> Option<Self> {
+    pub(super) fn of(argument: &'n Node) -> Option<Self> {
         let [condition, yes, no] = argument.as_sequence()? else {
             return None;
         };
@@ -358,13 +358,13 @@ impl<'n> If<'n> {
 /// The argument of `Fn::FindInMap`: `[map, first key, second key]`, perhaps with
 /// `{DefaultValue: …}` behind them.
 #[derive(Clone, Copy, Debug)]
-pub struct FindInMap<'n> {
+pub(super) struct FindInMap<'n> {
     pub keys: [&'n Node; 3],
     pub options: Option<&'n Node>,
 }
 
 impl<'n> FindInMap<'n> {
-    pub fn of(argument: &'n Node) -> Option<Self> {
+    pub(super) fn of(argument: &'n Node) -> Option<Self> {
         let [map, first, second, options @ ..] = argument.as_sequence()? else {
             return None;
         };
@@ -380,20 +380,20 @@ impl<'n> FindInMap<'n> {
     }
 
     /// The value where the mapping has no such keys.
-    pub fn default(&self) -> Option<&'n Node> {
+    pub(super) fn default(&self) -> Option<&'n Node> {
         self.options?.get("DefaultValue")
     }
 }
 
 /// The argument of `Fn::Select`: `[index, list]`.
 #[derive(Clone, Copy, Debug)]
-pub struct Select<'n> {
+pub(super) struct Select<'n> {
     pub index: &'n Node,
     pub list: &'n Node,
 }
 
 impl<'n> Select<'n> {
-    pub fn of(argument: &'n Node) -> Option<Self> {
+    pub(super) fn of(argument: &'n Node) -> Option<Self> {
         let [index, list] = argument.as_sequence()? else {
             return None;
         };
@@ -403,13 +403,13 @@ impl<'n> Select<'n> {
 
 /// The argument of `Fn::Split`: `[delimiter, text]`.
 #[derive(Clone, Copy, Debug)]
-pub struct Split<'n> {
+pub(super) struct Split<'n> {
     pub delimiter: &'n Node,
     pub text: &'n Node,
 }
 
 impl<'n> Split<'n> {
-    pub fn of(argument: &'n Node) -> Option<Self> {
+    pub(super) fn of(argument: &'n Node) -> Option<Self> {
         let [delimiter, text] = argument.as_sequence()? else {
             return None;
         };
@@ -419,7 +419,7 @@ impl<'n> Split<'n> {
 
 /// The argument of `Fn::ForEach::…`: `[identifier, collection, fragment]`.
 #[derive(Clone, Copy, Debug)]
-pub struct ForEach<'n> {
+pub(super) struct ForEach<'n> {
     pub identifier: &'n str,
     pub collection: &'n Node,
     /// What every item of the collection adds to the mapping around the loop.
@@ -427,7 +427,7 @@ pub struct ForEach<'n> {
 }
 
 impl<'n> ForEach<'n> {
-    pub fn of(argument: &'n Node) -> Option<Self> {
+    pub(super) fn of(argument: &'n Node) -> Option<Self> {
         let [identifier, collection, fragment] = argument.as_sequence()? else {
             return None;
         };

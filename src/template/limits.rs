@@ -64,7 +64,7 @@ pub fn is_custom_resource(kind: &str) -> bool {
 }
 
 /// Everything that is refused, in the order of the sections as CloudFormation documents them.
-pub fn exceeded(evaluator: &Evaluator) -> Vec<Failure> {
+pub(super) fn exceeded(evaluator: &Evaluator) -> Vec<Failure> {
     let mut limits = TemplateQuotas {
         evaluator,
         failures: Vec::new(),

@@ -5,7 +5,7 @@ use super::expression::key_of_tag;
 use crate::yaml::{Node, NodeValue};
 
 /// The whole tree in long form.
-pub fn long_form(mut node: Node) -> Node {
+pub(super) fn long_form(mut node: Node) -> Node {
     expand(&mut node);
     node
 }

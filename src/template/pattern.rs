@@ -12,7 +12,7 @@ use fancy_regex::{Regex, RegexBuilder};
 /// So many steps back a match may take: some patterns take forever on the wrong text.
 const MAX_BACKTRACKING: usize = 100_000;
 
-pub struct AllowedPattern(Regex);
+pub(super) struct AllowedPattern(Regex);
 
 /// So many patterns are kept: a project has fewer.
 const MAX_KEPT: usize = 1_000;
@@ -20,7 +20,7 @@ const MAX_KEPT: usize = 1_000;
 impl AllowedPattern {
     /// The same as [`AllowedPattern::new`], made once: it takes far longer than matching does, and
     /// the same templates are looked at for every test and region.
-    pub fn of(pattern: &str) -> Option<Arc<Self>> {
+    pub(super) fn of(pattern: &str) -> Option<Arc<Self>> {
         static KEPT: OnceLock<Mutex<HashMap<String, Option<Arc<AllowedPattern>>>>> =
             OnceLock::new();
         let kept = || {
@@ -41,7 +41,7 @@ impl AllowedPattern {
     }
 
     /// None for what can't be read.
-    pub fn new(pattern: &str) -> Option<Self> {
+    pub(super) fn new(pattern: &str) -> Option<Self> {
         let whole = format!("\\A(?:{})\\z", translated(pattern));
         RegexBuilder::new(&whole)
             .backtrack_limit(MAX_BACKTRACKING)
@@ -51,7 +51,7 @@ impl AllowedPattern {
     }
 
     /// None where the search takes too long.
-    pub fn matches(&self, text: &str) -> Option<bool> {
+    pub(super) fn matches(&self, text: &str) -> Option<bool> {
         self.0.is_match(text).ok()
     }
 }

@@ -50,7 +50,7 @@ const MAX_ERRORS: usize = 200;
 
 /// Reads a template; [`Template::children`] are left to `project`. Without a template at least one
 /// diagnostic is an error, and with one none is.
-pub fn read(file: &Arc<Path>, relative: String) -> (Option<Template>, Vec<Diagnostic>) {
+pub(super) fn read(file: &Arc<Path>, relative: String) -> (Option<Template>, Vec<Diagnostic>) {
     match file.metadata() {
         Ok(metadata) if metadata.len() > MAX_BYTES => too_large(file),
         _ => template(yaml::read_as(Dialect::CloudFormation, file), file, relative),
@@ -58,7 +58,7 @@ pub fn read(file: &Arc<Path>, relative: String) -> (Option<Template>, Vec<Diagno
 }
 
 /// Reads a template from its text.
-pub fn parse(
+pub(super) fn parse(
     file: &Arc<Path>,
     relative: String,
     text: &str,

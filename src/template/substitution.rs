@@ -8,7 +8,7 @@
 
 /// A part of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Segment<'t> {
+pub(super) enum Segment<'t> {
     /// Also a `${` that is never closed, with everything behind it.
     Text(&'t str),
     /// `${!`, which gives [`Segment::ESCAPED`]; what follows is read like any other text, so that
@@ -19,11 +19,11 @@ pub enum Segment<'t> {
 
 /// `${Name}`, or `&{Name}` in the key of a loop, as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Variable<'t>(&'t str);
+pub(super) struct Variable<'t>(&'t str);
 
 /// The segments of a text, in order.
 #[derive(Clone, Debug)]
-pub struct Segments<'t> {
+pub(super) struct Segments<'t> {
     rest: &'t str,
     /// Whether `&{` opens a variable, too.
     is_key: bool,
@@ -31,34 +31,34 @@ pub struct Segments<'t> {
 
 impl Segment<'_> {
     /// What an escape gives.
-    pub const ESCAPED: &'static str = "${";
+    pub(super) const ESCAPED: &'static str = "${";
 }
 
 impl<'t> Variable<'t> {
     /// Returns the variable with its braces.
-    pub fn written(self) -> &'t str {
+    pub(super) fn written(self) -> &'t str {
         self.0
     }
 
     /// Returns everything between the braces.
-    pub fn inside(self) -> &'t str {
+    pub(super) fn inside(self) -> &'t str {
         &self.0[2..self.0.len() - 1]
     }
 
     /// Returns the name, without white space around it: `Name`, `Name.Attribute`, `AWS::Region`.
-    pub fn name(self) -> &'t str {
+    pub(super) fn name(self) -> &'t str {
         self.inside().trim()
     }
 
     /// Whether only letters and digits of the value are put in, as for `&{Name}`.
-    pub fn is_alphanumeric(self) -> bool {
+    pub(super) fn is_alphanumeric(self) -> bool {
         self.0.starts_with('&')
     }
 }
 
 impl<'t> Segments<'t> {
     /// The segments of the text of `Fn::Sub`.
-    pub fn of(text: &'t str) -> Self {
+    pub(super) fn of(text: &'t str) -> Self {
         Self {
             rest: text,
             is_key: false,
@@ -66,7 +66,7 @@ impl<'t> Segments<'t> {
     }
 
     /// The segments of a key in a loop.
-    pub fn of_key(text: &'t str) -> Self {
+    pub(super) fn of_key(text: &'t str) -> Self {
         Self {
             rest: text,
             is_key: true,
@@ -74,7 +74,7 @@ impl<'t> Segments<'t> {
     }
 
     /// The names of the variables, as often as they occur; what can't be a name is left out.
-    pub fn names(self) -> impl Iterator<Item = &'t str> {
+    pub(super) fn names(self) -> impl Iterator<Item = &'t str> {
         self.filter_map(|segment| match segment {
             Segment::Variable(variable) if is_name(variable.name()) => Some(variable.name()),
             _ => None,
@@ -126,7 +126,7 @@ impl<'t> Iterator for Segments<'t> {
 }
 
 /// Whether CloudFormation accepts the name of a variable.
-pub fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name
             .chars()

@@ -27,7 +27,7 @@ const UNKNOWN: char = '\0';
 
 /// An `AWS::CloudFormation::Stack` of a template.
 #[derive(Debug, PartialEq, Eq)]
-pub struct NestedStackUrl {
+pub(super) struct NestedStackUrl {
     pub logical_id: String,
     /// Of the `TemplateURL`, or of the resource where it has none.
     pub at: Position,
@@ -41,7 +41,7 @@ pub struct NestedStackUrl {
 }
 
 /// The nested stacks of a template in long form, those in `Fn::ForEach` loops too.
-pub fn nested_stacks(root: &Node) -> Vec<NestedStackUrl> {
+pub(super) fn nested_stacks(root: &Node) -> Vec<NestedStackUrl> {
     let mut stacks = Vec::new();
     let defaults = root
         .get("Parameters")

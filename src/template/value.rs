@@ -28,7 +28,7 @@ pub enum Value {
 }
 
 /// Either a value or everything that fails in it.
-pub type Evaluated = Result<Value, Failures>;
+pub(super) type Evaluated = Result<Value, Failures>;
 
 /// Why a value isn't known: one reason or more.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,7 +99,7 @@ pub struct FailureNote {
 
 /// At least one failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failures(Vec<Failure>);
+pub(super) struct Failures(Vec<Failure>);
 
 impl Value {
     pub fn text(text: impl Into<String>) -> Self {
@@ -193,7 +193,7 @@ impl Value {
 
 /// The text that CloudFormation makes of a scalar in a template, wherever it stands: `true` of
 /// `Yes`, `8` of `010`. Empty for null, lists and maps.
-pub fn text_of(node: &Node) -> String {
+pub(super) fn text_of(node: &Node) -> String {
     Value::of_scalar(node)
         .and_then(|value| value.as_text())
         .unwrap_or_default()
@@ -268,11 +268,11 @@ impl fmt::Display for Unknown {
 
 impl Failures {
     /// All of them as one; none of none.
-    pub fn all(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
+    pub(super) fn all(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
         failures.into_iter().reduce(Self::and)
     }
 
-    pub fn and(mut self, other: Self) -> Self {
+    pub(super) fn and(mut self, other: Self) -> Self {
         self.0.extend(other.0);
         self
     }
@@ -301,7 +301,7 @@ impl fmt::Display for Failure {
 }
 
 /// Results together: all values, or all failures.
-pub fn together<T>(
+pub(super) fn together<T>(
     results: impl IntoIterator<Item = Result<T, Failures>>,
 ) -> Result<Vec<T>, Failures> {
     let mut values = Vec::new();

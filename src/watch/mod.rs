@@ -28,7 +28,7 @@ const MISSES: u32 = 3;
 const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
 
 /// Follows one cell's stack through its life.
-pub struct Watcher {
+pub(crate) struct Watcher {
     cell: CellId,
     clients: Arc<Clients>,
     events: EventSender,
@@ -52,14 +52,19 @@ struct FollowedStack {
 
 /// A stack that has come to rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SettledStack {
+pub(crate) struct SettledStack {
     pub status: StackStatus,
     pub reason: Option<String>,
     pub outputs: Vec<StackOutput>,
 }
 
 impl Watcher {
-    pub fn new(cell: CellId, stack_id: String, clients: Arc<Clients>, events: EventSender) -> Self {
+    pub(crate) fn new(
+        cell: CellId,
+        stack_id: String,
+        clients: Arc<Clients>,
+        events: EventSender,
+    ) -> Self {
         Self {
             cell,
             clients,
@@ -69,11 +74,11 @@ impl Watcher {
         }
     }
 
-    pub fn stack_id(&self) -> &str {
+    pub(crate) fn stack_id(&self) -> &str {
         &self.stacks[0].stack_id
     }
 
-    pub fn clients(&self) -> Arc<Clients> {
+    pub(crate) fn clients(&self) -> Arc<Clients> {
         self.clients.clone()
     }
 
@@ -82,17 +87,17 @@ impl Watcher {
     }
 
     /// The last known status of the cell's own stack.
-    pub fn status(&self) -> &StackStatus {
+    pub(crate) fn status(&self) -> &StackStatus {
         &self.stacks[0].status
     }
 
     /// The reason of the resource, here or in a nested stack, that failed first.
-    pub fn first_failure(&self) -> Option<&str> {
+    pub(crate) fn first_failure(&self) -> Option<&str> {
         self.first_failure.as_deref()
     }
 
     /// Takes an event in that was reported earlier, and follows the stack that it tells of.
-    pub fn recall(&mut self, event: &StackEvent) {
+    pub(crate) fn recall(&mut self, event: &StackEvent) {
         self.follow(event);
         if let Some(stack) = self
             .stacks
@@ -106,12 +111,12 @@ impl Watcher {
 
     /// Takes everything that has happened so far as known: for a stack of an earlier run, whose
     /// past is not this run's.
-    pub async fn catch_up(&mut self) -> Result<(), AwsError> {
+    pub(crate) async fn catch_up(&mut self) -> Result<(), AwsError> {
         self.stacks[0].poll(&self.clients).await.map(|_| ())
     }
 
     /// Returns when the new stack has come to rest, with what it put out.
-    pub async fn settled(&mut self) -> Result<SettledStack, AwsError> {
+    pub(crate) async fn settled(&mut self) -> Result<SettledStack, AwsError> {
         let start = Instant::now();
         loop {
             sleep(pace::delay(start.elapsed())).await;
@@ -155,7 +160,7 @@ impl Watcher {
 
     /// Returns when what was begun with a stack that was [caught up](Self::catch_up) with has come
     /// to rest.
-    pub async fn changed(&mut self) -> Result<SettledStack, AwsError> {
+    pub(crate) async fn changed(&mut self) -> Result<SettledStack, AwsError> {
         self.stacks[0].status = StackStatus::CreateInProgress;
         self.stacks[0].reason = None;
         self.settled().await
@@ -164,7 +169,7 @@ impl Watcher {
     /// Returns when a deletion that was asked for has ended, with the stack's last status and its
     /// reason. Only the cell's own stack is polled: nested stacks go with it. If it fails, one more
     /// look at all of them shows why.
-    pub async fn deleted(&mut self) -> Result<(StackStatus, Option<String>), AwsError> {
+    pub(crate) async fn deleted(&mut self) -> Result<(StackStatus, Option<String>), AwsError> {
         // One that somebody else requested may have ended before this one was.
         if !self.is_deleted() {
             self.stacks[0].status = StackStatus::CreateInProgress;

@@ -21,7 +21,7 @@ const MAX_COPIED_BYTES: usize = 16 * 1024 * 1024;
 
 const CORE: &str = "tag:yaml.org,2002:";
 
-pub fn compose(file: &Arc<Path>, text: &str, dialect: Dialect) -> Parsed {
+pub(super) fn compose(file: &Arc<Path>, text: &str, dialect: Dialect) -> Parsed {
     let options = options! {
         // Both as libyaml and PyYAML read.
         bom_inside_document_as_content: true,

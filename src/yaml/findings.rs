@@ -14,7 +14,7 @@ use crate::diagnostic::{Diagnostic, Location, Position, Severity};
 
 /// How many diagnostics of one file and severity are kept: a file that is wrong everywhere is wrong
 /// once.
-pub const MAX_DIAGNOSTICS: usize = 200;
+pub(super) const MAX_DIAGNOSTICS: usize = 200;
 
 /// So many characters of what the file holds are repeated in a message.
 const MAX_SHOWN: usize = 60;
@@ -22,7 +22,7 @@ const MAX_SHOWN: usize = 60;
 /// In a mapping of so many entries, looking through them beats hashing them.
 const FEW_ENTRIES: usize = 12;
 
-pub struct YamlFindings<'a> {
+pub(super) struct YamlFindings<'a> {
     file: &'a Arc<Path>,
     pub dialect: Dialect,
     errors: usize,
@@ -31,7 +31,7 @@ pub struct YamlFindings<'a> {
 }
 
 impl<'a> YamlFindings<'a> {
-    pub fn new(file: &'a Arc<Path>, dialect: Dialect) -> Self {
+    pub(super) fn new(file: &'a Arc<Path>, dialect: Dialect) -> Self {
         Self {
             file,
             dialect,
@@ -42,22 +42,27 @@ impl<'a> YamlFindings<'a> {
     }
 
     /// All of them, in the order of the file.
-    pub fn into_diagnostics(mut self) -> Vec<Diagnostic> {
+    pub(super) fn into_diagnostics(mut self) -> Vec<Diagnostic> {
         self.diagnostics
             .sort_by_key(|diagnostic| diagnostic.location.as_ref().map(|location| location.at));
         self.diagnostics
     }
 
-    pub fn error(&mut self, at: Position, message: impl FnOnce() -> String) {
+    pub(super) fn error(&mut self, at: Position, message: impl FnOnce() -> String) {
         self.add(Severity::Error, at, || Diagnostic::error(message()));
     }
 
-    pub fn warning(&mut self, at: Position, message: impl FnOnce() -> String) {
+    pub(super) fn warning(&mut self, at: Position, message: impl FnOnce() -> String) {
         self.add(Severity::Warning, at, || Diagnostic::warning(message()));
     }
 
     /// Adds a finding of the given severity, and makes it only if there is room for it.
-    pub fn add(&mut self, severity: Severity, at: Position, finding: impl FnOnce() -> Diagnostic) {
+    pub(super) fn add(
+        &mut self,
+        severity: Severity,
+        at: Position,
+        finding: impl FnOnce() -> Diagnostic,
+    ) {
         let count = match severity {
             Severity::Error => &mut self.errors,
             Severity::Warning => &mut self.warnings,
@@ -82,7 +87,10 @@ impl<'a> YamlFindings<'a> {
     /// place of the first, and the others are dropped: PyYAML takes the last one, and so does
     /// CloudFormation, in YAML and JSON, without a word
     /// (<https://github.com/aws-cloudformation/cfn-language-discussion/issues/96>).
-    pub fn settle_duplicates(&mut self, mut entries: Vec<(Node, Node)>) -> Vec<(Node, Node)> {
+    pub(super) fn settle_duplicates(
+        &mut self,
+        mut entries: Vec<(Node, Node)>,
+    ) -> Vec<(Node, Node)> {
         let duplicates = self.duplicate_keys(&entries);
         if duplicates.is_empty() || self.dialect == Dialect::PyYaml {
             return entries;

@@ -16,7 +16,7 @@ use super::{Dialect, Parsed, scalar};
 use crate::diagnostic::{Diagnostic, Position, Severity};
 
 /// The tree of an object or a list; none for what is no strict JSON.
-pub fn parse(file: &Arc<Path>, text: &str, dialect: Dialect) -> Option<Parsed> {
+pub(super) fn parse(file: &Arc<Path>, text: &str, dialect: Dialect) -> Option<Parsed> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let findings = YamlFindings::new(file, dialect);
     let mut reader = JsonReader {

@@ -10,11 +10,11 @@ use super::node::NodeValue;
 /// A scalar that looks like something that it cannot be, as `2012-02-31`; the text says what is
 /// wrong with it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct MalformedScalar(pub String);
+pub(super) struct MalformedScalar(pub String);
 
 /// Resolves a plain scalar without a tag. PyYAML's order is kept: booleans, floats, integers, null,
 /// timestamps, text. CloudFormation has no timestamps: there, a date is text.
-pub fn resolve(text: &str, dialect: Dialect) -> Result<NodeValue, MalformedScalar> {
+pub(super) fn resolve(text: &str, dialect: Dialect) -> Result<NodeValue, MalformedScalar> {
     // Most scalars are words; only these first characters can begin something else.
     let special = text.is_empty()
         || text.starts_with(|c: char| c.is_ascii_digit() || "-+.~yYnNtTfFoO".contains(c));
@@ -41,7 +41,7 @@ pub fn resolve(text: &str, dialect: Dialect) -> Result<NodeValue, MalformedScala
 
 /// Constructs a scalar under an explicit core tag (`!!int "8"`), named without its prefix.
 /// `None` for a tag that YAML 1.1 does not have for scalars.
-pub fn construct(tag: &str, text: &str) -> Option<Result<NodeValue, MalformedScalar>> {
+pub(super) fn construct(tag: &str, text: &str) -> Option<Result<NodeValue, MalformedScalar>> {
     let malformed = |what: &str| Err(MalformedScalar(format!("`{}` is not {what}", shown(text))));
     Some(match tag {
         "str" | "binary" | "value" => Ok(NodeValue::String(text.into())),

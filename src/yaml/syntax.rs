@@ -8,10 +8,10 @@ use crate::diagnostic::Diagnostic;
 
 /// How deep a tree may be, aliases expanded. Deep enough for any template; shallow enough to
 /// recurse over.
-pub const MAX_DEPTH: usize = 128;
+pub(super) const MAX_DEPTH: usize = 128;
 
 /// An error without its place, which `compose` adds. What is rare keeps the parser's own words.
-pub fn explain(kind: &ErrorKind) -> Diagnostic {
+pub(super) fn explain(kind: &ErrorKind) -> Diagnostic {
     let said = |message: &str, help: &str| Diagnostic::error(message).help(help);
     match kind {
         ErrorKind::RecursionLimitExceeded => too_deep(),
@@ -95,7 +95,7 @@ pub fn explain(kind: &ErrorKind) -> Diagnostic {
 
 /// What is wrong if the parser stopped at a second tag, as in `!Base64 !Sub x`; CloudFormation
 /// refuses it as well. `before` and `rest` are the file's text on both sides of the place.
-pub fn two_tags(before: &str, rest: &str) -> Option<Diagnostic> {
+pub(super) fn two_tags(before: &str, rest: &str) -> Option<Diagnostic> {
     let first = before.trim_end().rsplit(char::is_whitespace).next()?;
     let outer = first.strip_prefix('!').filter(|name| !name.is_empty())?;
     let inner = rest.strip_prefix('!')?.split(char::is_whitespace).next()?;
@@ -112,7 +112,7 @@ pub fn two_tags(before: &str, rest: &str) -> Option<Diagnostic> {
     )
 }
 
-pub fn too_deep() -> Diagnostic {
+pub(super) fn too_deep() -> Diagnostic {
     Diagnostic::error(format!("the file nests deeper than {MAX_DEPTH} levels"))
 }
 

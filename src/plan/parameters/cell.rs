@@ -6,7 +6,7 @@ use super::CellContext;
 use crate::template::Unknown;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CellPseudo {
+pub(super) enum CellPseudo {
     /// `$[taskcat_autobucket]`: the name of the cell's bucket, whoever made it.
     Autobucket,
     /// `$[taskcat_autobucket_prefix]`
@@ -32,20 +32,20 @@ pub enum CellPseudo {
 /// What only a run knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{what} is not known before a run")]
-pub struct NotKnownYet {
+pub(super) struct NotKnownYet {
     what: &'static str,
     /// As the reason why a value is unknown.
     reason: &'static str,
 }
 
 impl NotKnownYet {
-    pub fn unknown(self) -> Unknown {
+    pub(super) fn unknown(self) -> Unknown {
         Unknown::asked(self.reason)
     }
 }
 
 impl CellPseudo {
-    pub fn value(self, scope: &CellContext) -> Result<String, NotKnownYet> {
+    pub(super) fn value(self, scope: &CellContext) -> Result<String, NotKnownYet> {
         let value = match self {
             CellPseudo::Autobucket => known(scope.bucket, BUCKET),
             CellPseudo::AutobucketPrefix => known(scope.bucket, BUCKET).map(bucket_prefix),

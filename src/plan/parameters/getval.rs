@@ -7,7 +7,7 @@ use crate::config::nearest;
 use crate::diagnostic::Diagnostic;
 
 /// What is wrong with a test's `getval`s: unknown parameters, and each circle once, with its path.
-pub fn problems(parameters: &TestParameters) -> Vec<Diagnostic> {
+pub(super) fn problems(parameters: &TestParameters) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     for parameter in &parameters.parameters {
         let unknown = targets(parameter).filter(|(target, _)| parameters.get(target).is_none());

@@ -7,7 +7,7 @@ use super::random::RandomPseudo;
 use super::stored::StoredPseudo;
 use super::syntax::{PseudoParameter, PseudoSyntaxError, ValuePieces, parse};
 
-pub struct PseudoKeyword {
+pub(super) struct PseudoKeyword {
     /// In lower case; ends with `_` where the argument is part of the name.
     name: &'static str,
     /// Known to TaskCat with any prefix, not just `taskcat_`.
@@ -17,7 +17,7 @@ pub struct PseudoKeyword {
     example: &'static str,
 }
 
-pub enum KeywordArgument {
+pub(super) enum KeywordArgument {
     None(PseudoParameter),
     /// The rest of the name: `2` of `genaz_2`.
     Name(fn(&str) -> Result<PseudoParameter, KeywordArgumentError>),
@@ -25,7 +25,7 @@ pub enum KeywordArgument {
     Tail(fn(&str) -> Result<PseudoParameter, KeywordArgumentError>),
 }
 
-pub enum KeywordArgumentError {
+pub(super) enum KeywordArgumentError {
     /// Ends a sentence that begins with the pseudo-parameter.
     Wanted(&'static str),
     /// Errors of pseudo-parameters inside the argument.
@@ -33,7 +33,7 @@ pub enum KeywordArgumentError {
 }
 
 /// A name with its prefix off: `taskcat_genaz_2` is `genaz_2`.
-pub struct PrefixedName<'a> {
+pub(super) struct PrefixedName<'a> {
     content: &'a str,
     /// What follows the first `_`.
     pub rest: &'a str,
@@ -41,7 +41,7 @@ pub struct PrefixedName<'a> {
 }
 
 impl<'a> PrefixedName<'a> {
-    pub fn of(content: &'a str) -> Option<Self> {
+    pub(super) fn of(content: &'a str) -> Option<Self> {
         let (prefix, rest) = content.split_once('_')?;
         let is_word = !prefix.is_empty() && prefix.chars().all(char::is_alphanumeric);
         is_word.then(|| PrefixedName {
@@ -53,7 +53,7 @@ impl<'a> PrefixedName<'a> {
 
     /// The keyword that the name is. A prefix that isn't `taskcat` may have underscores of its own,
     /// since TaskCat's patterns begin with `\w+_`.
-    pub fn keyword(&self) -> Option<FoundKeyword<'a>> {
+    pub(super) fn keyword(&self) -> Option<FoundKeyword<'a>> {
         if self.is_taskcat
             && let Some(found) = KEYWORDS
                 .iter()
@@ -74,7 +74,7 @@ impl<'a> PrefixedName<'a> {
     }
 }
 
-pub struct FoundKeyword<'a> {
+pub(super) struct FoundKeyword<'a> {
     pub keyword: &'static PseudoKeyword,
     /// What follows a keyword that ends in `_`.
     pub argument: &'a str,
@@ -394,7 +394,7 @@ fn number<N: std::str::FromStr>(digits: &str) -> Option<N> {
 }
 
 /// The example of the keyword that is most like the unknown name.
-pub fn nearest(name: &str) -> &'static str {
+pub(super) fn nearest(name: &str) -> &'static str {
     let name = name.to_ascii_lowercase();
     let head = name
         .rsplit_once('_')

@@ -5,22 +5,22 @@ use rand::seq::{IndexedRandom, SliceRandom};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PasswordSpec {
+pub(super) struct PasswordSpec {
     /// In characters, at least 1.
     pub length: usize,
     pub class: CharacterClass,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CharacterClass {
+pub(super) enum CharacterClass {
     /// `A`, and no letter: lower-case and upper-case letters and digits.
     Alphanumeric,
     /// `S`: special characters too.
     Special,
 }
 
-pub const LOWERCASE: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
-pub const DIGITS: &[u8] = b"1234567890";
+pub(super) const LOWERCASE: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
+pub(super) const DIGITS: &[u8] = b"1234567890";
 const UPPERCASE: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /// TaskCat's set.
@@ -28,7 +28,7 @@ const SPECIAL: &[u8] = b"!#$&{*:[=,]-_%@+";
 
 /// A new password. Every class of it is there, as often as the length allows one of each, at places
 /// that nobody can guess; `rng` must be a cryptographic generator.
-pub fn generate(password: PasswordSpec, rng: &mut impl Rng) -> String {
+pub(super) fn generate(password: PasswordSpec, rng: &mut impl Rng) -> String {
     let classes: &[&[u8]] = match password.class {
         CharacterClass::Alphanumeric => &[LOWERCASE, UPPERCASE, DIGITS],
         CharacterClass::Special => &[LOWERCASE, UPPERCASE, DIGITS, SPECIAL],

@@ -7,7 +7,7 @@ use rand::seq::IndexedRandom;
 use super::password::{self, DIGITS, LOWERCASE, PasswordSpec};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RandomPseudo {
+pub(super) enum RandomPseudo {
     /// `$[taskcat_genpass_N]`, with `A` or `S` after the length. A secret.
     Password(PasswordSpec),
     /// `$[taskcat_random-string]`: 20 lower-case letters.
@@ -20,7 +20,7 @@ pub enum RandomPseudo {
 
 impl RandomPseudo {
     /// A new value from a cryptographic generator.
-    pub fn generate(self, rng: &mut impl Rng) -> String {
+    pub(super) fn generate(self, rng: &mut impl Rng) -> String {
         match self {
             RandomPseudo::Password(password) => password::generate(password, rng),
             RandomPseudo::String => twenty(LOWERCASE, rng),
@@ -29,7 +29,7 @@ impl RandomPseudo {
         }
     }
 
-    pub fn is_secret(self) -> bool {
+    pub(super) fn is_secret(self) -> bool {
         matches!(self, RandomPseudo::Password(_))
     }
 }

@@ -9,7 +9,7 @@ use crate::plan::{Lookup, LookupAnswer, LookupKind};
 use crate::template::Unknown;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum StoredPseudo {
+pub(super) enum StoredPseudo {
     /// `$[taskcat_genaz_N]`, `$[taskcat_getaz_N]`: the names of N availability zones, joined with
     /// commas.
     AvailabilityZones { count: usize },
@@ -36,7 +36,7 @@ pub enum StoredPseudo {
 
 impl StoredPseudo {
     /// The question to AWS. The error is what its argument lacks.
-    pub fn lookup(
+    pub(super) fn lookup(
         &self,
         parameters: &TestParameters,
         scope: &CellContext,
@@ -69,7 +69,7 @@ impl StoredPseudo {
     }
 
     /// What the answer makes of it: its text, and whether that is a secret.
-    pub fn answered(
+    pub(super) fn answered(
         &self,
         answer: &LookupAnswer,
         scope: &CellContext,
@@ -107,7 +107,7 @@ impl StoredPseudo {
     }
 
     /// The arguments that may hold pseudo-parameters.
-    pub fn arguments(&self) -> Vec<&ValuePieces> {
+    pub(super) fn arguments(&self) -> Vec<&ValuePieces> {
         match self {
             StoredPseudo::AvailabilityZones { .. }
             | StoredPseudo::SingleAvailabilityZone { .. } => Vec::new(),
@@ -122,7 +122,7 @@ impl StoredPseudo {
 }
 
 /// What was asked for, as people say it.
-pub fn described(lookup: &Lookup) -> String {
+pub(super) fn described(lookup: &Lookup) -> String {
     let region = &lookup.region;
     match &lookup.question {
         LookupKind::AvailabilityZones => format!("the availability zones of {region}"),
@@ -136,7 +136,7 @@ pub fn described(lookup: &Lookup) -> String {
 }
 
 /// The same as the reason why a value is unknown.
-pub fn unknown(lookup: &Lookup) -> Unknown {
+pub(super) fn unknown(lookup: &Lookup) -> Unknown {
     let region = &lookup.region;
     Unknown::asked(match &lookup.question {
         LookupKind::AvailabilityZones => format!("availability zones of {region}"),
@@ -150,7 +150,7 @@ pub fn unknown(lookup: &Lookup) -> Unknown {
 }
 
 /// Arguments that are not known when the questions are collected, or that must not be shown.
-pub fn problems(parameters: &TestParameters) -> Vec<Diagnostic> {
+pub(super) fn problems(parameters: &TestParameters) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     for parameter in &parameters.parameters {
         for (kind, written) in parameter.pseudos() {

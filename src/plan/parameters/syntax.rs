@@ -18,10 +18,10 @@ use super::stored::StoredPseudo;
 const MAX_LENGTH: usize = 4_096;
 
 /// A value in order: its texts and its pseudo-parameters.
-pub type ValuePieces = Vec<ValuePiece>;
+pub(super) type ValuePieces = Vec<ValuePiece>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum ValuePiece {
+pub(super) enum ValuePiece {
     Literal(String),
     Pseudo {
         kind: PseudoParameter,
@@ -32,7 +32,7 @@ pub enum ValuePiece {
 
 /// One pseudo-parameter with its arguments, by where its value comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum PseudoParameter {
+pub(super) enum PseudoParameter {
     Cell(CellPseudo),
     Random(RandomPseudo),
     Stored(StoredPseudo),
@@ -44,7 +44,7 @@ pub enum PseudoParameter {
 
 /// What is wrong with the text of a value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum PseudoSyntaxError {
+pub(super) enum PseudoSyntaxError {
     #[error("unknown pseudo-parameter {written}")]
     Unknown {
         written: String,
@@ -63,7 +63,7 @@ pub enum PseudoSyntaxError {
 
 impl PseudoSyntaxError {
     /// What the user can do.
-    pub fn help(&self) -> Option<String> {
+    pub(super) fn help(&self) -> Option<String> {
         match self {
             PseudoSyntaxError::Unknown { nearest, .. } => Some(format!("did you mean {nearest}?")),
             PseudoSyntaxError::Unclosed { .. }
@@ -74,7 +74,7 @@ impl PseudoSyntaxError {
 }
 
 /// Takes a value apart. All errors are returned, with none of the pieces.
-pub fn parse(value: &str) -> Result<ValuePieces, Vec<PseudoSyntaxError>> {
+pub(super) fn parse(value: &str) -> Result<ValuePieces, Vec<PseudoSyntaxError>> {
     if value.len() > MAX_LENGTH {
         return Err(vec![PseudoSyntaxError::TooLong {
             length: value.len(),

@@ -8,7 +8,7 @@ use crate::plan::AvailabilityZone;
 /// Fewer zones than the parameter asks for.
 #[derive(Debug, PartialEq, Eq, Error)]
 #[error("only {found} availability zone{} in {region}{}, {wanted} wanted", plural(*found), after(*excluded))]
-pub struct TooFewZones {
+pub(super) struct TooFewZones {
     region: String,
     found: usize,
     excluded: bool,
@@ -17,7 +17,7 @@ pub struct TooFewZones {
 
 /// The names of the first `count` zones in AWS's order, without those whose id is in
 /// `az_blacklist`.
-pub fn first<'a>(
+pub(super) fn first<'a>(
     zones: &'a [AvailabilityZone],
     count: usize,
     scope: &CellContext,

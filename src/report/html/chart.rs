@@ -10,7 +10,7 @@ use super::super::timeline::{BarEnd, Timeline, TimelineBar, TimelinePhase, Timel
 
 /// What the template is told of a timeline.
 #[derive(Serialize)]
-pub struct Chart<'a> {
+pub(super) struct Chart<'a> {
     length: String,
     ticks: Vec<Tick>,
     /// The distance of the ticks, in percent.
@@ -52,7 +52,7 @@ struct ChartBar {
 }
 
 impl<'a> Chart<'a> {
-    pub fn new(timeline: &Timeline<'a>) -> Self {
+    pub(super) fn new(timeline: &Timeline<'a>) -> Self {
         let length = timeline.length.max(1);
         let step = step(length);
         // The last tick's text must not run out of the chart.

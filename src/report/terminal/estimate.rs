@@ -130,7 +130,7 @@ fn means(report: &RunReport) -> HashMap<&str, f64> {
 }
 
 /// `about 3m left`: no more exact than it is known.
-pub fn about(seconds: f64) -> String {
+pub(super) fn about(seconds: f64) -> String {
     let (tens, minutes) = (
         (seconds / 10.0).ceil() as u64 * 10,
         (seconds / 60.0).round() as u64,

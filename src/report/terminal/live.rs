@@ -22,7 +22,7 @@ use crate::report::{EventConsumer, text};
 /// Drawings a second: more than an eye tells apart would only cost.
 const DRAWINGS: u8 = 20;
 
-pub struct LiveView {
+pub(super) struct LiveView {
     options: Options,
     size: TerminalSize,
     progress: RunProgress,
@@ -37,7 +37,7 @@ pub struct LiveView {
 }
 
 impl LiveView {
-    pub fn on_stderr(options: Options) -> Self {
+    pub(super) fn on_stderr(options: Options) -> Self {
         let fixed = options.width;
         let size = move || {
             let (rows, columns) = console::Term::stderr().size();

@@ -9,7 +9,7 @@ use crate::event::{CellId, EventKind, LeftoverResource, RunStarted, RunTask};
 
 /// How much a notice matters; each kind of view shows those from some level on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub(super) enum Level {
     /// A step of many; for logs.
     Detail,
     /// Something has come to its end.
@@ -20,7 +20,7 @@ pub enum Level {
 
 /// The event's line; none for what is told otherwise: a change of a stack's status, one object of
 /// many. `report` has taken the event in already.
-pub fn of(kind: &EventKind, report: &RunReport) -> Option<(Level, String)> {
+pub(super) fn of(kind: &EventKind, report: &RunReport) -> Option<(Level, String)> {
     use Level::{Detail, Error, Milestone, Warning};
     let told = match kind {
         EventKind::RunStarted(run) => (Milestone, started(run)),
@@ -200,7 +200,7 @@ fn uploaded(bucket: &str, report: &RunReport) -> String {
 }
 
 /// `test region`, in the order of TaskCat's lines.
-pub fn name(cell: &CellId) -> String {
+pub(super) fn name(cell: &CellId) -> String {
     format!(
         "{} {}",
         text::one_line(&cell.test),
@@ -208,6 +208,6 @@ pub fn name(cell: &CellId) -> String {
     )
 }
 
-pub fn count(number: usize, noun: &str) -> String {
+pub(super) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

@@ -16,7 +16,7 @@ use crate::status::StackStatus;
 /// A log that says nothing for longer makes CI systems and readers believe that the run hangs.
 const LONGEST_SILENCE_SECONDS: i64 = 55;
 
-pub struct PlainView {
+pub(super) struct PlainView {
     options: Options,
     out: Box<dyn Write + Send>,
     progress: RunProgress,
@@ -24,7 +24,7 @@ pub struct PlainView {
 }
 
 impl PlainView {
-    pub fn new(options: Options, out: Box<dyn Write + Send>) -> Self {
+    pub(super) fn new(options: Options, out: Box<dyn Write + Send>) -> Self {
         Self {
             options,
             out,

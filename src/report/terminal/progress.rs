@@ -11,7 +11,7 @@ use crate::status::StackStatus;
 
 /// The run so far. It holds no more of a cell that has its verdict than the summary needs.
 #[derive(Default)]
-pub struct RunProgress {
+pub(super) struct RunProgress {
     pub report: RunReport,
     activities: HashMap<CellId, CellActivity>,
     /// What an upload has sent, over all buckets: objects and bytes, done and in all.
@@ -19,7 +19,7 @@ pub struct RunProgress {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct UploadProgress {
+pub(super) struct UploadProgress {
     pub objects: u64,
     pub objects_in_all: u64,
     pub bytes: u64,
@@ -30,7 +30,7 @@ pub struct UploadProgress {
 
 /// What a cell is at.
 #[derive(Clone, Debug, Default)]
-pub struct CellActivity {
+pub(super) struct CellActivity {
     pub phase: CellPhase,
     /// The status of the stack, if there is one yet.
     pub status: Option<StackStatus>,
@@ -47,7 +47,7 @@ pub struct CellActivity {
 /// Resources of one stack that have come up, and how many there are; that is unknown without the
 /// template.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
+pub(super) struct Count {
     pub done: usize,
     pub in_all: Option<usize>,
 }
@@ -101,7 +101,7 @@ struct ResourceInProgress {
 
 impl RunProgress {
     /// Takes an event in, and tells the status that the cell's stack has changed to, if it has.
-    pub fn apply(&mut self, event: &RunEvent) -> Option<(CellId, StackStatus)> {
+    pub(super) fn apply(&mut self, event: &RunEvent) -> Option<(CellId, StackStatus)> {
         if !is_of_no_consequence(&event.kind) {
             self.report.apply(event);
         }
@@ -194,12 +194,12 @@ impl RunProgress {
         }
     }
 
-    pub fn activity(&self, cell: &CellId) -> Option<&CellActivity> {
+    pub(super) fn activity(&self, cell: &CellId) -> Option<&CellActivity> {
         self.activities.get(cell)
     }
 
     /// Cells to which something is still to happen, with what they are at; in the plan's order.
-    pub fn active<'a>(&'a self) -> impl Iterator<Item = (&'a CellReport, &'a CellActivity)> {
+    pub(super) fn active<'a>(&'a self) -> impl Iterator<Item = (&'a CellReport, &'a CellActivity)> {
         let of_cell = |cell: &'a CellReport| Some((cell, self.activities.get(&cell.id)?));
         self.report
             .cells
@@ -220,7 +220,7 @@ fn is_of_no_consequence(kind: &EventKind) -> bool {
 
 impl CellActivity {
     /// The status of the stack, or the step before there is one.
-    pub fn label(&self) -> &str {
+    pub(super) fn label(&self) -> &str {
         self.status.as_ref().map_or(&self.step, StackStatus::as_str)
     }
 
@@ -261,7 +261,7 @@ impl CellActivity {
     }
 
     /// Resources of the cell: its own stack's and those of the nested stacks that have appeared.
-    pub fn resources(&self, cell: &CellReport) -> Count {
+    pub(super) fn resources(&self, cell: &CellReport) -> Count {
         let nested = cell.stacks.iter().filter(|stack| stack.depth > 0);
         let own = cell
             .stacks
@@ -283,7 +283,7 @@ impl CellActivity {
     }
 
     /// Resources of one nested stack of the cell, without those of the stacks nested in it.
-    pub fn resources_of(&self, cell: &CellReport, stack: &StackReport) -> Count {
+    pub(super) fn resources_of(&self, cell: &CellReport, stack: &StackReport) -> Count {
         let path = cell.path_of(&stack.stack_id);
         // The path of a stack whose parent has not told of it is not known, which is not the path
         // of the cell's own.
@@ -316,14 +316,14 @@ impl CellActivity {
 
     /// What it has waited for longest: of the innermost stacks, since the outer ones wait for
     /// these. The resource's logical id and type.
-    pub fn waiting_for(&self) -> Option<(&str, &str)> {
+    pub(super) fn waiting_for(&self) -> Option<(&str, &str)> {
         let deepest = self.under_way.iter().map(|it| it.depth).max()?;
         let longest = self.under_way.iter().find(|it| it.depth == deepest)?;
         Some((&longest.logical_id, &longest.resource_type))
     }
 
     /// Whole seconds that it has been in its phase.
-    pub fn elapsed(&self, now: Timestamp) -> f64 {
+    pub(super) fn elapsed(&self, now: Timestamp) -> f64 {
         self.since.map_or(0.0, |since| {
             (now.as_second() - since.as_second()).max(0) as f64
         })

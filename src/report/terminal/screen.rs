@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use indicatif::TermLike;
 
 /// Tells rows and columns. It is asked at every drawing, since terminals are resized.
-pub type TerminalSize = Arc<dyn Fn() -> (usize, usize) + Send + Sync>;
+pub(super) type TerminalSize = Arc<dyn Fn() -> (usize, usize) + Send + Sync>;
 
-pub struct Screen {
+pub(super) struct Screen {
     size: TerminalSize,
     /// The terminal breaks lines again when it is made narrower.
     reflows: bool,
@@ -32,7 +32,7 @@ struct Drawing {
 }
 
 impl Screen {
-    pub fn new(out: Box<dyn Write + Send>, size: TerminalSize, reflows: bool) -> Self {
+    pub(super) fn new(out: Box<dyn Write + Send>, size: TerminalSize, reflows: bool) -> Self {
         let drawing = Drawing {
             out,
             pending: String::new(),

@@ -18,7 +18,7 @@ const STATUS_WIDTH: usize = 18;
 const SHORT_STATUS_WIDTH: usize = 8;
 
 /// The run at a moment.
-pub struct RunStatus<'a> {
+pub(super) struct RunStatus<'a> {
     pub progress: &'a RunProgress,
     pub previous: &'a PreviousRun,
     pub columns: Columns,
@@ -29,7 +29,7 @@ pub struct RunStatus<'a> {
 impl RunStatus<'_> {
     /// Every cell, below it the stacks nested in its own, and the counts; in lines of `width`
     /// columns as far as that goes.
-    pub fn lines(&self, width: usize) -> Vec<String> {
+    pub(super) fn lines(&self, width: usize) -> Vec<String> {
         let mut lines = Vec::new();
         for cell in &self.progress.report.cells {
             match self
@@ -49,7 +49,7 @@ impl RunStatus<'_> {
     }
 
     /// A cell at work, in at most `width` columns as long as these are not absurdly few.
-    pub fn row(&self, cell: &CellReport, activity: &CellActivity, width: usize) -> String {
+    pub(super) fn row(&self, cell: &CellReport, activity: &CellActivity, width: usize) -> String {
         let name = self.columns.name(cell);
         if activity.phase == CellPhase::Waiting {
             return self.paint.faint(&format!("  {name}  waiting"));
@@ -123,7 +123,7 @@ impl RunStatus<'_> {
 
     /// The counts of the run; how long it takes, and how much longer, as far as `width` columns
     /// have room for that.
-    pub fn tally(&self, width: usize) -> String {
+    pub(super) fn tally(&self, width: usize) -> String {
         let cells = &self.progress.report.cells;
         let count = |state| cells.iter().filter(|cell| cell.state == state).count();
         let verdicts = [
@@ -164,7 +164,7 @@ impl RunStatus<'_> {
     }
 
     /// `about 3m left`
-    pub fn left(&self) -> Option<String> {
+    pub(super) fn left(&self) -> Option<String> {
         let phase = |id: &_| {
             self.progress
                 .activity(id)
@@ -266,7 +266,7 @@ fn pad_at_least(text: &str, width: usize) -> String {
 }
 
 /// `3 creating, 2 waiting`
-pub fn counts(phases: impl Iterator<Item = CellPhase>) -> String {
+pub(super) fn counts(phases: impl Iterator<Item = CellPhase>) -> String {
     let phases: Vec<CellPhase> = phases.collect();
     let counted = CellPhase::ALL
         .iter()

@@ -22,14 +22,14 @@ const NOTE_LINES: usize = 2;
 
 /// How much is told of a cell that failed.
 #[derive(Clone, Copy)]
-pub struct FailureDetail {
+pub(super) struct FailureDetail {
     /// Lines of the root cause.
     cause: usize,
     notes: bool,
 }
 
 impl FailureDetail {
-    pub const FULL: Self = Self {
+    pub(super) const FULL: Self = Self {
         cause: 4,
         notes: true,
     };
@@ -48,7 +48,7 @@ impl FailureDetail {
 }
 
 /// The lines of the summary. `width` breaks them; without one they are as long as they are.
-pub fn lines(report: &RunReport, options: &Options, width: Option<usize>) -> Vec<String> {
+pub(super) fn lines(report: &RunReport, options: &Options, width: Option<usize>) -> Vec<String> {
     let paint = Paint {
         colour: options.colour,
     };
@@ -179,7 +179,7 @@ impl<'a> CellsByOutcome<'a> {
 }
 
 /// A cell's row, and below it why it failed.
-pub fn cell_rows(
+pub(super) fn cell_rows(
     cell: &CellReport,
     columns: &Columns,
     paint: Paint,

@@ -23,7 +23,7 @@ use crate::teardown;
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Deletes what was found. What can't be deleted counts as not deleted, and its journal is kept.
-pub async fn clean(
+pub(crate) async fn clean(
     what: &str,
     findings: CleanFindings,
     options: DeletionOptions,

@@ -21,7 +21,7 @@ const BUCKETS_AT_ONCE: usize = 16;
 ///
 /// # Errors
 /// The account's regions, or the caller's identity, can't be told.
-pub async fn find(request: &CleanRequest, aws: &Aws) -> Result<CleanFindings, AwsError> {
+pub(crate) async fn find(request: &CleanRequest, aws: &Aws) -> Result<CleanFindings, AwsError> {
     let (records, errors) = journal::read_all(&request.folders);
     let mut finder = LeftoverFinder {
         request,

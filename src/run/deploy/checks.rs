@@ -16,7 +16,7 @@ const LARGEST_TEMPLATE: u64 = 1024 * 1024;
 
 /// The failed checks of a change set, to be put behind CloudFormation's own reason, which only
 /// names their kinds. Empty where there are none, or they can't be read.
-pub async fn described(
+pub(super) async fn described(
     context: &StepContext<'_>,
     plan: &StackPlan,
     change_set: &str,

@@ -3,14 +3,14 @@
 use crate::event::{CellId, EventSender};
 
 /// Warns of what remains when it is dropped before its end, as a second signal does.
-pub struct Unfinished<'e> {
+pub(crate) struct Unfinished<'e> {
     cell: CellId,
     events: &'e EventSender,
     remains: Option<String>,
 }
 
 impl<'e> Unfinished<'e> {
-    pub fn new(cell: &CellId, events: &'e EventSender) -> Self {
+    pub(crate) fn new(cell: &CellId, events: &'e EventSender) -> Self {
         Self {
             cell: cell.clone(),
             events,
@@ -19,12 +19,12 @@ impl<'e> Unfinished<'e> {
     }
 
     /// From now on this would remain.
-    pub fn remains(&mut self, what: String) {
+    pub(crate) fn remains(&mut self, what: String) {
         self.remains = Some(what);
     }
 
     /// Nothing remains, or it has been said.
-    pub fn ends(&mut self) {
+    pub(crate) fn ends(&mut self) {
         self.remains = None;
     }
 }

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use crate::input;
 
 /// The folder of journals, relative to the project root. Hidden, so that it is never staged.
-pub const FOLDER: &str = ".taskcat/runs";
+pub(super) const FOLDER: &str = ".taskcat/runs";
 
 /// The folders that may hold the journals of a project, in the order in which they are tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct JournalFolders {
+pub(crate) struct JournalFolders {
     pub project_root: PathBuf,
     /// The folder of the reports.
     pub output: Option<PathBuf>,
@@ -21,7 +21,7 @@ pub struct JournalFolders {
 
 impl JournalFolders {
     /// The folders themselves, whether or not they exist.
-    pub fn all(&self) -> Vec<PathBuf> {
+    pub(crate) fn all(&self) -> Vec<PathBuf> {
         let bases = [Some(&self.project_root), self.output.as_ref()];
         let mut folders: Vec<_> = bases
             .into_iter()
@@ -36,7 +36,7 @@ impl JournalFolders {
     ///
     /// # Errors
     /// None can be written; the error is the first folder's.
-    pub fn writable(&self) -> io::Result<PathBuf> {
+    pub(crate) fn writable(&self) -> io::Result<PathBuf> {
         let mut first = None;
         for folder in self.all() {
             match create(&folder) {
@@ -48,7 +48,7 @@ impl JournalFolders {
     }
 
     /// The journals that exist, in the order of their names.
-    pub fn journals(&self) -> Vec<PathBuf> {
+    pub(crate) fn journals(&self) -> Vec<PathBuf> {
         let entries = self
             .all()
             .into_iter()

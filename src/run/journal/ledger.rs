@@ -11,7 +11,7 @@ use crate::event::{CellId, EventKind, RunEvent};
 
 /// Resources that may exist.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     /// By cell: a cell has one stack at a time.
     pub stacks: BTreeMap<CellId, Creation>,
     /// By name.
@@ -22,7 +22,7 @@ pub struct Ledger {
 
 /// The creation of a stack or bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Creation {
+pub(crate) struct Creation {
     /// When it was requested.
     pub at: Timestamp,
     /// The stack's ID, or the bucket's name, once AWS has answered; `None` as long as the call may
@@ -45,7 +45,7 @@ impl Creation {
 impl Ledger {
     /// Takes an event in. Of the buckets only those count for which `is_own` holds: others are
     /// shared by later runs.
-    pub fn apply(&mut self, event: &RunEvent, is_own: impl Fn(&str) -> bool) {
+    pub(crate) fn apply(&mut self, event: &RunEvent, is_own: impl Fn(&str) -> bool) {
         match &event.kind {
             EventKind::StackCreating { cell, .. } => {
                 self.stacks.insert(cell.clone(), Creation::requested(event.at, &cell.region));
@@ -83,12 +83,12 @@ impl Ledger {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.stacks.is_empty() && self.buckets.is_empty() && self.markers.is_empty()
     }
 
     /// Whether an event changes a ledger, and so belongs in a journal.
-    pub fn concerns(kind: &EventKind) -> bool {
+    pub(crate) fn concerns(kind: &EventKind) -> bool {
         matches!(
             kind,
             EventKind::StackCreating { .. }

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 /// How often a run touches its journal.
-pub const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// A journal that was touched this recently belongs to a run that goes on, where nothing else
 /// tells.
@@ -20,7 +20,7 @@ const FRESH: Duration = Duration::from_secs(60);
 /// The process of a run, recognisable across PID namespaces and reboots.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RunProcess {
+pub(crate) struct RunProcess {
     pub id: u32,
     /// Identifies the boot of the machine; absent where the system doesn't tell.
     pub boot_id: Option<String>,
@@ -30,7 +30,7 @@ pub struct RunProcess {
 
 impl RunProcess {
     /// This process.
-    pub fn current() -> Self {
+    pub(crate) fn current() -> Self {
         let id = std::process::id();
         Self {
             id,
@@ -68,7 +68,7 @@ fn start_time(process: u32) -> Option<u64> {
 
 /// Whether a run goes on.
 #[derive(Debug)]
-pub enum Liveness {
+pub(crate) enum Liveness {
     /// Its process holds the lock, or has touched the journal a moment ago.
     Alive,
     /// It has ended. The file's lock is now ours, so that nobody else follows the journal.
@@ -76,7 +76,7 @@ pub enum Liveness {
 }
 
 /// Takes the lock of a journal, if its run has ended. `file` is the open journal.
-pub fn take(file: File, process: &RunProcess) -> Liveness {
+pub(super) fn take(file: File, process: &RunProcess) -> Liveness {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Liveness::Alive,
         // Another machine's lock may not reach here, even though the file does.

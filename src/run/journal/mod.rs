@@ -11,10 +11,10 @@ mod ledger;
 mod lock;
 mod read;
 
-pub use folders::JournalFolders;
-pub use ledger::{Creation, Ledger};
-pub use lock::{HEARTBEAT, Liveness, RunProcess};
-pub use read::{JournalError, JournalRecord, LeftoverMarker, read_all};
+pub(crate) use folders::JournalFolders;
+pub(crate) use ledger::Ledger;
+pub(crate) use lock::{HEARTBEAT, Liveness, RunProcess};
+pub(crate) use read::{JournalRecord, LeftoverMarker, read_all};
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -31,7 +31,7 @@ use crate::plan::{BucketKind, BucketPlan, Plan};
 /// A journal's first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct JournalHeader {
+pub(crate) struct JournalHeader {
     /// The `taskcat-id`, 32 hex digits.
     pub run_id: String,
     pub project: String,
@@ -55,7 +55,7 @@ pub struct JournalHeader {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PlannedStack {
+pub(crate) struct PlannedStack {
     pub cell: CellId,
     pub stack_name: String,
     pub profile: String,
@@ -69,7 +69,7 @@ pub struct PlannedStack {
 /// A bucket that the run stages to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PlannedBucket {
+pub(crate) struct PlannedBucket {
     pub name: String,
     pub region: String,
     pub profile: String,
@@ -77,7 +77,7 @@ pub struct PlannedBucket {
 }
 
 impl JournalHeader {
-    pub fn new(
+    pub(crate) fn new(
         plan: &Plan,
         settings: &RunSettings,
         endpoint: Option<String>,
@@ -126,7 +126,7 @@ impl JournalHeader {
 }
 
 /// The journal of a run that goes on. Its lock is held as long as it is open.
-pub struct Journal {
+pub(crate) struct Journal {
     file: File,
     path: PathBuf,
     header: JournalHeader,
@@ -139,7 +139,7 @@ impl Journal {
     ///
     /// # Errors
     /// None can be.
-    pub fn create(folders: &JournalFolders, header: &JournalHeader) -> io::Result<Self> {
+    pub(crate) fn create(folders: &JournalFolders, header: &JournalHeader) -> io::Result<Self> {
         let path = folders
             .writable()?
             .join(format!("{}.ndjson", header.run_id));
@@ -159,7 +159,7 @@ impl Journal {
     }
 
     /// Goes on with the journal of a run that has ended; `None` for one that goes on.
-    pub fn resume(record: JournalRecord) -> Option<Self> {
+    pub(crate) fn resume(record: JournalRecord) -> Option<Self> {
         let JournalRecord {
             path,
             header,
@@ -183,17 +183,17 @@ impl Journal {
         Some(journal)
     }
 
-    pub fn header(&self) -> &JournalHeader {
+    pub(crate) fn header(&self) -> &JournalHeader {
         &self.header
     }
 
     /// What may exist by now.
-    pub fn ledger(&self) -> &Ledger {
+    pub(crate) fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
     /// Writes an event that concerns the run's resources; `durably` waits for the disk.
-    pub fn write(&mut self, event: &RunEvent, durably: bool) -> io::Result<()> {
+    pub(crate) fn write(&mut self, event: &RunEvent, durably: bool) -> io::Result<()> {
         if Ledger::concerns(&event.kind) {
             write_line(&mut self.file, event)?;
             self.ledger.apply(event, |bucket| self.header.owns(bucket));
@@ -206,7 +206,7 @@ impl Journal {
     }
 
     /// Shows other machines that the run goes on.
-    pub fn touch(&mut self) {
+    pub(crate) fn touch(&mut self) {
         let now = SystemTime::now();
         if now.duration_since(self.touched).unwrap_or_default() >= HEARTBEAT {
             self.touched = now;
@@ -216,7 +216,7 @@ impl Journal {
     }
 
     /// Closes the journal, and removes it if everything in it was seen to be deleted.
-    pub fn close(self) {
+    pub(crate) fn close(self) {
         if self.ledger.is_empty() {
             // A journal that can't be removed is only clutter.
             let _ = fs::remove_file(&self.path);

@@ -26,7 +26,7 @@ const MAX_SIZE: u64 = 64 * 1024 * 1024;
 
 /// Why a file isn't read as a journal.
 #[derive(Debug, thiserror::Error)]
-pub enum JournalError {
+pub(crate) enum JournalError {
     #[error("can't read the journal {}: {}", path.display(), input::reason(error))]
     Read { path: PathBuf, error: io::Error },
     #[error("ignored {}: not a journal: {reason}", path.display())]
@@ -35,7 +35,7 @@ pub enum JournalError {
 
 /// The journal of an earlier run.
 #[derive(Debug)]
-pub struct JournalRecord {
+pub(crate) struct JournalRecord {
     pub path: PathBuf,
     pub header: JournalHeader,
     pub ledger: Ledger,
@@ -46,12 +46,12 @@ pub struct JournalRecord {
 }
 
 impl JournalRecord {
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         matches!(self.liveness, Liveness::Alive)
     }
 
     /// Stacks that may exist.
-    pub fn stacks(&self) -> impl Iterator<Item = (&PlannedStack, &Creation)> {
+    pub(crate) fn stacks(&self) -> impl Iterator<Item = (&PlannedStack, &Creation)> {
         let creation = |it| self.ledger.stacks.get(it);
         self.header
             .stacks
@@ -60,7 +60,7 @@ impl JournalRecord {
     }
 
     /// Buckets of the run's own that may exist.
-    pub fn buckets(&self) -> impl Iterator<Item = (&PlannedBucket, &Creation)> {
+    pub(crate) fn buckets(&self) -> impl Iterator<Item = (&PlannedBucket, &Creation)> {
         let creation = |it: &str| self.ledger.buckets.get(it);
         self.header
             .buckets
@@ -69,7 +69,7 @@ impl JournalRecord {
     }
 
     /// Markers that may be in shared buckets. Only ever the run's own.
-    pub fn markers(&self) -> Vec<LeftoverMarker> {
+    pub(crate) fn markers(&self) -> Vec<LeftoverMarker> {
         let own = marker::key_of(&format!("{}/", self.header.project), &self.header.run_id);
         let left = self
             .ledger
@@ -95,7 +95,7 @@ impl JournalRecord {
 
 /// A marker that a killed run has left in a shared bucket.
 #[derive(Clone, Debug)]
-pub struct LeftoverMarker {
+pub(crate) struct LeftoverMarker {
     pub bucket: PlannedBucket,
     /// The one that the bucket really is in.
     pub region: String,
@@ -103,7 +103,7 @@ pub struct LeftoverMarker {
 }
 
 /// Reads all journals of a project. What isn't a journal is reported in the second list.
-pub fn read_all(folders: &JournalFolders) -> (Vec<JournalRecord>, Vec<JournalError>) {
+pub(crate) fn read_all(folders: &JournalFolders) -> (Vec<JournalRecord>, Vec<JournalError>) {
     let mut records = Vec::new();
     let mut errors = Vec::new();
     for path in folders.journals() {

@@ -140,7 +140,7 @@ pub enum ConditionValue {
 
 /// The part of a template to which an expression belongs, as far as it decides what functions do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EvaluationScope {
+pub(super) enum EvaluationScope {
     /// Resources, outputs and what transforms ask for.
     Stack,
     /// `Conditions`, where resources and other stacks are out of reach.
@@ -151,7 +151,7 @@ pub enum EvaluationScope {
 
 impl EvaluationScope {
     /// Whether the expression belongs to a condition or a rule.
-    pub fn is_condition(self) -> bool {
+    pub(super) fn is_condition(self) -> bool {
         self != Self::Stack
     }
 }

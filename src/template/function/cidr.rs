@@ -13,7 +13,7 @@ use crate::template::value::{Evaluated, Value, together};
 use crate::yaml::Node;
 
 /// `[block, count, cidrBits]`: `cidrBits` are the bits of an address that are left to a block.
-pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
+pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let fail = |message: String| evaluator.fail(argument.at, message);
     let malformed = || {
         let message = "Template error: every Fn::Cidr object requires three parameters, the block, \
@@ -84,7 +84,7 @@ pub(super) struct CidrBlock {
 
 impl CidrBlock {
     /// `10.0.0.0/16`; bits beyond the mask are dropped.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (address, mask) = text.split_once('/')?;
         let (address, width) = match address.parse().ok()? {
             IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
@@ -101,7 +101,7 @@ impl CidrBlock {
     }
 
     /// The first `count` blocks that leave `bits` to the address; none if they don't fit.
-    pub fn split(self, count: u32, bits: u32) -> Option<Vec<Self>> {
+    pub(super) fn split(self, count: u32, bits: u32) -> Option<Vec<Self>> {
         let mask = self
             .width
             .checked_sub(bits)

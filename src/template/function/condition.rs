@@ -9,7 +9,7 @@ use crate::yaml::Node;
 
 /// `Fn::If`. Only the branch that is taken is evaluated; if it isn't known which, both are, and
 /// what fails in one of them hangs on the condition.
-pub fn choose(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
+pub(super) fn choose(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let If {
         condition: name,
         yes,
@@ -65,7 +65,7 @@ fn either(
 
 /// `Fn::Equals`: two texts, and what becomes one: `true` and `"true"` are equal, `1` and `1.0` are
 /// not.
-pub fn equals(
+pub(super) fn equals(
     evaluator: &Evaluator,
     argument: &Node,
     scope: EvaluationScope,
@@ -87,7 +87,7 @@ pub fn equals(
 }
 
 /// `Fn::And`
-pub fn and(
+pub(super) fn and(
     evaluator: &Evaluator,
     argument: &Node,
     scope: EvaluationScope,
@@ -101,7 +101,7 @@ pub fn and(
 }
 
 /// `Fn::Or`
-pub fn or(
+pub(super) fn or(
     evaluator: &Evaluator,
     argument: &Node,
     scope: EvaluationScope,
@@ -138,7 +138,7 @@ fn operands(
 }
 
 /// `Fn::Not`
-pub fn not(
+pub(super) fn not(
     evaluator: &Evaluator,
     argument: &Node,
     scope: EvaluationScope,
@@ -156,7 +156,7 @@ pub fn not(
 }
 
 /// `Condition`: another condition by its name.
-pub fn named(
+pub(super) fn named(
     evaluator: &Evaluator,
     argument: &Node,
     _: EvaluationScope,

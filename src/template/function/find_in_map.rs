@@ -17,7 +17,7 @@ const MALFORMED: &str = "Template error: every Fn::FindInMap object requires thr
                          the attribute for return value";
 
 /// `[map, first, second]`, perhaps with `{DefaultValue: …}` behind them.
-pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
+pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
     let is_extended = evaluator.macros.has_language_extensions();
     let Some(it) = FindInMap::of(argument) else {

@@ -14,7 +14,7 @@ const MALFORMED: &str = "Template error: every Fn::GetAtt object requires two no
 
 /// `Logical.Attribute` in text, or a list of the logical id and the attribute, which may be an
 /// expression.
-pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
+pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || Err(evaluator.fail(argument.at, MALFORMED));
     let (id, name) = match GetAtt::of(argument).map(|it| it.attribute) {
         Some(Attribute::Text { id, name }) if !id.is_empty() && !name.is_empty() => {
@@ -42,7 +42,7 @@ pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> 
 }
 
 /// An attribute by the resource's logical id, in `Fn::GetAtt` and in the `${…}` of `Fn::Sub`.
-pub fn attribute(evaluator: &Evaluator, id: &str, name: &str, at: Position) -> Evaluated {
+pub(super) fn attribute(evaluator: &Evaluator, id: &str, name: &str, at: Position) -> Evaluated {
     if let Some(ConditionValue::False) | None = evaluator.resource_exists(id) {
         return Ok(nowhere(evaluator, id, format!("attribute {name} of {id}")).into());
     }

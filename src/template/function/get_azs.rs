@@ -6,7 +6,7 @@ use crate::template::value::{Evaluated, Value};
 use crate::yaml::Node;
 
 /// The region's name; an empty text is the region of the stack.
-pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
+pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let region = match evaluator.value(argument, scope)? {
         Value::Unknown(unknown) => return Ok(unknown.into()),
         value => value.as_text().ok_or_else(|| {

@@ -10,7 +10,7 @@ use crate::yaml::Node;
 
 /// A mapping with `StackName` and `OutputName`, perhaps `Region` and `RoleArn`; each may be an
 /// expression.
-pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
+pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     if scope.is_condition() {
         return Err(evaluator.fail(
             argument.at,

@@ -11,7 +11,7 @@ const DEPENDS: &str = "Template error: the attribute in Fn::ImportValue must not
                        or Fn::GetAZs";
 
 /// The export's name, which CloudFormation must know before it makes anything.
-pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
+pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     if scope.is_condition() {
         return Err(evaluator.fail(
             argument.at,

@@ -14,7 +14,7 @@ const MALFORMED: &str = "Template error: every Fn::Join object requires two para
                          to be joined.";
 
 /// `[delimiter, list]`
-pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
+pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
     let Some(Join { delimiter, list }) = Join::of(argument) else {
         return Err(malformed());

@@ -9,7 +9,7 @@ use crate::yaml::Node;
 
 /// The transform does its work before there are resources, and asks nobody: of what is written out
 /// it counts the items, whatever they are, but it can't know the length of what only others know.
-pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
+pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     if FunctionCall::of(argument).is_some() && needs::others(evaluator, argument) {
         let message = "Transform AWS::LanguageExtensions failed with: The Fn::Length value could \
             not be resolved for properties";

@@ -34,8 +34,8 @@ use super::transform;
 use super::value::{Evaluated, Failures, Unknown, Value};
 use crate::yaml::Node;
 
-pub use needs::others as depends_on_others;
-pub use reference::is_pseudo_parameter;
+pub(super) use needs::others as depends_on_others;
+pub(super) use reference::is_pseudo_parameter;
 
 /// Returns the value of a function; the argument isn't evaluated yet.
 type ApplyFunction = fn(&Evaluator, &Node, EvaluationScope) -> Evaluated;
@@ -123,7 +123,11 @@ fn decided(function: Function) -> Option<DecideCondition> {
 }
 
 /// Applies a function in a place where a value is wanted.
-pub fn apply(evaluator: &Evaluator, call: &FunctionCall, scope: EvaluationScope) -> Evaluated {
+pub(super) fn apply(
+    evaluator: &Evaluator,
+    call: &FunctionCall,
+    scope: EvaluationScope,
+) -> Evaluated {
     let argument = call.argument;
     if evaluator.macros.are_called()
         && let Some(unknown) = transform::in_argument(argument)
@@ -157,7 +161,7 @@ pub fn apply(evaluator: &Evaluator, call: &FunctionCall, scope: EvaluationScope)
 }
 
 /// A condition expression.
-pub fn condition_value(
+pub(super) fn condition_value(
     evaluator: &Evaluator,
     expression: &Node,
     scope: EvaluationScope,

@@ -7,7 +7,7 @@ use crate::yaml::Node;
 
 /// True as soon as one part of the expression does. Of `Fn::If` the branch that is taken counts, or
 /// both if it isn't known which.
-pub fn others(evaluator: &Evaluator, expression: &Node) -> bool {
+pub(crate) fn others(evaluator: &Evaluator, expression: &Node) -> bool {
     if FunctionCall::of(expression)
         .and_then(|call| call.function)
         .is_some_and(Function::asks_aws)

@@ -6,7 +6,7 @@ use crate::template::evaluate::{ConditionValue, EvaluationScope, Evaluator};
 use crate::template::value::{Evaluated, Unknown, Value};
 use crate::yaml::Node;
 
-pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
+pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     if !argument.is_scalar() {
         return Err(evaluator.fail(
             argument.at,
@@ -17,7 +17,12 @@ pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> 
 }
 
 /// What a name stands for, in `Ref` and in the `${…}` of `Fn::Sub`.
-pub fn named(evaluator: &Evaluator, name: &str, at: Position, scope: EvaluationScope) -> Evaluated {
+pub(super) fn named(
+    evaluator: &Evaluator,
+    name: &str,
+    at: Position,
+    scope: EvaluationScope,
+) -> Evaluated {
     if let Some(value) = pseudo_parameter(evaluator, name) {
         return Ok(value);
     }
@@ -65,7 +70,7 @@ fn hidden(evaluator: &Evaluator, name: &str, value: &Value) -> bool {
 /// What a name comes to that leads nowhere: that it does so is told by `template::graph`, where it
 /// isn't a transform that may have made it. Of what the Serverless Application Model makes is known
 /// `what` it will be asked for.
-pub fn nowhere(evaluator: &Evaluator, name: &str, what: String) -> Unknown {
+pub(super) fn nowhere(evaluator: &Evaluator, name: &str, what: String) -> Unknown {
     match evaluator.macros.made("Resources", name) {
         Some(unknown) => unknown,
         None if evaluator.macros.is_serverless() => Unknown::launched(what),
@@ -73,7 +78,7 @@ pub fn nowhere(evaluator: &Evaluator, name: &str, what: String) -> Unknown {
     }
 }
 
-pub fn is_pseudo_parameter(name: &str) -> bool {
+pub(crate) fn is_pseudo_parameter(name: &str) -> bool {
     matches!(
         name,
         "AWS::AccountId"

@@ -9,7 +9,7 @@ use crate::template::value::{Evaluated, Failures, Unknown, Value, together};
 use crate::yaml::Node;
 
 /// `Fn::Contains`: a member of the list equals the text.
-pub fn contains(
+pub(super) fn contains(
     evaluator: &Evaluator,
     argument: &Node,
     scope: EvaluationScope,
@@ -19,7 +19,7 @@ pub fn contains(
 }
 
 /// `Fn::EachMemberEquals`: every member of the list equals the text.
-pub fn each_member_equals(
+pub(super) fn each_member_equals(
     evaluator: &Evaluator,
     argument: &Node,
     scope: EvaluationScope,
@@ -29,7 +29,7 @@ pub fn each_member_equals(
 }
 
 /// `Fn::EachMemberIn`: every member of the first list is one of the second.
-pub fn each_member_in(
+pub(super) fn each_member_in(
     evaluator: &Evaluator,
     argument: &Node,
     scope: EvaluationScope,
@@ -116,18 +116,22 @@ fn equal(one: &Value, other: &Value) -> ConditionValue {
 }
 
 /// `Fn::RefAll`: all values of a parameter type.
-pub fn ref_all(_: &Evaluator, argument: &Node, _: EvaluationScope) -> Evaluated {
+pub(super) fn ref_all(_: &Evaluator, argument: &Node, _: EvaluationScope) -> Evaluated {
     Ok(Unknown::asked(format!("all values of {}", argument.text)).into())
 }
 
 /// `Fn::ValueOf`: an attribute of what a parameter names, or a list of them.
-pub fn value_of(evaluator: &Evaluator, argument: &Node, _: EvaluationScope) -> Evaluated {
+pub(super) fn value_of(evaluator: &Evaluator, argument: &Node, _: EvaluationScope) -> Evaluated {
     let (parameter, attribute) = two(evaluator, Function::ValueOf, argument)?;
     Ok(Unknown::asked(format!("attribute {attribute} of parameter {parameter}")).into())
 }
 
 /// `Fn::ValueOfAll`: an attribute of everything of a parameter type.
-pub fn value_of_all(evaluator: &Evaluator, argument: &Node, _: EvaluationScope) -> Evaluated {
+pub(super) fn value_of_all(
+    evaluator: &Evaluator,
+    argument: &Node,
+    _: EvaluationScope,
+) -> Evaluated {
     let (kind, attribute) = two(evaluator, Function::ValueOfAll, argument)?;
     Ok(Unknown::asked(format!("attribute {attribute} of all {kind}")).into())
 }

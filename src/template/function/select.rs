@@ -11,7 +11,7 @@ use crate::yaml::Node;
 const TAKEN_FOR_GRANTED: i64 = 2;
 
 /// `[index, list]`
-pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
+pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || {
         let message = "Template error: Fn::Select requires a list argument with two elements: an \
             integer index and a list";

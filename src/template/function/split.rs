@@ -11,7 +11,7 @@ const MALFORMED: &str = "Template error: every Fn::Split object requires two par
                          string to be split or a function that returns a string to be split.";
 
 /// `[delimiter, text]`: the delimiter is written out; what is split may be an expression.
-pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
+pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
     let Some(Split { delimiter, text }) = Split::of(argument) else {
         return Err(malformed());

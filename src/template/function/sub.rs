@@ -18,7 +18,7 @@ const MALFORMED: &str = "Template error: One or more Fn::Sub intrinsic functions
                          replace in the string";
 
 /// A text, or a list of a text and a mapping of names of its own.
-pub fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
+pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
     let sub = Sub::of(argument);
     if !sub.is_well_formed() {

@@ -5,12 +5,12 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 /// For each node those that it points to.
-pub type Edges = [Vec<usize>];
+pub(super) type Edges = [Vec<usize>];
 
 /// Every set of nodes that all lead to each other, and every node that points to itself; members
 /// ascending, sets by their first member. Tarjan's algorithm without recursion, since a template
 /// can hold tens of thousands of nodes.
-pub fn circles(edges: &Edges) -> Vec<Vec<usize>> {
+pub(super) fn circles(edges: &Edges) -> Vec<Vec<usize>> {
     let mut search = CircleSearch {
         edges,
         number: vec![None; edges.len()],
@@ -102,7 +102,7 @@ impl CircleSearch<'_> {
 }
 
 /// The shortest way from the first member of a circle back to it: `[A, B, C]` for A → B → C → A.
-pub fn way(edges: &Edges, members: &[usize]) -> Vec<usize> {
+pub(super) fn way(edges: &Edges, members: &[usize]) -> Vec<usize> {
     let Some(&first) = members.first() else {
         return Vec::new();
     };
@@ -129,7 +129,7 @@ pub fn way(edges: &Edges, members: &[usize]) -> Vec<usize> {
 
 /// The nodes so that each stands after all that it points to, and before those with a higher number
 /// where it can. Members of circles, and what points to them, have no place in it.
-pub fn order(edges: &Edges) -> Vec<usize> {
+pub(super) fn order(edges: &Edges) -> Vec<usize> {
     let mut missing: Vec<usize> = edges.iter().map(Vec::len).collect();
     let mut waiting = vec![Vec::new(); edges.len()];
     for (node, targets) in edges.iter().enumerate() {

@@ -66,7 +66,7 @@ pub fn order(dependencies: &IndexMap<String, Vec<Dependency>>) -> Vec<&str> {
 }
 
 /// References that lead nowhere, and circles, each named with its way.
-pub fn problems(evaluator: &Evaluator) -> Vec<Failure> {
+pub(super) fn problems(evaluator: &Evaluator) -> Vec<Failure> {
     let existing = existing(evaluator);
     let mut failures = names::unresolved(evaluator, &existing);
     failures.extend(condition_circles(evaluator));

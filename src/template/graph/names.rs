@@ -23,7 +23,7 @@ const MAX_NOTES: usize = 20;
 
 /// Everything that leads nowhere, in the order of the blocks that CloudFormation names. What hangs
 /// on something unknown is noted with the evaluator.
-pub fn unresolved(evaluator: &Evaluator, existing: &Existing) -> Vec<Failure> {
+pub(super) fn unresolved(evaluator: &Evaluator, existing: &Existing) -> Vec<Failure> {
     let mut failures =
         UndeclaredNames::new(evaluator, existing, ReferenceBlock::Conditions).failures();
     failures

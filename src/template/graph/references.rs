@@ -12,7 +12,7 @@ use crate::yaml::{Node, NodeValue};
 
 /// A name, and the place that refers to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference<'n> {
+pub(super) struct Reference<'n> {
     /// Of a parameter or a resource; with [`ReferenceKind::If`] and [`ReferenceKind::Condition`] of
     /// a condition.
     pub name: &'n str,
@@ -25,7 +25,7 @@ pub struct Reference<'n> {
 
 /// The function or key that refers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReferenceKind<'n> {
+pub(super) enum ReferenceKind<'n> {
     DependsOn,
     Ref,
     GetAtt,
@@ -40,7 +40,7 @@ pub enum ReferenceKind<'n> {
 
 /// Whether a part of the template counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BranchState {
+pub(super) enum BranchState {
     Live,
     /// It hangs on something unknown.
     Open(Unknown),
@@ -50,7 +50,7 @@ pub enum BranchState {
 
 impl BranchState {
     /// What holds for a part of a part.
-    pub fn and(&self, condition_value: &ConditionValue) -> Self {
+    pub(super) fn and(&self, condition_value: &ConditionValue) -> Self {
         match (self, condition_value) {
             (Self::Dead, _) | (_, ConditionValue::False) => Self::Dead,
             (life, ConditionValue::True) => life.clone(),
@@ -63,13 +63,13 @@ impl BranchState {
 }
 
 /// Goes through an expression and tells `found` of every reference in it, with its life.
-pub struct ReferenceWalk<'w, 'n> {
+pub(super) struct ReferenceWalk<'w, 'n> {
     pub evaluator: &'w Evaluator<'w>,
     pub found: &'w mut dyn FnMut(Reference<'n>, &BranchState),
 }
 
 impl<'n> ReferenceWalk<'_, 'n> {
-    pub fn node(&mut self, node: &'n Node, life: &BranchState) {
+    pub(super) fn node(&mut self, node: &'n Node, life: &BranchState) {
         match &node.value {
             NodeValue::Sequence(items) => items.iter().for_each(|item| self.node(item, life)),
             NodeValue::Mapping(_) if self.function(node, life) => {}
@@ -150,7 +150,7 @@ impl<'n> ReferenceWalk<'_, 'n> {
     }
 
     /// Conditions by their names, in the expression of a condition.
-    pub fn conditions(&mut self, expression: &'n Node, life: &BranchState) {
+    pub(super) fn conditions(&mut self, expression: &'n Node, life: &BranchState) {
         if let Some(FunctionCall {
             function: Some(Function::Condition),
             argument,
@@ -171,7 +171,7 @@ impl<'n> ReferenceWalk<'_, 'n> {
             .for_each(|it| self.conditions(it, life));
     }
 
-    pub fn depends_on(&mut self, node: &'n Node, life: &BranchState) {
+    pub(super) fn depends_on(&mut self, node: &'n Node, life: &BranchState) {
         let ids = node.as_sequence().unwrap_or(std::slice::from_ref(node));
         for id in ids.iter().filter(|id| id.is_scalar()) {
             self.tell((&id.text, ""), ReferenceKind::DependsOn, id.at, life);

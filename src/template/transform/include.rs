@@ -12,7 +12,7 @@ use crate::template::expression::Function;
 use crate::template::value::{Unknown, Value};
 use crate::yaml::{self, Node};
 
-pub const MALFORMED: &str = "Key Name of transform definition must be a string.";
+pub(super) const MALFORMED: &str = "Key Name of transform definition must be a string.";
 const NO_S3_URI: &str =
     "Transform AWS::Include failed with: The location parameter is not a valid S3 uri.";
 
@@ -24,7 +24,7 @@ const NO_CONTENT: &str = "Transform AWS::Include failed with: The specified S3 o
 const SECTIONS: [&str; 4] = ["Mappings", "Conditions", "Resources", "Outputs"];
 
 /// Whether a macro is called anywhere in it.
-pub fn has_calls(node: &Node) -> bool {
+pub(super) fn has_calls(node: &Node) -> bool {
     match &node.value {
         yaml::NodeValue::Sequence(items) => items.iter().any(has_calls),
         yaml::NodeValue::Mapping(entries) => entries
@@ -34,12 +34,12 @@ pub fn has_calls(node: &Node) -> bool {
     }
 }
 
-pub fn is_call(key: &Node) -> bool {
+pub(super) fn is_call(key: &Node) -> bool {
     &*key.text == Function::Transform.key()
 }
 
 /// The template after the macros that are called inside of it.
-pub fn expanded(work: &mut TransformState, root: &Node) -> Node {
+pub(super) fn expanded(work: &mut TransformState, root: &Node) -> Node {
     let mut includes = IncludeTransform {
         work,
         unknown_mappings: Vec::new(),
@@ -60,7 +60,7 @@ pub fn expanded(work: &mut TransformState, root: &Node) -> Node {
 }
 
 /// The template with what the `Transform` section includes.
-pub fn at_top_level(work: &mut TransformState, root: &Node, call: &MacroCall) -> Node {
+pub(super) fn at_top_level(work: &mut TransformState, root: &Node, call: &MacroCall) -> Node {
     let mut sections = root.entries().to_vec();
     match included(work, call) {
         Ok(entries) => {

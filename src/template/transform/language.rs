@@ -34,7 +34,7 @@ const MAX_BYTES: usize = 2_000_000;
 const MAX_ENTRIES: usize = 5_000;
 
 /// The template with its loops unrolled and its names filled in.
-pub fn expanded(work: &mut TransformState, root: &Node) -> Node {
+pub(super) fn expanded(work: &mut TransformState, root: &Node) -> Node {
     let mut language = LanguageExtensions {
         work,
         bytes: 0,

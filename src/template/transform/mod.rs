@@ -39,7 +39,7 @@ const MAX_MADE: usize = 200;
 
 /// What rewrites a template, and what isn't known because of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Macros {
+pub(super) struct Macros {
     /// What the `Transform` section names.
     names: Vec<String>,
     /// Whether the Serverless transform, which the section names, has anything to rewrite.
@@ -60,7 +60,7 @@ struct MadeEntries {
 }
 
 impl Macros {
-    pub fn of(root: &Node) -> Self {
+    pub(super) fn of(root: &Node) -> Self {
         let names: Vec<String> = top_level(root)
             .into_iter()
             .filter_map(|call| call.name)
@@ -88,13 +88,13 @@ impl Macros {
         }
     }
 
-    pub fn has_language_extensions(&self) -> bool {
+    pub(super) fn has_language_extensions(&self) -> bool {
         self.names.iter().any(|name| name == LANGUAGE_EXTENSIONS)
     }
 
     /// Whether the template is one of the Serverless Application Model, which has keys and types of
     /// its own.
-    pub fn is_serverless(&self) -> bool {
+    pub(super) fn is_serverless(&self) -> bool {
         self.serverless
     }
 
@@ -118,7 +118,7 @@ impl Macros {
     }
 
     /// Why an entry of a section that isn't there may have been made all the same.
-    pub fn made(&self, section: &str, name: &str) -> Option<Unknown> {
+    pub(super) fn made(&self, section: &str, name: &str) -> Option<Unknown> {
         let made = self
             .made
             .iter()
@@ -128,29 +128,29 @@ impl Macros {
 
     /// Whether an entry may be there after the transforms that isn't there now. Of its resources
     /// the Serverless Application Model makes roles, stages, permissions and more.
-    pub fn may_have(&self, section: &str, name: &str) -> bool {
+    pub(super) fn may_have(&self, section: &str, name: &str) -> bool {
         self.made(section, name).is_some() || (section == "Resources" && self.is_serverless())
     }
 
     /// Whether there may be entries of a section that aren't there now.
-    pub fn may_add_to(&self, section: &str) -> bool {
+    pub(super) fn may_add_to(&self, section: &str) -> bool {
         self.made.iter().any(|made| made.section == section)
     }
 
     /// Whether the template names any transform.
-    pub fn are_any(&self) -> bool {
+    pub(super) fn are_any(&self) -> bool {
         !self.names.is_empty()
     }
 
     /// Macros that may make anything of the template: those of the account's own, and those that
     /// nobody here knows.
-    pub fn unknown(&self) -> Option<Unknown> {
+    pub(super) fn unknown(&self) -> Option<Unknown> {
         let unknown = self.of_aws().filter(|name| *name != SERVERLESS).map(named);
         Unknown::all(unknown.chain(self.over_sections.iter().cloned()))
     }
 
     /// All macros that only AWS can run, those called anywhere inside of the template among them.
-    pub fn only_aws_runs(&self) -> Option<Unknown> {
+    pub(super) fn only_aws_runs(&self) -> Option<Unknown> {
         Unknown::all(
             self.of_aws()
                 .map(named)
@@ -159,7 +159,7 @@ impl Macros {
     }
 
     /// Why a failure isn't certain: macros may change the place where it is.
-    pub fn doubt(&self) -> Option<Unknown> {
+    pub(super) fn doubt(&self) -> Option<Unknown> {
         Unknown::all(
             self.unknown()
                 .into_iter()
@@ -168,7 +168,7 @@ impl Macros {
     }
 
     /// Whether macros are called inside of the template.
-    pub fn are_called(&self) -> bool {
+    pub(super) fn are_called(&self) -> bool {
         !self.called.is_empty()
     }
 
@@ -187,14 +187,14 @@ impl Macros {
 
 /// What a template has become.
 #[derive(Default)]
-pub struct Expanded {
+pub(super) struct Expanded {
     /// The tree with its loops and includes expanded; none if it has none.
     pub root: Option<Node>,
     pub macros: Macros,
     pub failures: Vec<Failure>,
 }
 
-pub fn expanded(evaluator: &Evaluator) -> Expanded {
+pub(super) fn expanded(evaluator: &Evaluator) -> Expanded {
     let root = &evaluator.template.root;
     let macros = evaluator.macros.clone();
     let mut work = TransformState {
@@ -302,13 +302,13 @@ fn calls(node: &Node) -> Vec<MacroCall<'_>> {
 }
 
 /// `Fn::Transform` where it is left over: whatever the macro makes of it.
-pub fn apply(argument: &Node) -> Evaluated {
+pub(super) fn apply(argument: &Node) -> Evaluated {
     Ok(of_calls(argument).into())
 }
 
 /// What the macros in a function's argument leave unknown of the function, wherever in the argument
 /// they are called.
-pub fn in_argument(argument: &Node) -> Option<Unknown> {
+pub(super) fn in_argument(argument: &Node) -> Option<Unknown> {
     let items = argument
         .as_sequence()
         .unwrap_or_default()
@@ -326,7 +326,7 @@ pub fn in_argument(argument: &Node) -> Option<Unknown> {
 }
 
 /// The same in the place of a condition.
-pub fn condition_value(argument: &Node) -> ConditionValue {
+pub(super) fn condition_value(argument: &Node) -> ConditionValue {
     ConditionValue::Unknown(of_calls(argument))
 }
 
@@ -339,7 +339,7 @@ fn of_calls(argument: &Node) -> Unknown {
 }
 
 /// Whether a loop can make the name of a key as it is written: `QueueA` of `Queue${Name}`.
-pub fn can_become(key: &str, name: &str) -> bool {
+pub(super) fn can_become(key: &str, name: &str) -> bool {
     NamePattern::written(key).matches(name)
 }
 

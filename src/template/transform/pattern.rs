@@ -4,25 +4,25 @@ use crate::template::substitution::{Segment, Segments};
 
 /// Fixed pieces of a name, with anything between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamePattern {
+pub(super) struct NamePattern {
     /// At least one: the beginning of the name; the last of several is its end.
     pieces: Vec<String>,
 }
 
 impl NamePattern {
-    pub fn any() -> Self {
+    pub(super) fn any() -> Self {
         Self {
             pieces: vec![String::new(), String::new()],
         }
     }
 
-    pub fn exactly(name: &str) -> Self {
+    pub(super) fn exactly(name: &str) -> Self {
         Self {
             pieces: vec![name.to_owned()],
         }
     }
 
-    pub fn of(pieces: Vec<String>) -> Self {
+    pub(super) fn of(pieces: Vec<String>) -> Self {
         if pieces.is_empty() {
             Self::any()
         } else {
@@ -31,7 +31,7 @@ impl NamePattern {
     }
 
     /// What a key with `${Name}` and `&{Name}` in it can become.
-    pub fn written(text: &str) -> Self {
+    pub(super) fn written(text: &str) -> Self {
         let mut pieces = vec![String::new()];
         for segment in Segments::of_key(text) {
             match segment {
@@ -42,7 +42,7 @@ impl NamePattern {
         Self { pieces }
     }
 
-    pub fn matches(&self, name: &str) -> bool {
+    pub(super) fn matches(&self, name: &str) -> bool {
         let (first, rest) = match self.pieces.as_slice() {
             [first, rest @ ..] => (first, rest),
             [] => return false,
@@ -64,7 +64,7 @@ impl NamePattern {
 }
 
 /// Adds a text to the last piece.
-pub fn add(pieces: &mut [String], text: &str) {
+pub(super) fn add(pieces: &mut [String], text: &str) {
     if let Some(last) = pieces.last_mut() {
         last.push_str(text);
     }
