@@ -1,7 +1,7 @@
-//! Whose a request is: the account, region and service that its signature names.
+//! The account, region and service that a request's signature names.
 //!
-//! Signatures aren't verified: there is nobody to know the secret. The account is the access key
-//! where that is twelve digits, the one inside of a key that `sts` gave out for a role, and
+//! Signatures aren't verified, because the simulator doesn't know any secret keys. The account is
+//! the access key if that is twelve digits, the one inside a key that `sts` issued for a role, and
 //! [`ACCOUNT_ID`] for any other key.
 
 use std::time::Duration;
@@ -11,23 +11,23 @@ use jiff::Timestamp;
 
 use super::{ACCOUNT_ID, Caller};
 
-/// What a signature says.
+/// The contents of a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credential {
+pub(crate) struct Credential {
     pub caller: Caller,
-    /// As the credential scope names it: `cloudformation`.
+    /// The service as the credential scope names it: `cloudformation`.
     pub service: String,
     pub session_token: Option<String>,
-    /// When a presigned URL ends; absent for requests that are signed in a header.
+    /// When a presigned URL expires; absent for requests that are signed in a header.
     pub expires: Option<Timestamp>,
 }
 
-/// A signature that can't be read.
+/// A signature that can't be parsed, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MalformedSignature(pub String);
+pub(super) struct MalformedSignature(pub String);
 
-/// The signature of a request, or `None` where it has none.
-pub fn read_credential(parts: &Parts) -> Result<Option<Credential>, MalformedSignature> {
+/// Returns the signature of a request, or `None` if it isn't signed.
+pub(super) fn read_credential(parts: &Parts) -> Result<Option<Credential>, MalformedSignature> {
     let header = |name: &str| {
         parts
             .headers
@@ -37,7 +37,7 @@ pub fn read_credential(parts: &Parts) -> Result<Option<Credential>, MalformedSig
     let mut credential = match parts.headers.get("authorization") {
         Some(value) => {
             let value = value.to_str().map_err(|_| {
-                MalformedSignature("the Authorization header is no text".to_owned())
+                MalformedSignature("the Authorization header isn't valid text".to_owned())
             })?;
             from_header(value, header("x-amz-region-set"))?
         }
@@ -52,8 +52,8 @@ pub fn read_credential(parts: &Parts) -> Result<Option<Credential>, MalformedSig
     Ok(Some(credential))
 }
 
-/// `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`, its asymmetric sister, or S3's
-/// old `AWS key:signature`.
+/// Parses `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`, the asymmetric variant of
+/// it, or S3's old `AWS key:signature`.
 fn from_header(value: &str, region_set: Option<&str>) -> Result<Credential, MalformedSignature> {
     let (algorithm, rest) = value.split_once(' ').unwrap_or((value, ""));
     match algorithm {
@@ -85,7 +85,7 @@ fn from_header(value: &str, region_set: Option<&str>) -> Result<Credential, Malf
     }
 }
 
-/// A presigned URL, of the fourth or second version of signatures.
+/// Parses a presigned URL with a version 4 or version 2 signature.
 fn from_query(query: &str) -> Result<Option<Credential>, MalformedSignature> {
     let value = |name: &str| {
         let mut pairs = form_urlencoded::parse(query.as_bytes());
@@ -124,17 +124,17 @@ fn from_query(query: &str) -> Result<Option<Credential>, MalformedSignature> {
     Ok(Some(credential))
 }
 
-/// `20261020T101112Z`
+/// Parses `20261020T101112Z`.
 fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let civil = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
     jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()
 }
 
-/// `key/20261020/us-east-1/s3/aws4_request`; the asymmetric kind has no region in it.
+/// Parses `key/20261020/us-east-1/s3/aws4_request`; the asymmetric variant has no region.
 fn from_scope(scope: &str, region_set: Option<&str>) -> Result<Credential, MalformedSignature> {
     let parts: Vec<&str> = scope.split('/').collect();
     match parts.as_slice() {
-        // An access key may hold slashes itself.
+        // An access key may contain slashes itself.
         [key @ .., _date, region, service, "aws4_request"] if !key.is_empty() => {
             Ok(credential_of(&key.join("/"), region, service))
         }
@@ -181,13 +181,13 @@ fn account_of(access_key: &str) -> String {
     account.unwrap_or(ACCOUNT_ID).to_owned()
 }
 
-/// Keys of roles carry their account, so that nothing needs to be remembered of them. No real key
-/// has a 0 or a 1 in it.
+/// Access keys of roles carry their account, so that the simulator doesn't have to store them. No
+/// real key contains a 0 or a 1.
 const ISSUED_PREFIX: &str = "ASIA";
 const ISSUED_SUFFIX: &str = "0SIM";
 
-/// An access key for a role of the account.
-pub fn issued_key(account: &str) -> String {
+/// Returns an access key for a role of the account.
+pub(super) fn issued_key(account: &str) -> String {
     format!("{ISSUED_PREFIX}{account}{ISSUED_SUFFIX}")
 }
 

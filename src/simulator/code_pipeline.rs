@@ -1,5 +1,5 @@
-//! CodePipeline: what a pipeline that a stack has made is at. It never runs here, so it has come to
-//! nothing yet.
+//! CodePipeline: the state of pipelines that stacks have created. They never run here, so no action
+//! has a state yet.
 //!
 //! <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_GetPipelineState.html>
 
@@ -8,8 +8,8 @@ use serde_json::{Value as Json, json};
 use super::json::{JsonInput, JsonResult, error, unknown_action};
 use super::{Caller, Cloud};
 
-/// Answers a call.
-pub fn call(cloud: &Cloud, caller: &Caller, action: &str, input: &JsonInput) -> JsonResult {
+/// Carries out an action.
+pub(super) fn call(cloud: &Cloud, caller: &Caller, action: &str, input: &JsonInput) -> JsonResult {
     match action {
         "GetPipelineState" => state(cloud, caller, input),
         action => Err(unknown_action(action)),

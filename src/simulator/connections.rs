@@ -1,8 +1,8 @@
-//! The connections that are served at once, and which of them makes room when there are too many.
+//! Limits the number of open connections, and chooses which one is closed when there are too many.
 //!
-//! A connection that waits for its client (for the rest of a request, for the next one, or until an
-//! answer is taken) must not keep others out: when all seats are taken, the one that has waited
-//! longest is closed.
+//! A connection that waits for its client (for the rest of a request, for the next request, or
+//! until a response is read) must not keep others out: when all slots are in use, the connection
+//! that has been idle longest is closed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -14,13 +14,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::lock;
 
-/// How long a connection may wait for its client before it can be closed for another one.
+/// How long a connection must be idle before it can be closed for another one.
 const MIN_IDLE: Duration = Duration::from_millis(250);
-/// How long a connection that is to be closed may take for it.
+/// How long a connection that is being closed may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// All seats.
-pub struct ConnectionLimiter {
+/// The slots for connections.
+pub(super) struct ConnectionLimiter {
     free: Arc<Semaphore>,
     open: Mutex<OpenConnections>,
 }
@@ -37,8 +37,8 @@ struct Connection {
     close: CancellationToken,
 }
 
-/// The seat of one connection; dropped, it is free again.
-pub struct ConnectionSlot {
+/// The slot of one connection, which is released when dropped.
+pub(super) struct ConnectionSlot {
     limiter: Arc<ConnectionLimiter>,
     number: u64,
     close: CancellationToken,
@@ -46,15 +46,16 @@ pub struct ConnectionSlot {
 }
 
 impl ConnectionLimiter {
-    pub fn new(count: usize) -> Arc<Self> {
+    /// Returns a limiter with this number of slots.
+    pub(super) fn new(count: usize) -> Arc<Self> {
         Arc::new(Self {
             free: Arc::new(Semaphore::new(count)),
             open: Mutex::default(),
         })
     }
 
-    /// A seat, or none where every connection is being served.
-    pub async fn acquire(self: &Arc<Self>) -> Option<ConnectionSlot> {
+    /// Returns a slot, or none if every connection is busy.
+    pub(super) async fn acquire(self: &Arc<Self>) -> Option<ConnectionSlot> {
         let permit = match self.free.clone().try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) if self.close_longest_idle() => {
@@ -100,13 +101,14 @@ impl ConnectionLimiter {
 }
 
 impl ConnectionSlot {
-    /// Marks that a request has come in whole and is being carried out.
-    pub fn mark_busy(&self) {
+    /// Marks that a complete request is being carried out.
+    pub(super) fn mark_busy(&self) {
         self.set(None);
     }
 
-    /// Marks that it is the client's turn: to take the answer, and to ask again.
-    pub fn mark_idle(&self) {
+    /// Marks that the connection waits for its client to read the response, or to send another
+    /// request.
+    pub(super) fn mark_idle(&self) {
         self.set(Some(Instant::now()));
     }
 
@@ -116,8 +118,8 @@ impl ConnectionSlot {
         }
     }
 
-    /// Ends when the connection is to be closed for another one.
-    pub async fn closed(&self) {
+    /// Completes when the connection must be closed for another one.
+    pub(super) async fn closed(&self) {
         self.close.cancelled().await;
     }
 }

@@ -1,4 +1,4 @@
-//! Which service a request is for, and whether it may come in at all.
+//! Routes requests to their service, after checking that they may be answered at all.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +17,12 @@ use super::error::ServiceError;
 use super::query::{self, QueryService};
 use super::{Cloud, json, origin, s3};
 
-/// A body of any of the services.
-pub type Body = s3s::Body;
+/// The body of a response.
+pub(super) type Body = s3s::Body;
 
-/// What becomes of a connection after a request.
+/// What happens to a connection after a request.
 #[derive(Debug)]
-pub enum Reply {
+pub(super) enum Reply {
     Response(Response<Body>),
     /// The connection is closed without an answer.
     Cut,
@@ -30,14 +30,14 @@ pub enum Reply {
 
 /// The longest pause within a body.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
-/// The bytes that a body has to bring in a second on average, but for its first 30 seconds.
+/// The bytes per second that a body must bring on average, except in its first 30 seconds.
 const MIN_BYTES_PER_SECOND: usize = 1024;
 
-/// What every response carries, whoever wrote it.
+/// The header that every response has.
 const SIMULATED_HEADER: &str = "x-taskcat-simulated";
 
-/// Answers one request.
-pub async fn answer(
+/// Answers a request.
+pub(super) async fn answer(
     cloud: &Arc<Cloud>,
     s3: &S3Service,
     slot: &ConnectionSlot,
@@ -127,14 +127,14 @@ async fn handle(
         Err(BodyError::CutOff) => return Reply::Cut,
     };
     slot.mark_busy();
-    // A client that hangs up doesn't stop what it has asked for.
+    // A call takes effect even if its client disconnects.
     let (cloud, s3) = (cloud.clone(), s3.clone());
     let routed =
         tokio::spawn(async move { route(&cloud, &s3, target, credential, parts, body).await });
     routed.await.unwrap_or(Reply::Cut)
 }
 
-/// Hands a whole request to its service.
+/// Hands a complete request to its service.
 async fn route(
     cloud: &Arc<Cloud>,
     s3: &S3Service,
@@ -163,7 +163,7 @@ async fn route(
     }
 }
 
-/// By the service that the signature names; without one, by what the request looks like.
+/// Returns the service that the signature names or, without one, the one that the request suggests.
 fn target_of(
     parts: &Parts,
     credential: Option<&Credential>,
@@ -171,7 +171,7 @@ fn target_of(
     let Some(credential) = credential else {
         return Ok(unsigned_target_of(parts));
     };
-    // A presigned request for another service than S3 is as good as any other.
+    // A presigned request is accepted by all services, not only by S3.
     if credential.service != "s3"
         && credential
             .expires
@@ -188,7 +188,7 @@ fn target_of(
     let json = || json::JsonService::named(name).map(ServiceTarget::Json);
     let s3 = || (name == "s3").then_some(ServiceTarget::S3);
     let found = query().or_else(json).or_else(s3);
-    // Nothing that a client would try again.
+    // Clients don't retry this error.
     let message = format!("the service `{name}` is not available in the simulator");
     found.ok_or_else(|| ServiceError::new(400, "ServiceNotAvailable", message))
 }
@@ -224,7 +224,7 @@ fn unsigned_target_of(parts: &Parts) -> ServiceTarget {
     }
 }
 
-/// Why there is no body.
+/// Why a body can't be read.
 #[derive(Debug)]
 enum BodyError {
     TooLarge,
@@ -232,7 +232,7 @@ enum BodyError {
     CutOff,
 }
 
-/// The whole body, in one piece.
+/// Reads the complete body.
 async fn read_body(parts: &Parts, mut body: Incoming, limit: usize) -> Result<Bytes, BodyError> {
     let announced = parts
         .headers
@@ -266,8 +266,9 @@ async fn read_body(parts: &Parts, mut body: Incoming, limit: usize) -> Result<By
     Ok(bytes.into())
 }
 
-/// Makes room for what comes, and for what is announced as far as that can be believed: it costs
-/// nothing to announce. Objects are kept as they came, so there is to be no more room than needed.
+/// Reserves room for the data that arrive, and for the announced length up to a limit, because
+/// announcing costs nothing. Objects keep their buffers, so there should be no more room than
+/// needed.
 fn reserve_room(bytes: &mut Vec<u8>, coming: usize, announced: usize) {
     const MAX_TRUSTED: usize = 8 * 1024 * 1024;
     if bytes.capacity() - bytes.len() < coming {
@@ -280,7 +281,7 @@ fn reserve_room(bytes: &mut Vec<u8>, coming: usize, announced: usize) {
     }
 }
 
-/// An error in the words of whichever protocol the request seems to speak.
+/// Returns an error in the protocol that the request seems to use.
 fn error_reply(parts: &Parts, error: &ServiceError) -> Reply {
     if parts.headers.contains_key("x-amz-target") {
         return json::failure(error);
@@ -291,10 +292,11 @@ fn error_reply(parts: &Parts, error: &ServiceError) -> Reply {
     query::failure(None, error)
 }
 
-/// Services besides S3 that speak XML by paths.
+/// Services besides S3 that use XML over REST.
 const XML_SERVICES: [&str; 3] = ["cloudfront", "route53", "s3control"];
 
-/// An error of a service that isn't here, in its protocol: what is no form and no XML is JSON.
+/// Returns an error of a service that isn't simulated, in its protocol: JSON unless it is known to
+/// use forms or XML.
 fn unknown_service_reply(parts: &Parts, service: &str, error: &ServiceError) -> Reply {
     let content = parts
         .headers
@@ -309,7 +311,7 @@ fn unknown_service_reply(parts: &Parts, service: &str, error: &ServiceError) -> 
     }
 }
 
-/// The rest of a body that isn't read stands in the way of a next request.
+/// Closes the connection, because the unread rest of the body would precede the next request.
 fn closing(mut reply: Reply) -> Reply {
     if let Reply::Response(response) = &mut reply {
         response
@@ -339,9 +341,9 @@ mod tests {
         };
         check(5_000, 5_000, 5_000);
         check(20_000_000, 20_000_000, 20_000_000);
-        // What was announced and doesn't come.
+        // An announced length that doesn't arrive.
         check(usize::MAX, 1_000, 8 * 1024 * 1024);
-        // What comes without being announced.
+        // Data that arrive without being announced.
         check(0, 5_000, 10_000);
     }
 

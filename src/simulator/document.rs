@@ -1,9 +1,8 @@
-//! Files in YAML or JSON that are read as a type: what keys there are and what they take is the
-//! schema of the type, and everything that is wrong with a file is returned at once, each problem
-//! at its place.
+//! Files in YAML or JSON that are read into a type. The type's schema defines the keys and their
+//! values, and all errors of a file are reported at once, each at its position.
 //!
-//! Scenario and seed files are read so. What no schema says is their own to check, with
-//! [`Checker::error`].
+//! Scenario and seed files are read this way. They check themselves what the schema can't express,
+//! with [`Checker::error`].
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,12 +17,12 @@ use crate::diagnostic::{Diagnostic, Location, Position, Severity};
 use crate::duration::HumanDuration;
 use crate::yaml::{Node, NodeValue, Parsed};
 
-/// Reads a parsed file as a `T`, which an empty file is the default of. `subject` names the file in
-/// messages: "the scenario". `rules` checks what the schema can't.
+/// Reads a parsed file as a `T`; an empty file is the default value. `subject` names the file in
+/// messages: "the scenario". `rules` checks what the schema can't express.
 ///
 /// # Errors
-/// Everything that is wrong with it.
-pub fn read<T: DeserializeOwned + JsonSchema + Default>(
+/// Returns all errors of the file.
+pub(super) fn read<T: DeserializeOwned + JsonSchema + Default>(
     file: &Arc<Path>,
     subject: &'static str,
     parsed: Parsed,
@@ -56,18 +55,18 @@ pub fn read<T: DeserializeOwned + JsonSchema + Default>(
     {
         return Err(checker.diagnostics);
     }
-    // The schema says the same as the types; should they ever part, the file is still refused with
-    // a reason.
+    // The schema and the types agree; should they ever differ, the file is still refused with a
+    // reason.
     serde_json::from_value::<T>(root.to_json()).map_err(|error| {
         checker.error(root.at, error.to_string(), None);
         checker.diagnostics
     })
 }
 
-/// The JSON Schema (2020-12) of the files that are read as a `T`.
-pub fn schema<T: JsonSchema>() -> Schema {
+/// Returns the JSON Schema (2020-12) of the files that are read as a `T`.
+pub(super) fn schema<T: JsonSchema>() -> Schema {
     let mut settings = SchemaSettings::draft2020_12();
-    // What may be left out is left out; nothing is ever `null`.
+    // Optional values are left out; they are never `null`.
     settings
         .transforms
         .push(Box::new(RecursiveTransform(|schema: &mut Schema| {
@@ -97,8 +96,8 @@ pub fn schema<T: JsonSchema>() -> Schema {
         .into_root_schema_for::<T>()
 }
 
-/// Checks a file against its schema, and collects what is wrong with it.
-pub struct Checker {
+/// Checks a file against its schema, and collects the errors.
+pub(crate) struct Checker {
     file: Arc<Path>,
     subject: &'static str,
     schema: Json,
@@ -106,8 +105,8 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// Adds an error at a place in the file.
-    pub fn error(&mut self, at: Position, message: String, help: Option<String>) {
+    /// Adds an error at a position in the file.
+    pub(crate) fn error(&mut self, at: Position, message: String, help: Option<String>) {
         let location = Location {
             file: self.file.clone(),
             at,
@@ -129,7 +128,7 @@ impl Checker {
         if let Some(tag) = &node.tag {
             return self.error(
                 node.at,
-                format!("{what} has the tag `{tag}`, which means nothing here"),
+                format!("{what} has the unsupported tag `{tag}`"),
                 None,
             );
         }
@@ -183,7 +182,7 @@ impl Checker {
                     let known: Vec<&str> = properties.keys().map(String::as_str).collect();
                     let help = match nearest(&key.text, &known) {
                         Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("it takes {}", known.join(", ")),
+                        None => format!("expected one of {}", known.join(", ")),
                     };
                     self.error(
                         key.at,
@@ -276,7 +275,7 @@ impl Checker {
     }
 }
 
-/// The path of a key in the mapping at `path`.
+/// Returns the path of a key in the mapping at `path`.
 fn inside(path: &str, key: &str) -> String {
     if path.is_empty() {
         key.to_owned()
@@ -285,7 +284,7 @@ fn inside(path: &str, key: &str) -> String {
     }
 }
 
-/// The values of an enum, of which `schemars` writes either form.
+/// Returns the values of an enum, which `schemars` writes in two forms.
 fn choices(rule: &Json) -> Option<Vec<String>> {
     let text = |value: &Json| value.as_str().map(str::to_owned);
     if let Some(allowed) = rule.get("enum").and_then(Json::as_array) {

@@ -2,7 +2,7 @@
 
 /// An error that a service answers, in the service's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServiceError {
+pub(crate) struct ServiceError {
     /// HTTP status.
     pub status: u16,
     /// `ValidationError`
@@ -13,7 +13,7 @@ pub struct ServiceError {
 
 impl ServiceError {
     /// Returns an error with an HTTP status, a code and a message.
-    pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
         Self {
             status,
             code: code.to_owned(),

@@ -1,5 +1,5 @@
-//! How what the scenario wants looks on the wire: each service has its own words for "too fast" and
-//! "not allowed".
+//! Applies the scenario's faults to calls: each service has its own error codes for throttling and
+//! denial.
 
 use std::time::Duration;
 
@@ -9,28 +9,28 @@ use super::error::ServiceError;
 use super::scenario::{CallFacts, CallFault, CallPhase};
 use super::{Caller, Cloud, sts};
 
-/// A call that isn't to be served.
+/// Why a call isn't served.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CallRefusal {
+pub(super) enum CallRefusal {
     Error(ServiceError),
     /// The connection is closed without an answer.
     Cut,
 }
 
-/// The longest that a call is held.
+/// The longest time that a call is held.
 const MAX_HOLD: Duration = Duration::from_secs(15 * 60);
 
 /// A fault of one call. The default one changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
-pub struct InjectedFault {
+pub(super) struct InjectedFault {
     held: Duration,
     refusal: Option<CallRefusal>,
 }
 
 impl InjectedFault {
     /// Holds the call, then refuses it or lets it pass.
-    pub async fn apply(self) -> Result<(), CallRefusal> {
+    pub(super) async fn apply(self) -> Result<(), CallRefusal> {
         if !self.held.is_zero() {
             sleep(self.held.min(MAX_HOLD)).await;
         }
@@ -40,7 +40,7 @@ impl InjectedFault {
 
 /// Serves a call with the scenario's faults: those that come before it, and those that come after
 /// it took effect.
-pub async fn serve_with_faults<T>(
+pub(super) async fn serve_with_faults<T>(
     cloud: &Cloud,
     service: &str,
     action: &str,
@@ -54,9 +54,9 @@ pub async fn serve_with_faults<T>(
     result.map_err(CallRefusal::Error)
 }
 
-/// Lets the scenario have its way with a call before it is served, and returns the fault that is
-/// due once it was.
-pub async fn inject_fault(
+/// Applies the scenario's fault to a call that isn't served yet, and returns the fault to apply
+/// after it was served.
+pub(super) async fn inject_fault(
     cloud: &Cloud,
     service: &str,
     action: &str,
@@ -84,7 +84,7 @@ pub async fn inject_fault(
     }
 }
 
-/// A fault in the words of the service.
+/// Returns a fault with the error code of the service.
 fn service_fault(fault: CallFault, service: &str, action: &str, caller: &Caller) -> InjectedFault {
     let refused = |error| InjectedFault {
         refusal: Some(CallRefusal::Error(error)),
@@ -150,7 +150,7 @@ fn denied(service: &str, action: &str, caller: &Caller, message: Option<String>)
     ServiceError::new(status, code, message.unwrap_or_else(said))
 }
 
-/// A region that isn't enabled doesn't know the account's keys.
+/// Returns the error of a region that isn't enabled, which doesn't know the account's keys.
 fn region_disabled(service: &str) -> ServiceError {
     const TOKEN: &str = "The security token included in the request is invalid.";
     match service {

@@ -1,18 +1,18 @@
-//! IAM: what clients ask of the account before they begin. It has no users, roles or policies of
-//! its own.
+//! IAM: what clients ask before they begin. There are no users, roles or policies here.
 
 use super::cloudformation::XmlResult;
 use super::query::QueryForm;
 use super::xml::XmlWriter;
 
-/// The answer to an action, or `None` where IAM here has no such action.
-pub fn call(form: &QueryForm) -> Option<XmlResult> {
+/// Carries out an action; returns `None` if there is no such action.
+pub(super) fn call(form: &QueryForm) -> Option<XmlResult> {
     match form.action.as_str() {
         "ListAccountAliases" => Some(Ok(no_aliases())),
         _ => None,
     }
 }
 
+/// Carries out `ListAccountAliases`.
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccountAliases.html>
 fn no_aliases() -> String {
     let mut xml = XmlWriter::new();

@@ -1,5 +1,5 @@
-//! AWS's JSON 1.1: the action in a header, an object in and an object out. SSM, Secrets Manager and
-//! CodePipeline speak it.
+//! AWS's JSON 1.1 protocol: the action in a header, an object in and an object out. SSM, Secrets
+//! Manager and CodePipeline use it.
 //!
 //! <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
 
@@ -18,22 +18,23 @@ use super::dispatch::{Body, Reply};
 use super::error::ServiceError;
 use super::fault::{CallRefusal, serve_with_faults};
 
-/// What a service answers: the members of the object, or an error.
-pub type JsonResult = Result<Json, ServiceError>;
+/// The result of an action: the members of the response, or an error.
+pub(super) type JsonResult = Result<Json, ServiceError>;
 
-/// The largest body: the largest secret has 64 KB.
-pub const MAX_BODY: usize = 1024 * 1024;
+/// The largest body in bytes: the largest secret has 64 KB.
+pub(super) const MAX_BODY: usize = 1024 * 1024;
 
-/// A service that speaks JSON 1.1.
+/// A service that uses JSON 1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JsonService {
+pub(super) enum JsonService {
     Ssm,
     SecretsManager,
     CodePipeline,
 }
 
 impl JsonService {
-    pub fn name(self) -> &'static str {
+    /// Returns the name in credential scopes.
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Ssm => "ssm",
             Self::SecretsManager => "secretsmanager",
@@ -41,7 +42,8 @@ impl JsonService {
         }
     }
 
-    pub fn named(name: &str) -> Option<Self> {
+    /// Returns the service with a name in credential scopes.
+    pub(super) fn named(name: &str) -> Option<Self> {
         [Self::Ssm, Self::SecretsManager, Self::CodePipeline]
             .into_iter()
             .find(|service| service.name() == name)
@@ -49,16 +51,17 @@ impl JsonService {
 }
 
 /// The members of a request.
-pub struct JsonInput(Map<String, Json>);
+pub(super) struct JsonInput(Map<String, Json>);
 
 impl JsonInput {
-    pub fn text(&self, name: &str) -> Option<&str> {
+    /// Returns a string member.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).and_then(Json::as_str)
     }
 
     /// # Errors
-    /// There is no such member, or it isn't text.
-    pub fn required(&self, name: &str) -> Result<&str, ServiceError> {
+    /// Fails if there is no such member, or if it isn't a string.
+    pub(super) fn required(&self, name: &str) -> Result<&str, ServiceError> {
         self.text(name).ok_or_else(|| {
             let camel = name
                 .char_indices()
@@ -71,19 +74,23 @@ impl JsonInput {
         })
     }
 
-    pub fn flag(&self, name: &str) -> bool {
+    /// Returns whether a member is true.
+    pub(super) fn flag(&self, name: &str) -> bool {
         self.0.get(name).and_then(Json::as_bool).unwrap_or_default()
     }
 
-    pub fn number(&self, name: &str) -> Option<i64> {
+    /// Returns an integer member.
+    pub(super) fn number(&self, name: &str) -> Option<i64> {
         self.0.get(name).and_then(Json::as_i64)
     }
 
-    pub fn get(&self, name: &str) -> Option<&Json> {
+    /// Returns a member.
+    pub(super) fn get(&self, name: &str) -> Option<&Json> {
         self.0.get(name)
     }
 
-    pub fn texts(&self, name: &str) -> Vec<&str> {
+    /// Returns the strings of a list member.
+    pub(super) fn texts(&self, name: &str) -> Vec<&str> {
         self.0
             .get(name)
             .and_then(Json::as_array)
@@ -93,27 +100,30 @@ impl JsonInput {
             .collect()
     }
 
-    /// A single member.
-    pub fn with(name: &str, text: &str) -> Self {
+    /// Returns an input with a single member.
+    pub(super) fn with(name: &str, text: &str) -> Self {
         Self(Map::from_iter([(name.to_owned(), text.into())]))
     }
 
+    /// Returns the members of a JSON object.
     #[cfg(test)]
-    pub fn of(json: Json) -> Self {
+    pub(crate) fn of(json: Json) -> Self {
         Self(json.as_object().cloned().unwrap_or_default())
     }
 }
 
-/// An error of status 400, which is what JSON services answer nearly always.
-pub fn error(code: &str, message: impl Into<String>) -> ServiceError {
+/// Returns an error with status 400, which JSON services use nearly always.
+pub(super) fn error(code: &str, message: impl Into<String>) -> ServiceError {
     ServiceError::new(400, code, message)
 }
 
-pub fn validation(message: impl Into<String>) -> ServiceError {
+/// Returns a `ValidationException`.
+pub(super) fn validation(message: impl Into<String>) -> ServiceError {
     error("ValidationException", message)
 }
 
-pub async fn answer(
+/// Answers a request for a JSON service.
+pub(super) async fn answer(
     cloud: &Arc<Cloud>,
     service: JsonService,
     credential: &Credential,
@@ -135,7 +145,7 @@ pub async fn answer(
         .find_map(|member| input.text(member));
     let caller = &credential.caller;
     let serve = || {
-        // A stack may have made or deleted the parameter or secret by now.
+        // A stack may have created or deleted the parameter or secret by now.
         cloud.cloudformation.catch_up(cloud);
         match service {
             JsonService::Ssm => cloud.ssm.call(&cloud.clock, caller, action, &input),
@@ -150,15 +160,16 @@ pub async fn answer(
     }
 }
 
-/// What an action that the simulator doesn't have is answered.
-pub fn unknown_action(action: &str) -> ServiceError {
+/// Returns the error for an action that the simulator doesn't have.
+pub(super) fn unknown_action(action: &str) -> ServiceError {
     error(
         "UnknownOperationException",
         format!("the simulator has no action `{action}`"),
     )
 }
 
-pub fn failure(error: &ServiceError) -> Reply {
+/// Returns an error response.
+pub(super) fn failure(error: &ServiceError) -> Reply {
     let mut output = json!({"__type": error.code});
     if !error.message.is_empty() {
         output["message"] = error.message.as_str().into();
@@ -167,7 +178,7 @@ pub fn failure(error: &ServiceError) -> Reply {
         StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST),
         &output,
     );
-    // Clients of services that speak JSON by paths look for the code there.
+    // Clients of REST-JSON services look for the code there.
     if let (Reply::Response(response), Ok(code)) = (&mut reply, HeaderValue::from_str(&error.code))
     {
         response.headers_mut().insert("x-amzn-errortype", code);

@@ -1,28 +1,30 @@
-//! The simulator: CloudFormation, S3, STS, EC2, SSM, Secrets Manager and a bit of IAM and
-//! CodePipeline on the wire, with no AWS behind them.
+//! The simulator: CloudFormation, S3, STS, EC2, SSM, Secrets Manager and parts of IAM and
+//! CodePipeline over HTTP.
 //!
-//! It evaluates templates with `template`, so what fails in it fails for a reason that
-//! CloudFormation would give. It doesn't know the steps of a run, and they don't know it: they talk
-//! to an endpoint. Nothing runs in the background: whoever asks first brings the state up to date.
+//! It evaluates templates with `template`, so that templates fail for CloudFormation's reasons. It
+//! doesn't know the steps of a run, and they don't know it: they send requests to an endpoint.
+//! Nothing runs in the background: every call first brings the state up to date.
 //!
-//! - `server` and `connections`: connections and their bounds; `origin`: requests that a page in a
-//!   browser sends are refused; `dispatch`: which service a request is for; `caller`: whose it is
+//! - `server` and `connections`: connections and their limits; `origin`: refuses requests that a
+//!   web page sends; `dispatch`: routes requests to services; `caller`: the caller of a request
 //! - `query` (awsQuery: CloudFormation, STS, IAM, EC2) and `json` (SSM, Secrets Manager,
-//!   CodePipeline): the protocols; S3's is `s3s`'s
-//! - one module a service
-//! - `scenario`: what goes wrong on purpose; `fault`: how it goes wrong; `seed`: what is there from
-//!   the start; `document`: how the files of both are read
+//!   CodePipeline): the protocols; S3's is provided by `s3s`
+//! - one module for each service
+//! - `scenario`: faults and hidden resources; `fault`: applies faults to calls; `seed`: the initial
+//!   contents; `document`: reads both kinds of files
 
-pub mod clock;
-pub mod cloudformation;
-pub mod ec2;
-pub mod s3;
-pub mod scenario;
-pub mod secrets_manager;
-pub mod seed;
-pub mod ssm;
-pub mod sts;
-pub mod xml;
+#![warn(unreachable_pub)]
+
+pub(crate) mod clock;
+pub(crate) mod cloudformation;
+pub(crate) mod ec2;
+pub(crate) mod s3;
+pub(crate) mod scenario;
+pub(crate) mod secrets_manager;
+pub(crate) mod seed;
+pub(crate) mod ssm;
+pub(crate) mod sts;
+pub(crate) mod xml;
 
 mod caller;
 mod code_pipeline;
@@ -47,32 +49,32 @@ use scenario::{ResourceFacts, ResourceFault, Scenario};
 use seed::Seeds;
 use server::Server;
 
-/// The account of callers whose access key doesn't name one.
-pub const ACCOUNT_ID: &str = "123456789012";
+/// The account of callers whose access key doesn't contain one.
+pub(crate) const ACCOUNT_ID: &str = "123456789012";
 
-/// Everything there is: accounts, regions, buckets, stacks.
-pub struct Cloud {
-    pub clock: Clock,
-    pub cloudformation: cloudformation::CloudFormation,
-    pub s3: s3::Store,
-    pub ssm: ssm::ParameterStore,
-    pub secrets: secrets_manager::SecretsManager,
-    pub key_pairs: ec2::KeyPairs,
-    pub scenario: Scenario,
-    pub seeds: Seeds,
+/// All accounts and regions with their stacks, buckets, parameters and secrets.
+pub(crate) struct Cloud {
+    pub(crate) clock: Clock,
+    pub(crate) cloudformation: cloudformation::CloudFormation,
+    pub(crate) s3: s3::Store,
+    pub(crate) ssm: ssm::ParameterStore,
+    pub(crate) secrets: secrets_manager::SecretsManager,
+    pub(crate) key_pairs: ec2::KeyPairs,
+    pub(crate) scenario: Scenario,
+    pub(crate) seeds: Seeds,
 }
 
-/// Who calls, and where.
+/// The account and the region of a call.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Caller {
+pub(crate) struct Caller {
     /// Twelve digits.
-    pub account: String,
-    pub region: String,
+    pub(crate) account: String,
+    pub(crate) region: String,
 }
 
 impl Cloud {
-    /// An empty one.
-    pub fn new(clock: Clock, scenario: Scenario) -> Self {
+    /// Returns an empty cloud.
+    pub(crate) fn new(clock: Clock, scenario: Scenario) -> Self {
         Self {
             clock,
             cloudformation: cloudformation::CloudFormation::default(),
@@ -85,62 +87,58 @@ impl Cloud {
         }
     }
 
-    /// The same with what is seeded.
-    pub fn with_seeds(self, seeds: Seeds) -> Self {
+    /// Returns the cloud with the seeds in it.
+    pub(crate) fn with_seeds(self, seeds: Seeds) -> Self {
         let cloud = Self { seeds, ..self };
         cloud.seeds.create_buckets(&cloud);
         cloud
     }
 
-    /// What the scenario does to a resource whose creation, update or deletion begins now. To ask
-    /// is an attempt, and attempts are counted. `takes` is as AWS's time; the clock scales it.
-    pub fn resource_fault(&self, facts: &ResourceFacts) -> ResourceFault {
+    /// Returns the scenario's fault for a resource whose creation, update or deletion begins now.
+    /// Each call counts as an attempt. `takes` is nominal time, which the clock scales.
+    pub(crate) fn resource_fault(&self, facts: &ResourceFacts) -> ResourceFault {
         self.scenario
             .resource_fault(facts, &|bucket| self.s3.is_empty(bucket))
     }
 }
 
-/// A running simulator. Dropped without [`Simulator::stop`], it stops with its runtime.
-pub struct Simulator {
-    cloud: Arc<Cloud>,
+/// A running simulator. If it is dropped without [`Simulator::stop`], it stops with its runtime.
+pub(crate) struct Simulator {
     server: Server,
 }
 
-/// How long [`Simulator::stop`] waits for answers that are on their way.
+/// How long [`Simulator::stop`] waits for responses that are being sent.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Simulator {
-    /// Listens on the loopback interface: on `port`, or on any free one for 0.
+    /// Listens on the loopback interface: on `port`, or on any free port if it is 0.
     ///
     /// # Errors
-    /// The port is taken, or may not be used.
-    pub async fn start(port: u16, cloud: Cloud) -> io::Result<Self> {
-        let cloud = Arc::new(cloud);
-        let server = Server::start(port, cloud.clone()).await?;
-        Ok(Self { cloud, server })
+    /// Fails if the port is in use or not permitted.
+    pub(crate) async fn start(port: u16, cloud: Cloud) -> io::Result<Self> {
+        let server = Server::start(port, Arc::new(cloud)).await?;
+        Ok(Self { server })
     }
 
-    pub fn cloud(&self) -> &Arc<Cloud> {
-        &self.cloud
-    }
-
-    pub fn address(&self) -> SocketAddr {
+    /// Returns the address that the simulator listens on.
+    pub(crate) fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// What clients take for their endpoint: `http://127.0.0.1:4566`.
-    pub fn endpoint_url(&self) -> String {
+    /// Returns the endpoint for clients: `http://127.0.0.1:4566`.
+    pub(crate) fn endpoint_url(&self) -> String {
         format!("http://{}", self.address())
     }
 
-    /// Takes no more requests, finishes those that are being answered, and cuts what takes longer
+    /// Stops accepting requests, finishes the current ones, and closes connections that take longer
     /// than a few seconds.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.server.stop(STOP_TIMEOUT).await;
     }
 }
 
-/// Takes a lock whoever panicked with it: the stores are whole between any two statements.
+/// Locks a mutex even if a thread has panicked with it: the stores are consistent between any two
+/// statements.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,21 +1,21 @@
-//! Which requests come from this machine's own programs: a page in a browser must not reach the
+//! Checks that requests come from programs on this machine: a web page must not reach the
 //! simulator.
 //!
-//! The server listens on the loopback interface, but a browser sends there what any page asks it
-//! to, and a name of the page's own may resolve to 127.0.0.1. Signatures aren't verified, so the
-//! headers that a page can't forge decide: the host, the origin, and what browsers say of
-//! themselves. No answer ever carries a CORS header.
+//! The server listens on the loopback interface, but a browser sends requests there for any page,
+//! and a page's own host name may resolve to 127.0.0.1. Signatures aren't verified, so headers
+//! decide that a page can't forge: the host, the origin, and the browser's fetch metadata. No
+//! response has a CORS header.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, header};
 
-/// Checks that a request is for a local name, and isn't sent by a page from elsewhere.
+/// Checks that a request is for a local host name, and isn't sent by a page of another site.
 ///
 /// # Errors
-/// Why it is refused.
-pub fn check(parts: &Parts) -> Result<(), String> {
+/// Returns why the request is refused.
+pub(super) fn check(parts: &Parts) -> Result<(), String> {
     check_host(parts)?;
     for name in [header::ORIGIN, header::REFERER] {
         for value in parts.headers.get_all(&name) {
@@ -24,7 +24,7 @@ pub fn check(parts: &Parts) -> Result<(), String> {
             }
         }
     }
-    // An image or a link sends no origin.
+    // Images and links send no origin.
     let site = HeaderName::from_static("sec-fetch-site");
     match parts
         .headers
@@ -44,7 +44,7 @@ fn check_host(parts: &Parts) -> Result<(), String> {
         (Some(host), None) => host.to_str().unwrap_or_default(),
         _ => return Err(format!("{EXPECTED}; expected one Host header")),
     };
-    // A request line with a whole URL overrides the header.
+    // An absolute URL in the request line overrides the header.
     let authority = parts.uri.authority().map(http::uri::Authority::as_str);
     match [Some(host), authority]
         .into_iter()
@@ -58,10 +58,10 @@ fn check_host(parts: &Parts) -> Result<(), String> {
 
 fn refusal(name: &HeaderName, value: &HeaderValue) -> String {
     let value = String::from_utf8_lossy(value.as_bytes());
-    format!("the simulator doesn't answer requests of pages from elsewhere; found {name} `{value}`")
+    format!("the simulator refuses requests from pages of other sites; found {name} `{value}`")
 }
 
-/// The host and port of a URL; none where it has none, as `null` and `file:///a` don't.
+/// Returns the host and port of a URL; none if it has none, like `null` and `file:///a`.
 fn host_of_url(value: &HeaderValue) -> Option<&str> {
     let url = value.to_str().ok()?;
     let rest = url
@@ -70,8 +70,8 @@ fn host_of_url(value: &HeaderValue) -> Option<&str> {
     rest.split(['/', '?', '#']).next()
 }
 
-/// Whether a host with or without a port is this machine, or a bucket's name before `.localhost`,
-/// which no name server resolves.
+/// Returns whether a host with or without a port is this machine, or a bucket's name followed by
+/// `.localhost`, which no name server resolves.
 fn is_local(host: &str) -> bool {
     let without_port = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

@@ -1,4 +1,5 @@
-//! awsQuery: forms in, XML out. CloudFormation, STS and IAM speak it, and EC2 a variant of it.
+//! The awsQuery protocol: forms in, XML out. CloudFormation, STS and IAM use it, and EC2 a variant
+//! of it.
 //!
 //! <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>
 
@@ -16,31 +17,32 @@ use super::fault::{CallRefusal, serve_with_faults};
 use super::xml::XmlWriter;
 use super::{Cloud, ec2, iam, sts};
 
-/// A service that speaks awsQuery.
+/// A service that uses awsQuery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueryService {
+pub(super) enum QueryService {
     CloudFormation,
     Sts,
     Ec2,
     Iam,
 }
 
-/// An action with its parameters, as the form gives them.
+/// An action with its parameters, read from a form.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct QueryForm {
+pub(crate) struct QueryForm {
     pub action: String,
     pub version: String,
     pub parameters: Vec<(String, String)>,
 }
 
-/// The largest form: a template of 2 MB is refused by CloudFormation, in its own words, though
-/// encoding trebles it.
-pub const MAX_BODY: usize = 16 * 1024 * 1024;
+/// The largest form in bytes, so that CloudFormation itself refuses a template of 2 MB, which
+/// encoding may treble.
+pub(super) const MAX_BODY: usize = 16 * 1024 * 1024;
 
 impl QueryService {
     const ALL: [Self; 4] = [Self::CloudFormation, Self::Sts, Self::Ec2, Self::Iam];
 
-    pub fn name(self) -> &'static str {
+    /// Returns the name in credential scopes.
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::CloudFormation => "cloudformation",
             Self::Sts => "sts",
@@ -49,12 +51,13 @@ impl QueryService {
         }
     }
 
-    pub fn named(name: &str) -> Option<Self> {
+    /// Returns the service with a name in credential scopes.
+    pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|service| service.name() == name)
     }
 
-    /// By the version that an unsigned request names.
-    pub fn of_version(version: &str) -> Option<Self> {
+    /// Returns the service whose API version an unsigned request names.
+    pub(super) fn of_version(version: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|service| service.version() == version)
@@ -79,8 +82,8 @@ impl QueryService {
     }
 }
 
-/// The form of a request: its body, or its query where there is none.
-pub fn form(method: &Method, query: Option<&str>, body: &[u8]) -> QueryForm {
+/// Returns the form of a request: its body, or its query string if there is no body.
+pub(super) fn form(method: &Method, query: Option<&str>, body: &[u8]) -> QueryForm {
     let mut form = QueryForm::default();
     let bytes = if *method == Method::GET || body.is_empty() {
         query.unwrap_or_default().as_bytes()
@@ -100,16 +103,16 @@ pub fn form(method: &Method, query: Option<&str>, body: &[u8]) -> QueryForm {
     form
 }
 
-/// The value of a parameter.
-pub fn parameter<'a>(parameters: &'a [(String, String)], name: &str) -> Option<&'a str> {
+/// Returns the value of a parameter.
+pub(super) fn parameter<'a>(parameters: &'a [(String, String)], name: &str) -> Option<&'a str> {
     parameters
         .iter()
         .find(|(found, _)| found == name)
         .map(|(_, value)| value.as_str())
 }
 
-/// The values of `prefix.1`, `prefix.2`…, in the order of their numbers.
-pub fn list<'a>(parameters: &'a [(String, String)], prefix: &str) -> Vec<&'a str> {
+/// Returns the values of `prefix.1`, `prefix.2`…, in the order of their numbers.
+pub(super) fn list<'a>(parameters: &'a [(String, String)], prefix: &str) -> Vec<&'a str> {
     let numbered = parameters.iter().filter_map(|(name, value)| {
         let number: u32 = name.strip_prefix(prefix)?.strip_prefix('.')?.parse().ok()?;
         Some((number, value.as_str()))
@@ -119,7 +122,8 @@ pub fn list<'a>(parameters: &'a [(String, String)], prefix: &str) -> Vec<&'a str
     numbered.into_iter().map(|(_, value)| value).collect()
 }
 
-pub async fn answer(
+/// Answers a request for an awsQuery service.
+pub(super) async fn answer(
     cloud: &Arc<Cloud>,
     service: QueryService,
     credential: &Credential,
@@ -137,7 +141,7 @@ pub async fn answer(
     }
 }
 
-/// A stack's name, also where it is given by its ID.
+/// Returns a stack's name, also from its ID.
 fn stack_name(name_or_id: &str) -> &str {
     match name_or_id.strip_prefix("arn:") {
         Some(arn) => arn.split('/').nth(1).unwrap_or(name_or_id),
@@ -215,9 +219,8 @@ fn success(service: QueryService, action: &str, content: &str) -> Reply {
     respond(StatusCode::OK, request_id, xml)
 }
 
-/// An error as the service writes it; in the common form where it isn't known which service is
-/// meant.
-pub fn failure(service: Option<QueryService>, error: &ServiceError) -> Reply {
+/// Returns an error in the service's format; in the common format if the service isn't known.
+pub(super) fn failure(service: Option<QueryService>, error: &ServiceError) -> Reply {
     let request_id = Uuid::new_v4();
     let code_and_message = |xml: &mut XmlWriter| {
         xml.text("Code", &error.code)

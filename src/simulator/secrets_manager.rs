@@ -19,30 +19,30 @@ use crate::catalog;
 
 /// The secrets of all accounts and regions.
 #[derive(Debug, Default)]
-pub struct SecretsManager {
+pub(crate) struct SecretsManager {
     secrets: Mutex<BTreeMap<SecretKey, StoredSecret>>,
 }
 
-/// Account, region, name.
+/// Account, region and name.
 type SecretKey = (String, String, String);
 
 #[derive(Clone, Debug)]
 struct StoredSecret {
     arn: String,
     created: Timestamp,
-    /// When it will be gone; until then nobody can read it.
+    /// When it will be deleted; until then it can't be read.
     deletion: Option<Timestamp>,
     changed: Timestamp,
     description: SecretDescription,
     /// A resource policy, as text.
     policy: Option<String>,
-    /// A secret can be made without a value.
+    /// A secret can be created without a value.
     current: Option<SecretVersion>,
     previous: Option<SecretVersion>,
 }
 
 impl StoredSecret {
-    /// A version with its staging label.
+    /// Returns a version with its staging label.
     fn version(
         &self,
         stage: Option<&str>,
@@ -76,9 +76,9 @@ impl StoredSecret {
     }
 }
 
-/// What is said of a secret besides its value.
+/// The description of a secret: everything but its value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SecretDescription {
+pub(crate) struct SecretDescription {
     pub text: Option<String>,
     pub kms_key_id: Option<String>,
     pub tags: Vec<(String, String)>,
@@ -94,7 +94,7 @@ struct SecretVersion {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum SecretContent {
     Text(String),
-    /// As base64, which is how it comes and goes.
+    /// In base64, as it is sent and returned.
     Binary(String),
 }
 
@@ -102,12 +102,12 @@ enum SecretContent {
 const MAX_VALUE: usize = 65_536;
 
 impl SecretsManager {
-    /// A secret's text, by name or ARN: of the version or the staging label that is asked for, the
-    /// current one otherwise.
+    /// Returns a secret's text by name or ARN: of the given version or staging label, or the
+    /// current one.
     ///
     /// # Errors
-    /// There is no such secret, or no such version of it; in the service's words.
-    pub fn value(
+    /// Fails in the service's words if there is no such secret or version.
+    pub(crate) fn value(
         &self,
         caller: &Caller,
         id: &str,
@@ -123,11 +123,11 @@ impl SecretsManager {
         }
     }
 
-    /// Makes a secret and gives its ARN.
+    /// Creates a secret, and returns its ARN.
     ///
     /// # Errors
-    /// There is one of that name.
-    pub fn create(
+    /// Fails if there is a secret of that name.
+    pub(crate) fn create(
         &self,
         caller: &Caller,
         name: &str,
@@ -138,8 +138,8 @@ impl SecretsManager {
         Ok(self.insert(caller, name, content, None, now)?.arn)
     }
 
-    /// Sets what is said of a secret besides its value.
-    pub fn describe(
+    /// Sets the description of a secret.
+    pub(crate) fn describe(
         &self,
         caller: &Caller,
         id: &str,
@@ -152,19 +152,19 @@ impl SecretsManager {
         });
     }
 
-    /// Gives a secret a new value.
-    pub fn put_value(&self, caller: &Caller, id: &str, value: &str, now: Timestamp) {
+    /// Sets a new value of a secret.
+    pub(crate) fn put_value(&self, caller: &Caller, id: &str, value: &str, now: Timestamp) {
         self.with_secret(caller, id, |secret| {
             secret.put(SecretContent::Text(value.to_owned()), None, now)
         });
     }
 
-    /// Sets a secret's resource policy, or takes it away.
-    pub fn set_policy(&self, caller: &Caller, id: &str, policy: Option<String>) {
+    /// Sets or deletes a secret's resource policy.
+    pub(crate) fn set_policy(&self, caller: &Caller, id: &str, policy: Option<String>) {
         self.with_secret(caller, id, |secret| secret.policy = policy);
     }
 
-    /// Does something with a secret that is there.
+    /// Calls `act` with a secret, if it exists.
     fn with_secret(&self, caller: &Caller, id: &str, act: impl FnOnce(&mut StoredSecret)) {
         let mut secrets = lock(&self.secrets);
         let key = find(&secrets, caller, id).map(|(key, _)| key.clone());
@@ -173,13 +173,17 @@ impl SecretsManager {
         }
     }
 
-    /// Takes a secret away at once. Whether there was one.
-    pub fn delete(&self, caller: &Caller, id: &str) -> bool {
+    /// Deletes a secret at once; returns whether it existed.
+    pub(crate) fn delete(&self, caller: &Caller, id: &str) -> bool {
         let mut secrets = lock(&self.secrets);
         let found = find(&secrets, caller, id).map(|(key, _)| key.clone());
         found.is_some_and(|key| secrets.remove(&key).is_some())
     }
 
+    /// Carries out an action.
+    ///
+    /// # Errors
+    /// Returns the service's error.
     pub(super) fn call(
         &self,
         clock: &Clock,
@@ -367,6 +371,7 @@ impl SecretsManager {
         Ok(output)
     }
 
+    /// Carries out `ListSecrets`.
     /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html>
     fn list_secrets(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         const MOST: usize = 100;
@@ -417,6 +422,7 @@ impl SecretsManager {
         Ok(output)
     }
 
+    /// Carries out `TagResource`.
     /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_TagResource.html>
     fn tag_resource(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         let new = request_tags(input);
@@ -426,6 +432,7 @@ impl SecretsManager {
         })
     }
 
+    /// Carries out `UntagResource`.
     /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UntagResource.html>
     fn untag_resource(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         let keys = input.texts("TagKeys");
@@ -489,7 +496,7 @@ impl SecretsManager {
         Ok(output)
     }
 
-    /// Without a policy it is deleted.
+    /// Sets the resource policy, or deletes it if none is sent.
     fn put_resource_policy(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         self.change(caller, input, |name, secret| {
             secret.policy = input.text("ResourcePolicy").map(str::to_owned);
@@ -510,7 +517,7 @@ impl SecretsManager {
         Ok(json!({"ARN": secret.arn, "Name": key.2}))
     }
 
-    /// Changes a secret that isn't on its way out.
+    /// Changes a secret that isn't scheduled for deletion.
     fn change(
         &self,
         caller: &Caller,
@@ -534,8 +541,8 @@ impl SecretsManager {
 }
 
 impl StoredSecret {
-    /// Whether one of a filter's values is the beginning of what it is about; `!` before a value
-    /// negates it.
+    /// Returns whether the name, description or tags begin with one of a filter's values; `!`
+    /// before a value negates it.
     fn matches_filter(&self, name: &str, filter: &Json) -> bool {
         let SecretDescription { text, tags, .. } = &self.description;
         let keys = || tags.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
@@ -587,7 +594,8 @@ impl StoredSecret {
     }
 }
 
-/// By name, by ARN, or by an ARN without the characters that Secrets Manager adds to the name.
+/// Finds a secret by its name, by its ARN, or by its ARN without the suffix that Secrets Manager
+/// adds to the name.
 fn find<'a>(
     secrets: &'a BTreeMap<SecretKey, StoredSecret>,
     caller: &Caller,
@@ -634,7 +642,8 @@ fn version_id(token: Option<&str>) -> String {
     token.map_or_else(|| Uuid::new_v4().to_string(), str::to_owned)
 }
 
-/// Six letters and digits behind the name, the same for the same secret.
+/// Returns the six letters and digits after the name in an ARN, which are the same for the same
+/// secret.
 fn suffix(key: &SecretKey) -> String {
     const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     let hash = Md5::digest(format!("{}/{}/{}", key.0, key.1, key.2));

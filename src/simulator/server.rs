@@ -1,8 +1,9 @@
-//! The server: connections on the loopback interface, and their bounds.
+//! The server: connections on the loopback interface, and their limits.
 //!
-//! So many connections are served (`connections` says which makes room for another one), some more
-//! are told to come back later, and the rest wait in the system's queue. Who says nothing, or
-//! doesn't take what is sent, is let go. Which service answers is `dispatch`'s to say.
+//! A limited number of connections is served (`connections` chooses which is closed for another
+//! one), some more get the response to come back later, and the rest wait in the system's queue.
+//! Connections whose client sends nothing, or doesn't read the response, are closed. `dispatch`
+//! routes requests to services.
 
 use std::convert::Infallible;
 use std::io;
@@ -30,33 +31,37 @@ use super::connections::{ConnectionLimiter, ConnectionSlot};
 use super::dispatch::{self, Body, Reply};
 use super::{Cloud, s3};
 
-/// Connections that are served at once; fewer where the system allows the process few files.
+/// The number of connections that are served at once; fewer if the process may open few files.
 const MAX_CONNECTIONS: usize = 1024;
-/// Connections that are told to come back, at once.
+/// The number of connections that are being rejected at once.
 const MAX_REJECTING: usize = 256;
-/// Connections that wait in the system's queue; it may allow fewer. Who finds no place there tries
-/// again, ever later.
+/// The number of connections in the system's queue; it may allow fewer. Others retry with growing
+/// intervals.
 const BACKLOG: u32 = 4096;
-/// The largest head of a request. AWS's own limits are lower.
+/// The largest head of a request in bytes. AWS's own limits are lower.
 const MAX_HEAD: usize = 64 * 1024;
-/// How long a connection may be idle, or take over the head of a request.
+/// How long a connection may be idle, or take to send the head of a request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// The same for a connection that is turned away.
+/// The same for a connection that is rejected.
 const REJECTED_IDLE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a client may take nothing of what is sent.
+/// How long a client may stop reading the response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running server.
-pub struct Server {
+pub(super) struct Server {
     address: SocketAddr,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Server {
-    pub async fn start(port: u16, cloud: Arc<Cloud>) -> io::Result<Self> {
+    /// Listens on the loopback interface: on `port`, or on any free port if it is 0.
+    ///
+    /// # Errors
+    /// Fails if the port is in use or not permitted.
+    pub(super) async fn start(port: u16, cloud: Arc<Cloud>) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
-        // As `TcpListener::bind` does, for a port that was in use just now.
+        // As `TcpListener::bind` does, for a port that was in use a moment ago.
         socket.set_reuseaddr(true)?;
         socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
         let listener = socket.listen(BACKLOG)?;
@@ -77,12 +82,13 @@ impl Server {
         })
     }
 
-    pub fn address(&self) -> SocketAddr {
+    /// Returns the address that the server listens on.
+    pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Ends when every answer is out, or after `within`.
-    pub async fn stop(mut self, within: Duration) {
+    /// Stops when all responses are sent, or after `within`.
+    pub(super) async fn stop(mut self, within: Duration) {
         self.stop.cancel();
         if timeout(within, &mut self.task).await.is_err() {
             // Dropping the task drops its connections.
@@ -92,8 +98,8 @@ impl Server {
     }
 }
 
-/// As many as are wished for, if they take no more than their part of the files that the process
-/// may open: a client in the same process needs as many as the server does.
+/// Returns the wanted number of connections, or fewer if they would use more than a fraction of the
+/// files that the process may open: a client in the same process needs as many as the server.
 fn connection_limit(wanted: usize, part: u64) -> usize {
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile)
         .current
@@ -124,7 +130,7 @@ impl Acceptor {
                         Admission::Accepted(slot) => connections.spawn(self.serve(stream, slot, watcher)),
                         Admission::Rejected(permit) => connections.spawn(reject(stream, permit, watcher)),
                     };
-                    // What has ended is forgotten.
+                    // Forget connections that have ended.
                     while connections.try_join_next().is_some() {}
                 }
             }
@@ -133,20 +139,21 @@ impl Acceptor {
         graceful.shutdown().await;
     }
 
-    /// The next connection and its seat. Without a free seat of either kind nobody is let in.
+    /// Accepts the next connection, once there is a slot of either kind.
     async fn next(&self) -> (TcpStream, Admission) {
         loop {
             let rejecting = self.rejecting.clone().acquire_owned().await;
             let stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    // The peer is gone already, or there are no files left: neither lasts.
+                    // The peer has disconnected already, or there are no file descriptors left:
+                    // neither lasts.
                     tracing::debug!("simulator: accept: {error}");
                     sleep(Duration::from_millis(20)).await;
                     continue;
                 }
             };
-            // Answers are small, and clients wait for them.
+            // Responses are small, and clients wait for them.
             let _ = stream.set_nodelay(true);
             match (self.served.acquire().await, rejecting) {
                 (Some(slot), _) => return (stream, Admission::Accepted(slot)),
@@ -185,7 +192,7 @@ impl Acceptor {
         let watched = watcher.watch(connection);
         async move {
             tokio::select! {
-                // How a connection ends is its client's business.
+                // It doesn't matter how a connection ends.
                 _ = watched => {}
                 () = slot.closed() => {}
             }
@@ -211,7 +218,7 @@ async fn reject(
     drop(permit);
 }
 
-/// What a client retries.
+/// Returns a response that makes clients retry.
 fn too_many_connections() -> Response<Body> {
     const XML: &str = "<ErrorResponse><Error><Type>Receiver</Type><Code>ServiceUnavailable</Code>\
         <Message>The simulator has too many connections.</Message></Error></ErrorResponse>";
@@ -237,15 +244,15 @@ fn http(idle: Duration) -> http1::Builder {
     builder
 }
 
-/// The connection is to be closed without an answer.
+/// The connection must be closed without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("cut")]
 struct ConnectionCut;
 
-/// A stream that gives up on a client who doesn't take what is sent.
+/// A stream that fails if the client stops reading.
 struct WriteTimeoutStream {
     stream: TcpStream,
-    /// Runs while something waits to be sent.
+    /// Runs while data wait to be sent.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 

@@ -1,5 +1,5 @@
-//! SSM: parameters, and the public ones under `/aws/service/`, of which AMI IDs are the ones that
-//! templates ask for.
+//! SSM: parameters, and the public ones under `/aws/service/`, of which templates mostly read AMI
+//! IDs.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -20,26 +20,26 @@ use crate::catalog;
 
 /// The parameters of all accounts and regions.
 #[derive(Debug, Default)]
-pub struct ParameterStore {
+pub(crate) struct ParameterStore {
     parameters: Mutex<BTreeMap<ParameterKey, StoredParameter>>,
 }
 
-/// Account, region, and the name as it was given.
+/// Account, region and name.
 type ParameterKey = (String, String, String);
 
 /// A parameter with its versions.
 #[derive(Clone, Debug, Default)]
 struct StoredParameter {
-    /// The oldest first, never none.
+    /// The oldest first, never empty.
     versions: Vec<ParameterVersion>,
     description: ParameterDescription,
 }
 
-/// What is said of a parameter besides its value.
+/// The description of a parameter: everything but its value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ParameterDescription {
+pub(crate) struct ParameterDescription {
     pub text: Option<String>,
-    /// `Advanced`; absent: as the value asks for.
+    /// `Advanced`; absent if it depends on the value.
     pub tier: Option<String>,
     pub allowed_pattern: Option<String>,
     pub data_type: Option<String>,
@@ -48,31 +48,32 @@ pub struct ParameterDescription {
 
 /// A version of a parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParameterVersion {
-    pub kind: ParameterType,
+pub(crate) struct ParameterVersion {
+    pub kind: SsmParameterType,
     pub value: String,
-    /// From 1.
+    /// The first one is 1.
     pub version: i64,
     pub modified: Timestamp,
 }
 
-/// What kind of value an SSM parameter has
+/// Type of an SSM parameter
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-pub enum ParameterType {
+pub(crate) enum SsmParameterType {
     #[default]
     String,
     StringList,
     SecureString,
 }
 
-impl ParameterType {
+impl SsmParameterType {
     fn named(name: &str) -> Option<Self> {
         [Self::String, Self::StringList, Self::SecureString]
             .into_iter()
             .find(|kind| kind.name() == name)
     }
 
-    pub fn name(self) -> &'static str {
+    /// Returns the name of the type.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::String => "String",
             Self::StringList => "StringList",
@@ -84,24 +85,25 @@ impl ParameterType {
 /// The longest values of the two tiers, in characters.
 const MAX_STANDARD_LENGTH: usize = 4096;
 const MAX_ADVANCED_LENGTH: usize = 8192;
-/// GetParameters and DeleteParameters take so many names.
+/// The largest number of names in GetParameters and DeleteParameters.
 const MAX_NAMES: usize = 10;
-/// Of a parameter so many versions are kept
+/// The number of versions that are kept
 /// (<https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-versions.html>).
 const MAX_VERSIONS: usize = 100;
 
 impl ParameterStore {
-    /// The parameter, public ones included. `name` may be an ARN, and may end with `:version`.
-    pub fn parameter(&self, caller: &Caller, name: &str) -> Option<ParameterVersion> {
+    /// Returns a parameter, public ones included. `name` may be an ARN, and may end with
+    /// `:version`.
+    pub(crate) fn parameter(&self, caller: &Caller, name: &str) -> Option<ParameterVersion> {
         self.find(caller, name).ok()
     }
 
-    /// Makes the parameter, or gives it a new value and the next version.
-    pub fn put(
+    /// Creates a parameter or adds a version, and returns the version's number.
+    pub(crate) fn put(
         &self,
         caller: &Caller,
         name: &str,
-        kind: ParameterType,
+        kind: SsmParameterType,
         value: &str,
         now: Timestamp,
     ) -> i64 {
@@ -120,18 +122,22 @@ impl ParameterStore {
         version
     }
 
-    /// Sets what is said of a parameter besides its value.
-    pub fn describe(&self, caller: &Caller, name: &str, description: ParameterDescription) {
+    /// Sets the description of a parameter.
+    pub(crate) fn describe(&self, caller: &Caller, name: &str, description: ParameterDescription) {
         if let Some(stored) = lock(&self.parameters).get_mut(&key(caller, name)) {
             stored.description = description;
         }
     }
 
-    /// Whether there was one.
-    pub fn delete(&self, caller: &Caller, name: &str) -> bool {
+    /// Deletes a parameter; returns whether it existed.
+    pub(crate) fn delete(&self, caller: &Caller, name: &str) -> bool {
         lock(&self.parameters).remove(&key(caller, name)).is_some()
     }
 
+    /// Carries out an action.
+    ///
+    /// # Errors
+    /// Returns the service's error.
     pub(super) fn call(
         &self,
         clock: &Clock,
@@ -276,6 +282,7 @@ impl ParameterStore {
         Ok(output)
     }
 
+    /// Carries out `DescribeParameters`.
     /// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DescribeParameters.html>
     fn describe_parameters(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         const MOST: usize = 50;
@@ -342,7 +349,7 @@ impl ParameterStore {
         check_name(name)?;
         let existing = self.find(caller, name).ok().map(|found| found.kind);
         let kind = match (input.text("Type"), existing) {
-            (Some(name), _) => ParameterType::named(name).ok_or_else(|| {
+            (Some(name), _) => SsmParameterType::named(name).ok_or_else(|| {
                 error(
                     "UnsupportedParameterType",
                     format!(
@@ -390,7 +397,7 @@ impl ParameterStore {
     }
 }
 
-/// What DescribeParameters lists.
+/// A filter of DescribeParameters.
 struct ParameterFilter {
     /// `Name`, `Type`, `Path`
     key: String,
@@ -399,7 +406,7 @@ struct ParameterFilter {
     values: Vec<String>,
 }
 
-/// `ParameterFilters`, and the older `Filters`, whose names are beginnings.
+/// Reads `ParameterFilters`, and the older `Filters`, which match prefixes.
 fn filters(input: &JsonInput) -> Result<Vec<ParameterFilter>, ServiceError> {
     let list = |member: &str| {
         input
@@ -478,7 +485,7 @@ impl ParameterFilter {
     }
 }
 
-/// The tags that a call gives.
+/// Returns the tags in a request.
 pub(super) fn request_tags(input: &JsonInput) -> Vec<(String, String)> {
     let tags = input
         .get("Tags")
@@ -494,7 +501,7 @@ pub(super) fn request_tags(input: &JsonInput) -> Vec<(String, String)> {
     tags.filter_map(pair).collect()
 }
 
-/// The parameter that a call about tags names.
+/// Returns the key of the parameter that a call about tags names.
 fn resource_key(caller: &Caller, input: &JsonInput) -> Result<ParameterKey, ServiceError> {
     if input.required("ResourceType")? != "Parameter" {
         return Err(no_resource());
@@ -521,7 +528,11 @@ fn names(input: &JsonInput) -> Result<Vec<&str>, ServiceError> {
     Ok(names)
 }
 
-pub fn check_name(name: &str) -> Result<(), ServiceError> {
+/// Checks the name of a parameter that is to be created.
+///
+/// # Errors
+/// Fails with the service's error if the name is invalid.
+pub(crate) fn check_name(name: &str) -> Result<(), ServiceError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
     if name.is_empty() || !name.chars().all(allowed) {
         return Err(validation(
@@ -579,13 +590,13 @@ fn check_value(value: &str, tier: &str) -> Result<(), ServiceError> {
     Ok(())
 }
 
-/// The name inside of a parameter's ARN.
+/// Returns the name in a parameter's ARN.
 fn local_name(name: &str) -> &str {
     match name
         .strip_prefix("arn:")
         .and_then(|arn| arn.split_once(":parameter/"))
     {
-        // Names that are no paths lose nothing but their leading slash in an ARN.
+        // In an ARN, names that are paths keep their leading slash.
         Some((_, rest)) if rest.contains('/') => {
             name.split_once(":parameter").map_or(rest, |(_, path)| path)
         }
@@ -624,7 +635,7 @@ fn parameter_json(
     let partition = catalog::partition_of(&caller.region).name;
     let slash = if name.starts_with('/') { "" } else { "/" };
     let value = match parameter.kind {
-        ParameterType::SecureString if !decrypted => ciphertext(&parameter.value),
+        SsmParameterType::SecureString if !decrypted => ciphertext(&parameter.value),
         _ => parameter.value.clone(),
     };
     let mut output = json!({
@@ -642,17 +653,17 @@ fn parameter_json(
     output
 }
 
-/// JSON services give time as seconds with a fraction.
+/// Returns a time as JSON services write it: seconds with a fraction.
 pub(super) fn epoch_seconds(time: Timestamp) -> f64 {
     time.as_millisecond() as f64 / 1000.0
 }
 
-/// Something that isn't the value, in place of what KMS would make of it.
+/// Returns a text that doesn't contain the value, in place of KMS's ciphertext.
 fn ciphertext(value: &str) -> String {
     BASE64_STANDARD.encode([&b"simulated ciphertext "[..], Md5::digest(value).as_slice()].concat())
 }
 
-/// A public parameter: an AMI ID that looks like one, the same whenever it is asked for.
+/// Returns a public parameter: an AMI ID in the form of AWS's, the same for each call.
 fn public_parameter(caller: &Caller, name: &str) -> Option<ParameterVersion> {
     let path = name.strip_prefix("/aws/service/")?;
     let ami = || {
@@ -662,21 +673,21 @@ fn public_parameter(caller: &Caller, name: &str) -> Option<ParameterVersion> {
     };
     let value = match is_ami_path(name) {
         true => ami(),
-        // The whole recommendation, of which `…/image_id` is a part.
+        // The complete recommendation, which contains `…/image_id`.
         false if path.ends_with("/recommended") => {
             json!({"image_id": ami(), "image_name": "simulated", "os": "simulated", "schema_version": 1}).to_string()
         }
         false => return None,
     };
     Some(ParameterVersion {
-        kind: ParameterType::String,
+        kind: SsmParameterType::String,
         value,
         version: 1,
         modified: Timestamp::UNIX_EPOCH,
     })
 }
 
-/// The paths under which AWS, Canonical, Bottlerocket and the Marketplace publish AMI IDs.
+/// Returns whether AWS, Canonical, Bottlerocket or the Marketplace publish AMI IDs under the path.
 fn is_ami_path(name: &str) -> bool {
     let Some(path) = name.strip_prefix("/aws/service/") else {
         return false;
@@ -836,7 +847,7 @@ mod tests {
         service.put(
             &caller("us-east-1"),
             "p",
-            ParameterType::SecureString,
+            SsmParameterType::SecureString,
             "hush",
             Timestamp::UNIX_EPOCH,
         );
@@ -860,7 +871,7 @@ mod tests {
             service.put(
                 &caller("us-east-1"),
                 &format!("/a/p{n}"),
-                ParameterType::String,
+                SsmParameterType::String,
                 "v",
                 Timestamp::UNIX_EPOCH,
             );
@@ -868,14 +879,14 @@ mod tests {
         service.put(
             &caller("us-east-1"),
             "/a/deep/er",
-            ParameterType::String,
+            SsmParameterType::String,
             "v",
             Timestamp::UNIX_EPOCH,
         );
         service.put(
             &caller("us-east-1"),
             "/ab",
-            ParameterType::String,
+            SsmParameterType::String,
             "v",
             Timestamp::UNIX_EPOCH,
         );

@@ -1,4 +1,4 @@
-//! STS: who the caller is, and keys for a role.
+//! STS: the caller's identity, and keys of roles.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -11,11 +11,11 @@ use super::xml::XmlWriter;
 use super::{Caller, Cloud};
 use crate::catalog;
 
-/// How long a role's keys say that they last; nobody looks.
+/// When a role's keys expire, according to the response; they are accepted forever.
 const SESSION_DURATION: std::time::Duration = std::time::Duration::from_secs(3600);
 
-/// The answer to an action, or `None` where STS here has no such action.
-pub fn call(cloud: &Cloud, credential: &Credential, form: &QueryForm) -> Option<XmlResult> {
+/// Carries out an action; returns `None` if there is no such action.
+pub(crate) fn call(cloud: &Cloud, credential: &Credential, form: &QueryForm) -> Option<XmlResult> {
     match form.action.as_str() {
         "GetCallerIdentity" => Some(Ok(caller_identity(credential))),
         "AssumeRole" => Some(assume_role(cloud, form)),
@@ -31,8 +31,8 @@ pub fn call(cloud: &Cloud, credential: &Credential, form: &QueryForm) -> Option<
     }
 }
 
-/// The one user that every account has.
-pub fn user_arn(caller: &Caller) -> String {
+/// Returns the ARN of the only user of an account.
+pub(crate) fn user_arn(caller: &Caller) -> String {
     let partition = catalog::partition_of(&caller.region).name;
     format!("arn:{partition}:iam::{}:user/simulated", caller.account)
 }
@@ -96,7 +96,8 @@ fn assume_role(cloud: &Cloud, form: &QueryForm) -> XmlResult {
     Ok(xml.finish())
 }
 
-/// Keys that say whose they are, so that nothing needs to be remembered of them.
+/// Writes keys that contain their account and role, so that the simulator doesn't have to store
+/// them.
 fn credentials(xml: &mut XmlWriter, cloud: &Cloud, account: &str, arn: &str) {
     let expires = cloud.clock.now() + SESSION_DURATION;
     xml.text("AccessKeyId", issued_key(account))
@@ -108,7 +109,7 @@ fn credentials(xml: &mut XmlWriter, cloud: &Cloud, account: &str, arn: &str) {
         .text("Expiration", expires.strftime("%Y-%m-%dT%H:%M:%SZ"));
 }
 
-/// The role that a session token of ours was given out for.
+/// Returns the role for which the simulator has issued a session token.
 fn role_in(token: &str) -> Option<String> {
     let arn = String::from_utf8(BASE64_STANDARD.decode(token).ok()?).ok()?;
     arn.contains(":assumed-role/").then_some(arn)

@@ -1,35 +1,36 @@
-//! XML as the services write it: elements in order, text escaped, no attributes but a namespace.
+//! XML as the services write it: elements in order, escaped text, no attributes except a namespace.
 
 use std::borrow::Cow;
 use std::fmt::Display;
 
-/// A document, or a part of one, being written.
+/// Writes a document or a part of one.
 #[derive(Debug, Default)]
-pub struct XmlWriter {
+pub(crate) struct XmlWriter {
     text: String,
 }
 
 impl XmlWriter {
-    pub fn new() -> Self {
+    /// Returns an empty writer.
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// `<name>value</name>`
-    pub fn text(&mut self, name: &str, value: impl Display) -> &mut Self {
+    /// Writes `<name>value</name>`.
+    pub(crate) fn text(&mut self, name: &str, value: impl Display) -> &mut Self {
         let value = value.to_string();
         self.raw(name, &escape(&value))
     }
 
-    /// An element that is left out where there is no value.
-    pub fn optional(&mut self, name: &str, value: Option<impl Display>) -> &mut Self {
+    /// Writes an element, or nothing if there is no value.
+    pub(crate) fn optional(&mut self, name: &str, value: Option<impl Display>) -> &mut Self {
         if let Some(value) = value {
             self.text(name, value);
         }
         self
     }
 
-    /// An element whose content is XML already.
-    pub fn raw(&mut self, name: &str, content: &str) -> &mut Self {
+    /// Writes an element whose content is XML already.
+    pub(crate) fn raw(&mut self, name: &str, content: &str) -> &mut Self {
         self.text.push('<');
         self.text.push_str(name);
         self.text.push('>');
@@ -37,14 +38,14 @@ impl XmlWriter {
         self.close(name)
     }
 
-    /// XML as it stands.
-    pub fn append(&mut self, content: &str) -> &mut Self {
+    /// Appends XML unchanged.
+    pub(crate) fn append(&mut self, content: &str) -> &mut Self {
         self.text.push_str(content);
         self
     }
 
-    /// An element with elements inside.
-    pub fn element(&mut self, name: &str, inside: impl FnOnce(&mut Self)) -> &mut Self {
+    /// Writes an element with elements inside.
+    pub(crate) fn element(&mut self, name: &str, inside: impl FnOnce(&mut Self)) -> &mut Self {
         self.text.push('<');
         self.text.push_str(name);
         self.text.push('>');
@@ -52,8 +53,8 @@ impl XmlWriter {
         self.close(name)
     }
 
-    /// The same, in a namespace.
-    pub fn in_namespace(
+    /// Writes an element in a namespace with elements inside.
+    pub(crate) fn in_namespace(
         &mut self,
         name: &str,
         namespace: &str,
@@ -65,7 +66,8 @@ impl XmlWriter {
         self.close(name)
     }
 
-    pub fn finish(self) -> String {
+    /// Returns the XML.
+    pub(crate) fn finish(self) -> String {
         self.text
     }
 
@@ -77,8 +79,8 @@ impl XmlWriter {
     }
 }
 
-/// Text as XML holds it. Characters that no XML 1.0 document may hold become U+FFFD.
-pub fn escape(text: &str) -> Cow<'_, str> {
+/// Escapes text for XML. Characters that XML 1.0 doesn't allow become U+FFFD.
+pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     let is_plain = |c: char| {
         !matches!(c, '&' | '<' | '>' | '"' | '\r' | '\u{FFFE}' | '\u{FFFF}')
             && (c >= ' ' || c == '\t' || c == '\n')
@@ -93,7 +95,7 @@ pub fn escape(text: &str) -> Cow<'_, str> {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
-            // A bare one would be read as a line feed.
+            // A bare carriage return would be read as a line feed.
             '\r' => escaped.push_str("&#13;"),
             c if is_plain(c) => escaped.push(c),
             _ => escaped.push('\u{FFFD}'),

@@ -205,7 +205,7 @@ fn files_that_are_wrong_are_refused() {
         ("`ssm_parameters[0]` lacks `value`", "seeds/one.yml:2:3"),
         ("the seed file has no key `secret`", "seeds/one.yml:3:1"),
         (
-            "`buckets[0].folders[0].path`: nowhere is no folder",
+            "`buckets[0].folders[0].path`: nowhere isn't a folder",
             "seeds/two.yml:3:20",
         ),
         (

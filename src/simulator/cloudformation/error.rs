@@ -1,10 +1,11 @@
-//! What CloudFormation's actions answer, and the errors that most of them share.
+//! The results of CloudFormation's actions, and the errors that most of them share.
 
 use crate::simulator::error::ServiceError;
 
-/// What an action answers: the XML inside of `<ActionResult>`, or an error.
-pub type XmlResult = Result<String, ServiceError>;
+/// The result of an action: the XML inside `<ActionResult>`, or an error.
+pub(crate) type XmlResult = Result<String, ServiceError>;
 
+/// Returns the error for an action that doesn't exist.
 pub(crate) fn unknown(action: &str) -> ServiceError {
     error(
         "InvalidAction",
@@ -12,11 +13,12 @@ pub(crate) fn unknown(action: &str) -> ServiceError {
     )
 }
 
-/// Nearly everything that is refused is so under this code.
+/// Returns a `ValidationError`, the code of nearly all of CloudFormation's errors.
 pub(crate) fn invalid(message: impl Into<String>) -> ServiceError {
     error("ValidationError", message)
 }
 
+/// Returns an error with status 400.
 pub(crate) fn error(code: &str, message: impl Into<String>) -> ServiceError {
     ServiceError::new(400, code, message)
 }

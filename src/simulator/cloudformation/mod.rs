@@ -1,10 +1,10 @@
 //! CloudFormation: stacks that go through the service's statuses.
 //!
 //! Nothing runs in the background. Actions are queued with their time; every call first carries out
-//! what is due by then, each action at its own time, so that a stack's history doesn't depend on who
-//! looked at it and when.
+//! what is due by then, each action at its own time, so that a stack's history doesn't depend on
+//! when callers look at it.
 //!
-//! A module knows only those above it:
+//! Each module imports only those above it:
 //!
 //! - `error`: what actions answer, and the errors that they share
 //! - `resource`: what a single resource is, and whether its properties are valid
@@ -19,7 +19,7 @@ mod engine;
 mod error;
 mod evaluation;
 mod request;
-pub mod resource;
+pub(crate) mod resource;
 mod state;
 
 use std::sync::Mutex;
@@ -32,19 +32,19 @@ use engine::Engine;
 use state::resource_record::ResourceRecord;
 use state::{CloudFormationState, Export};
 
-pub use error::XmlResult;
-pub use request::QueryRequest;
+pub(crate) use error::XmlResult;
+pub(crate) use request::QueryRequest;
 
 /// Stacks, change sets and exports of all accounts and regions.
 #[derive(Default)]
-pub struct CloudFormation {
+pub(crate) struct CloudFormation {
     state: Mutex<CloudFormationState>,
 }
 
 impl CloudFormation {
-    /// Lets happen what is due by now, so that another service sees what stacks have made or
+    /// Carries out what is due by now, so that other services see what stacks have created or
     /// deleted.
-    pub fn catch_up(&self, cloud: &Cloud) {
+    pub(crate) fn catch_up(&self, cloud: &Cloud) {
         let mut state = lock(&self.state);
         let now = cloud.clock.now();
         Engine {
@@ -59,7 +59,7 @@ impl CloudFormation {
     ///
     /// # Errors
     /// The error that the service answers, in its words.
-    pub fn call(&self, cloud: &Cloud, action: &str, request: &QueryRequest) -> XmlResult {
+    pub(crate) fn call(&self, cloud: &Cloud, action: &str, request: &QueryRequest) -> XmlResult {
         let mut state = lock(&self.state);
         let now = cloud.clock.now();
         let mut engine = Engine {
@@ -71,8 +71,8 @@ impl CloudFormation {
         api::call(&mut engine, action, request)
     }
 
-    /// Adds an export of a stack that isn't here.
-    pub fn add_export(&self, caller: &Caller, name: &str, value: &str) {
+    /// Adds an export of a stack that the simulator doesn't have.
+    pub(crate) fn add_export(&self, caller: &Caller, name: &str, value: &str) {
         let key = (
             caller.account.clone(),
             caller.region.clone(),
@@ -85,8 +85,13 @@ impl CloudFormation {
         lock(&self.state).exports.insert(key, export);
     }
 
-    /// Physical IDs and properties of the resources of a type that the caller's stacks have made.
-    pub fn resources(&self, cloud: &Cloud, caller: &Caller, kind: &str) -> Vec<(String, Json)> {
+    /// Returns physical IDs and properties of the resources of a type in the caller's stacks.
+    pub(crate) fn resources(
+        &self,
+        cloud: &Cloud,
+        caller: &Caller,
+        kind: &str,
+    ) -> Vec<(String, Json)> {
         let mut state = lock(&self.state);
         let now = cloud.clock.now();
         Engine {
@@ -112,9 +117,9 @@ impl CloudFormation {
         resources.filter(is_there).filter_map(shown).collect()
     }
 
-    /// The properties of a resource that a stack of the caller's has made, and since when it is as
-    /// it is.
-    pub fn resource(
+    /// Returns the properties of a resource in a stack of the caller's, and when it was last
+    /// changed.
+    pub(crate) fn resource(
         &self,
         cloud: &Cloud,
         caller: &Caller,

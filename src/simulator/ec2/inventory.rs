@@ -1,4 +1,4 @@
-//! What stacks and seeds have of VPCs, subnets, security groups and images.
+//! VPCs, subnets, security groups and images of stacks and seeds.
 
 use serde_json::Value as Json;
 
@@ -9,21 +9,21 @@ use crate::simulator::query::list;
 use crate::simulator::xml::XmlWriter;
 use crate::simulator::{Caller, Cloud};
 
-/// Something with an ID: facts, of which the first is the ID, and tags.
+/// An item with its fields, the first of which is the ID, and its tags.
 pub(super) struct Ec2Item {
     pub fields: Vec<FilterableField>,
     pub tags: Vec<(String, String)>,
 }
 
-/// How a kind of thing is listed.
+/// How a kind of item is listed.
 pub(super) struct ListingKind {
-    /// `vpcSet`
+    /// The element of the list: `vpcSet`.
     pub set: &'static str,
-    /// The parameter that names things by their IDs: `VpcId`.
+    /// The parameter that selects items by their IDs: `VpcId`.
     pub ids: &'static str,
-    /// Code and words for an ID that nothing has: `InvalidVpcID.NotFound`, `vpc ID`.
+    /// Error code and description of an unknown ID: `InvalidVpcID.NotFound`, `vpc ID`.
     pub missing: (&'static str, &'static str),
-    /// Filters that are known and that nothing here meets.
+    /// Known filters that no item here matches.
     pub absent: &'static [&'static str],
 }
 
@@ -56,6 +56,7 @@ const IMAGES: ListingKind = ListingKind {
     absent: &["owner-alias", "description", "product-code", "ena-support"],
 };
 
+/// Carries out `DescribeVpcs`.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcs.html>
 pub(super) fn describe_vpcs(
     cloud: &Cloud,
@@ -104,6 +105,7 @@ fn vpc(
     Ec2Item { fields, tags }
 }
 
+/// Carries out `DescribeSubnets`.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSubnets.html>
 pub(super) fn describe_subnets(
     cloud: &Cloud,
@@ -181,6 +183,7 @@ fn subnet(
     Ec2Item { fields, tags }
 }
 
+/// Carries out `DescribeSecurityGroups`.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSecurityGroups.html>
 pub(super) fn describe_security_groups(
     cloud: &Cloud,
@@ -232,9 +235,10 @@ fn security_group(
     Ec2Item { fields, tags }
 }
 
+/// Carries out `DescribeImages`.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html>
 ///
-/// Where no images are seeded, nothing is known of them, and any that is named exists.
+/// If no images are seeded, any image that is named exists.
 pub(super) fn describe_images(
     cloud: &Cloud,
     caller: &Caller,
@@ -283,7 +287,7 @@ pub(super) fn describe_images(
     show(&IMAGES, items, parameters)
 }
 
-/// Those that are asked for by their IDs and by filters.
+/// Writes the items that are selected by their IDs and by filters.
 pub(super) fn show(
     listing: &ListingKind,
     items: Vec<Ec2Item>,

@@ -1,4 +1,4 @@
-//! Key pairs: those that are created by calls, by stacks, or seeded.
+//! Key pairs that were created by calls or by stacks, or are seeded.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -15,9 +15,9 @@ use crate::simulator::query::parameter;
 use crate::simulator::xml::XmlWriter;
 use crate::simulator::{Caller, Cloud, lock};
 
-/// Those that were created by calls, with their IDs.
+/// Key pairs that were created by calls, with their IDs.
 #[derive(Debug, Default)]
-pub struct KeyPairs(Mutex<BTreeMap<(Caller, String), String>>);
+pub(crate) struct KeyPairs(Mutex<BTreeMap<(Caller, String), String>>);
 
 const KEY_PAIRS: ListingKind = ListingKind {
     set: "keySet",
@@ -27,8 +27,8 @@ const KEY_PAIRS: ListingKind = ListingKind {
 };
 
 impl KeyPairs {
-    /// Whether a call has created it.
-    pub fn has(&self, caller: &Caller, name: &str) -> bool {
+    /// Returns whether a call has created the key pair.
+    pub(crate) fn has(&self, caller: &Caller, name: &str) -> bool {
         lock(&self.0).contains_key(&(caller.clone(), name.to_owned()))
     }
 
@@ -41,6 +41,7 @@ impl KeyPairs {
     }
 }
 
+/// Carries out `DescribeKeyPairs`.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeKeyPairs.html>
 pub(super) fn describe(
     cloud: &Cloud,
@@ -78,8 +79,9 @@ fn all(cloud: &Cloud, caller: &Caller) -> Vec<Ec2Item> {
         .collect()
 }
 
-/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateKeyPair.html> and
-/// ImportKeyPair, which gives no key.
+/// Carries out `CreateKeyPair`.
+/// Carries out `CreateKeyPair` and `ImportKeyPair`, which returns no key.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateKeyPair.html>
 pub(super) fn create(
     cloud: &Cloud,
     caller: &Caller,
@@ -104,7 +106,7 @@ pub(super) fn create(
         .text("keyFingerprint", fingerprint(name))
         .text("keyPairId", id);
     if !is_imported {
-        // It opens nothing, since there is nothing to open.
+        // The key isn't a real one, since there is nothing to log in to.
         let material = BASE64_STANDARD.encode(format!("simulated {}", Uuid::new_v4()));
         xml.text(
             "keyMaterial",
@@ -114,6 +116,7 @@ pub(super) fn create(
     Ok(xml.finish())
 }
 
+/// Carries out `DeleteKeyPair`.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteKeyPair.html>
 pub(super) fn delete(cloud: &Cloud, caller: &Caller, parameters: &[(String, String)]) -> XmlResult {
     lock(&cloud.key_pairs.0).remove(&(caller.clone(), required(parameters)?.to_owned()));

@@ -1,10 +1,9 @@
-//! EC2: the regions of a partition, the zones of a region, and what stacks and seeds have of
-//! networks, images and keys.
+//! EC2: the regions of a partition, the zones of a region, and the networks, images and key pairs
+//! of stacks and seeds.
 //!
 //! - `inventory`: VPCs, subnets, security groups, images; `key_pairs`
 //!
-//! The zones are plausible, not known: an account's own letters are shuffled, and only AWS knows
-//! how.
+//! The zones are plausible, not known: AWS maps letters to zones differently for each account.
 
 mod inventory;
 mod key_pairs;
@@ -17,9 +16,9 @@ use super::xml::XmlWriter;
 use super::{Caller, Cloud};
 use crate::catalog;
 
-pub use key_pairs::KeyPairs;
+pub(crate) use key_pairs::KeyPairs;
 
-/// Regions of `aws` that every account has without asking for them; AWS has added none since 2019.
+/// Regions of `aws` that are enabled by default; AWS has added none since 2019.
 const DEFAULT_REGIONS: [&str; 17] = [
     "ap-northeast-1",
     "ap-northeast-2",
@@ -40,7 +39,7 @@ const DEFAULT_REGIONS: [&str; 17] = [
     "us-west-2",
 ];
 
-/// Letters and numbers of zones where they aren't `a1 b2 c3`.
+/// Letters and numbers of zones, unless they are `a1 b2 c3`.
 const ZONES: &[(&str, &str)] = &[
     ("us-east-1", "a6 b1 c2 d4 e3 f5"),
     ("us-west-1", "a3 c1"),
@@ -51,8 +50,8 @@ const ZONES: &[(&str, &str)] = &[
     ("cn-north-1", "a1 b2 d3"),
 ];
 
-/// The answer to an action, or `None` where EC2 here has no such action.
-pub fn call(cloud: &Cloud, caller: &Caller, form: &QueryForm) -> Option<XmlResult> {
+/// Carries out an action; returns `None` if there is no such action.
+pub(crate) fn call(cloud: &Cloud, caller: &Caller, form: &QueryForm) -> Option<XmlResult> {
     match form.action.as_str() {
         "DescribeAvailabilityZones" => Some(availability_zones(caller, &form.parameters)),
         "DescribeRegions" => Some(regions(cloud, caller, &form.parameters)),
@@ -72,8 +71,8 @@ pub fn call(cloud: &Cloud, caller: &Caller, form: &QueryForm) -> Option<XmlResul
     }
 }
 
-/// Name and ID of the region's zones: `us-east-1a`, `use1-az6`.
-pub fn zones(region: &str) -> Vec<(String, String)> {
+/// Returns names and IDs of the region's zones: `us-east-1a`, `use1-az6`.
+pub(crate) fn zones(region: &str) -> Vec<(String, String)> {
     let known = ZONES
         .iter()
         .find(|(name, _)| *name == region)
@@ -86,7 +85,7 @@ pub fn zones(region: &str) -> Vec<(String, String)> {
     known.split(' ').map(zone).collect()
 }
 
-/// `use1` of `us-east-1`, `apne1` of `ap-northeast-1`, `usgw1` of `us-gov-west-1`.
+/// Returns `use1` for `us-east-1`, `apne1` for `ap-northeast-1`, `usgw1` for `us-gov-west-1`.
 fn short_name(region: &str) -> String {
     let shortened = region.split('-').enumerate().map(|(at, part)| match part {
         part if at == 0 || part.bytes().all(|byte| byte.is_ascii_digit()) => part,
@@ -151,7 +150,7 @@ fn availability_zones(caller: &Caller, parameters: &[(String, String)]) -> XmlRe
     Ok(items("availabilityZoneInfo", &shown))
 }
 
-/// A list of items of which the facts are the elements.
+/// Returns a list of items with their fields as elements.
 fn items(name: &str, items: &[Vec<FilterableField>]) -> String {
     let mut xml = XmlWriter::new();
     xml.element(name, |xml| {
@@ -169,7 +168,7 @@ fn items(name: &str, items: &[Vec<FilterableField>]) -> String {
 fn regions(cloud: &Cloud, caller: &Caller, parameters: &[(String, String)]) -> XmlResult {
     let partition = catalog::partition_of(&caller.region);
     let mut known = catalog::regions(partition.name);
-    // A region that the table doesn't know is there all the same, if somebody calls it.
+    // A region that the table doesn't know exists if somebody calls it.
     if let Err(at) = known.binary_search(&caller.region.as_str()) {
         known.insert(at, &caller.region);
     }
@@ -215,7 +214,7 @@ fn regions(cloud: &Cloud, caller: &Caller, parameters: &[(String, String)]) -> X
     Ok(items("regionInfo", &shown))
 }
 
-/// Filters by name, each with the values of which one must be met.
+/// Filters by name, each with its values, one of which must match.
 type Filters<'a> = Vec<(&'a str, Vec<&'a str>)>;
 
 fn filters(parameters: &[(String, String)]) -> Result<Filters<'_>, ServiceError> {
@@ -234,10 +233,11 @@ fn filters(parameters: &[(String, String)]) -> Result<Filters<'_>, ServiceError>
     Ok(filters)
 }
 
-/// A fact: its element, the filter for it, its value.
+/// A field: its element, the name of its filter, and its value.
 type FilterableField = (&'static str, &'static str, String);
 
-/// Whether every filter is met. What is filtered by but never there (`absent`) meets no filter.
+/// Returns whether every filter matches. Filters of fields that no item has (`absent`) match
+/// nothing.
 fn passes(
     filters: &Filters,
     fields: &[FilterableField],
@@ -358,7 +358,7 @@ mod tests {
             "us-east-1f",
         ];
         check(&[], Ok(&all));
-        // As our own runner asks.
+        // As taskcat's own runner calls it.
         check(
             &[
                 ("Filter.1.Name", "state"),

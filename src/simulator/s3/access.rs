@@ -1,5 +1,4 @@
-//! Who may come in: host names, bucket names, accounts, regions, and what the scenario does to a
-//! call.
+//! Access to buckets: host names, bucket names, accounts, regions, and the scenario's faults.
 
 use std::sync::Arc;
 
@@ -19,7 +18,7 @@ use super::store::StoredBucket;
 use super::{Faults, Requester, access_denied, acl, no_such_bucket, refusal, refused};
 
 /// Bucket names in host names: `bucket.s3.eu-west-1.amazonaws.com`, `bucket.localhost`.
-pub struct VirtualHosts;
+pub(super) struct VirtualHosts;
 
 impl S3Host for VirtualHosts {
     fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
@@ -31,8 +30,8 @@ impl S3Host for VirtualHosts {
     }
 }
 
-/// The bucket that a host name starts with, or `None` where the path starts with it.
-pub fn bucket_in_host(host: &str) -> Option<&str> {
+/// Returns the bucket that a host name begins with, or `None` if the path begins with it.
+pub(crate) fn bucket_in_host(host: &str) -> Option<&str> {
     let without_port = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
@@ -44,12 +43,12 @@ pub fn bucket_in_host(host: &str) -> Option<&str> {
         Some(before) => match before.rsplit_once('.') {
             _ if before == "s3" => return None,
             Some((bucket, "s3")) => bucket,
-            // A region stands between `s3` and `localhost`.
+            // The region is between `s3` and `localhost`.
             Some(("s3", _)) => return None,
             Some((rest, _)) => rest.strip_suffix(".s3").unwrap_or(before),
             None => before,
         },
-        // The last one, since a bucket's name may have `.s3.` in it.
+        // The last occurrence, because a bucket's name may contain `.s3.`.
         None => without_port.get(
             ..without_port
                 .rfind(".s3.")
@@ -59,8 +58,8 @@ pub fn bucket_in_host(host: &str) -> Option<&str> {
     Some(before).filter(|bucket| !bucket.is_empty())
 }
 
-/// Names are checked at the door, where S3's words for a bad one are known.
-pub struct UncheckedNames;
+/// Accepts any bucket name, because [`BucketAccess`] checks names and answers with S3's message.
+pub(super) struct UncheckedNames;
 
 impl NameValidation for UncheckedNames {
     fn validate_bucket_name(&self, _: &str) -> bool {
@@ -68,8 +67,8 @@ impl NameValidation for UncheckedNames {
     }
 }
 
-/// Nobody knows any secret; nobody is asked either, since signatures are taken out before.
-pub struct NoSecretKeys;
+/// A credential store without keys. It is never asked, because signatures are removed before.
+pub(super) struct NoSecretKeys;
 
 #[async_trait::async_trait]
 impl S3Auth for NoSecretKeys {
@@ -78,7 +77,8 @@ impl S3Auth for NoSecretKeys {
     }
 }
 
-pub struct BucketAccess(pub Arc<Cloud>);
+/// Checks the access to buckets, and applies the scenario's faults.
+pub(super) struct BucketAccess(pub Arc<Cloud>);
 
 #[async_trait::async_trait]
 impl S3Access for BucketAccess {
@@ -98,7 +98,7 @@ impl S3Access for BucketAccess {
             .cloned()
             .unwrap_or_default();
 
-        // CreateBucket has stricter rules, which are the store's to check.
+        // CreateBucket has stricter rules, which the store checks.
         if bucket
             .as_deref()
             .is_some_and(|name| operation != "CreateBucket" && !s3s::path::check_bucket_name(name))
@@ -118,7 +118,7 @@ impl S3Access for BucketAccess {
                 return Err(access_denied());
             }
         }
-        // A stack may have made or deleted the bucket by now.
+        // A stack may have created or deleted the bucket by now.
         self.0.cloudformation.catch_up(&self.0);
         let Some(name) = bucket.filter(|_| operation != "CreateBucket") else {
             return if requester.account.is_some() {
@@ -159,7 +159,8 @@ impl S3Access for BucketAccess {
 }
 
 impl BucketAccess {
-    /// Who calls, as far as faults are concerned: without a signature, nobody where the bucket is.
+    /// Returns the caller for faults: an anonymous one in the bucket's region if the request isn't
+    /// signed.
     fn caller(&self, requester: &Requester, bucket: Option<&str>) -> Caller {
         let region = requester
             .region
@@ -172,8 +173,8 @@ impl BucketAccess {
     }
 }
 
-/// Whether the scenario hides the bucket for a while after its creation.
-pub fn is_hidden(cloud: &Cloud, name: &str) -> bool {
+/// Returns whether the scenario hides the bucket for a while after its creation.
+pub(super) fn is_hidden(cloud: &Cloud, name: &str) -> bool {
     let Some(facts) = cloud.s3.bucket(name) else {
         return false;
     };
@@ -187,7 +188,7 @@ pub fn is_hidden(cloud: &Cloud, name: &str) -> bool {
     created.is_ok_and(|created| cloud.clock.now() < created + cloud.clock.scaled(hidden))
 }
 
-/// Where to ask instead. Clients take the region from the header.
+/// Returns the error for a bucket in another region, which clients read from the header.
 fn redirect(bucket: &StoredBucket) -> S3Error {
     let mut error = refusal(
         301,
@@ -204,7 +205,7 @@ fn redirect(bucket: &StoredBucket) -> S3Error {
     error
 }
 
-/// Whether a policy or an ACL lets in who doesn't own the bucket.
+/// Returns whether a policy or an ACL grants access to a caller that doesn't own the bucket.
 fn grants_access(
     bucket: &StoredBucket,
     name: &str,
@@ -230,8 +231,8 @@ fn grants_access(
     by_policy || (!ignored && acl.is_some_and(|acl| acl::grants_read(acl, account.is_some())))
 }
 
-/// Whether an account may read an object: what copying asks of the source.
-pub fn may_read(bucket: &StoredBucket, path: &S3Path, requester: &Requester) -> bool {
+/// Returns whether an account may read an object, as copying requires of the source.
+pub(super) fn may_read(bucket: &StoredBucket, path: &S3Path, requester: &Requester) -> bool {
     let (name, key) = (
         path.get_bucket_name().unwrap_or_default(),
         path.get_object_key(),

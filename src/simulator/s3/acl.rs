@@ -12,8 +12,8 @@ const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
 const AUTHENTICATED_USERS: &str = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";
 const LOG_DELIVERY: &str = "http://acs.amazonaws.com/groups/s3/LogDelivery";
 
-/// An account's canonical ID: 64 hexadecimal digits.
-pub fn owner(account: &str) -> Owner {
+/// Returns an account's canonical ID: 64 hexadecimal digits.
+pub(super) fn owner(account: &str) -> Owner {
     let half = |salt: &str| hex(Md5::digest(format!("{salt}{account}")).as_slice());
     Owner {
         display_name: None,
@@ -21,8 +21,8 @@ pub fn owner(account: &str) -> Owner {
     }
 }
 
-/// The owner may do everything, and nobody else anything.
-pub fn private(account: &str) -> Vec<Grant> {
+/// Returns the ACL that grants full control to the owner only.
+pub(super) fn private(account: &str) -> Vec<Grant> {
     let grantee = Grantee {
         display_name: None,
         email_address: None,
@@ -52,7 +52,7 @@ fn to_group(uri: &str, permission: &'static str) -> Grant {
     grant(grantee, permission)
 }
 
-/// The list that a canned ACL stands for.
+/// Returns the grants of a canned ACL.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl>
 fn canned_acl(name: &str, account: &str) -> S3Result<Vec<Grant>> {
     let more = match name {
@@ -74,9 +74,9 @@ fn canned_acl(name: &str, account: &str) -> S3Result<Vec<Grant>> {
     Ok(private(account).into_iter().chain(more).collect())
 }
 
-/// What a request says of an ACL.
+/// The ACL in a request.
 #[derive(Default)]
-pub struct AclRequest<'a> {
+pub(super) struct AclRequest<'a> {
     /// `x-amz-acl`
     pub canned: Option<&'a str>,
     /// `x-amz-grant-…`: permission and grantees.
@@ -85,12 +85,16 @@ pub struct AclRequest<'a> {
 }
 
 impl AclRequest<'_> {
-    /// The ACL of a new object.
+    /// Returns the ACL of a new object.
     ///
-    /// A bucket that has ACLs off takes those that grant everything to its owner. S3 documents
-    /// `bucket-owner-full-control` as such; `private`, which the Python TaskCat always sends,
-    /// grants the same.
-    pub fn for_object(self, settings: &BucketSettings, account: &str) -> S3Result<Vec<Grant>> {
+    /// A bucket with ACLs disabled accepts those that grant everything to its owner. S3 documents
+    /// `bucket-owner-full-control`; `private`, which the Python TaskCat always sends, grants the
+    /// same.
+    pub(super) fn for_object(
+        self,
+        settings: &BucketSettings,
+        account: &str,
+    ) -> S3Result<Vec<Grant>> {
         if settings.has_acls_off() {
             let harmless = matches!(
                 self.canned,
@@ -104,8 +108,12 @@ impl AclRequest<'_> {
         self.list(settings, account)
     }
 
-    /// The ACL that a bucket or an object is given later.
-    pub fn replacement(self, settings: &BucketSettings, account: &str) -> S3Result<Vec<Grant>> {
+    /// Returns the ACL that replaces that of a bucket or an object.
+    pub(super) fn replacement(
+        self,
+        settings: &BucketSettings,
+        account: &str,
+    ) -> S3Result<Vec<Grant>> {
         if settings.has_acls_off() {
             return Err(not_supported());
         }
@@ -161,8 +169,8 @@ fn is_public(list: &[Grant]) -> bool {
         .any(to_everybody)
 }
 
-/// Whether the list lets somebody else than the owner read.
-pub fn grants_read(list: &[Grant], is_signed: bool) -> bool {
+/// Returns whether the grants let anybody but the owner read.
+pub(super) fn grants_read(list: &[Grant], is_signed: bool) -> bool {
     list.iter().any(|grant| {
         let uri = grant
             .grantee

@@ -1,4 +1,4 @@
-//! The operations: which function carries out which.
+//! The table of operations, and the functions that carry them out.
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use s3s::{S3, S3Request, S3Response, S3Result};
 use super::super::Cloud;
 use super::{Requester, buckets, creation, listing, multipart, objects, settings};
 
-pub struct S3Api(pub Arc<Cloud>);
+/// The operations of S3.
+pub(super) struct S3Api(pub Arc<Cloud>);
 
 macro_rules! operations {
     ($($operation:ident: $input:ident -> $output:ident = $function:path;)+) => {

@@ -1,4 +1,4 @@
-//! Buckets themselves: made, asked for, listed, deleted.
+//! Buckets: created, listed and deleted.
 
 use s3s::S3Result;
 use s3s::dto::*;
@@ -9,8 +9,9 @@ use super::store::time;
 use super::{Requester, access, acl, invalid_argument, refusal, refused};
 use crate::catalog;
 
-/// `tags` are those of the configuration, which `s3s` doesn't know.
-pub fn create_bucket(
+/// Carries out `CreateBucket`; `tags` are those of the configuration, which `s3s` doesn't read.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>
+pub(super) fn create_bucket(
     cloud: &Cloud,
     requester: &Requester,
     input: CreateBucketInput,
@@ -49,7 +50,7 @@ pub fn create_bucket(
     }
     match cloud.s3.create_bucket(&caller, &name, cloud.clock.now()) {
         Ok(()) => {}
-        // The oldest region says nothing of a bucket that is there already.
+        // In us-east-1, creating a bucket again succeeds.
         Err(error) if error.code == "BucketAlreadyOwnedByYou" && here == "us-east-1" => {
             let same = cloud
                 .s3
@@ -90,7 +91,7 @@ fn created(name: &str) -> CreateBucketOutput {
     }
 }
 
-/// Where a bucket is made that is asked for here with a constraint.
+/// Returns the region of a new bucket from the endpoint's region and the location constraint.
 fn region(here: &str, constraint: Option<&str>) -> S3Result<String> {
     let incompatible = |what: &str| {
         let message = format!(
@@ -112,7 +113,7 @@ fn region(here: &str, constraint: Option<&str>) -> S3Result<String> {
             "The specified location-constraint is not valid",
         )),
         Some(there) if there == here => Ok(here.to_owned()),
-        // The first region makes buckets anywhere in its partition.
+        // us-east-1 creates buckets anywhere in its partition.
         Some(there) if here == "us-east-1" && catalog::regions("aws").contains(&there) => {
             Ok(there.to_owned())
         }
@@ -125,7 +126,9 @@ fn region(here: &str, constraint: Option<&str>) -> S3Result<String> {
     }
 }
 
-pub fn head_bucket(
+/// Carries out `HeadBucket`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html>
+pub(super) fn head_bucket(
     cloud: &Cloud,
     _: &Requester,
     input: HeadBucketInput,
@@ -140,13 +143,15 @@ pub fn head_bucket(
     })
 }
 
-pub fn get_bucket_location(
+/// Carries out `GetBucketLocation`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html>
+pub(super) fn get_bucket_location(
     cloud: &Cloud,
     _: &Requester,
     input: GetBucketLocationInput,
 ) -> S3Result<GetBucketLocationOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
-        // The first region has no name here.
+        // The location of us-east-1 is empty.
         let elsewhere = Some(bucket.region.clone()).filter(|region| region != "us-east-1");
         Ok(GetBucketLocationOutput {
             location_constraint: elsewhere.map(BucketLocationConstraint::from),
@@ -154,7 +159,9 @@ pub fn get_bucket_location(
     })
 }
 
-pub fn delete_bucket(
+/// Carries out `DeleteBucket`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html>
+pub(super) fn delete_bucket(
     cloud: &Cloud,
     _: &Requester,
     input: DeleteBucketInput,
@@ -163,8 +170,9 @@ pub fn delete_bucket(
     Ok(DeleteBucketOutput::default())
 }
 
-/// The account's buckets of every region of the partition, in pages if pages are asked for.
-pub fn list_buckets(
+/// Returns the account's buckets in all regions of the partition, in pages if `MaxBuckets` is set.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html>
+pub(super) fn list_buckets(
     cloud: &Cloud,
     requester: &Requester,
     input: ListBucketsInput,

@@ -1,4 +1,4 @@
-//! Checksums: what a client sends is compared, and every object has one.
+//! Checksums: those that clients send are verified, and every object has one.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -10,7 +10,7 @@ use s3s::dto::{Checksum, ChecksumType};
 
 use super::{invalid_argument, refusal};
 
-/// Gathers the five checksums that inputs and outputs have as members of their own.
+/// Collects the five checksum members of an input or output.
 macro_rules! checksums_of {
     ($from:expr) => {
         s3s::dto::Checksum {
@@ -23,7 +23,7 @@ macro_rules! checksums_of {
         }
     };
 }
-/// Puts them where outputs have them. The type stands beside them in most.
+/// Sets the five checksum members of an output.
 macro_rules! put_checksums {
     ($checksum:expr => $output:expr) => {
         $output.checksum_crc32 = $checksum.checksum_crc32;
@@ -35,11 +35,11 @@ macro_rules! put_checksums {
 }
 pub(super) use {checksums_of, put_checksums};
 
-/// What an object has where nothing else is asked for.
+/// The algorithm if none is requested.
 const DEFAULT: &str = "CRC64NVME";
 
-/// Names and values of the checksums that are there.
-pub fn present(checksum: &Checksum) -> Vec<(&'static str, &str)> {
+/// Returns names and values of the checksums that are set.
+pub(super) fn present(checksum: &Checksum) -> Vec<(&'static str, &str)> {
     let all = [
         ("CRC32", &checksum.checksum_crc32),
         ("CRC32C", &checksum.checksum_crc32c),
@@ -52,9 +52,13 @@ pub fn present(checksum: &Checksum) -> Vec<(&'static str, &str)> {
         .collect()
 }
 
-/// The checksum of content: those that are given, which must be right, or the one of the algorithm,
-/// or the default.
-pub fn settle(bytes: &[u8], given: &Checksum, algorithm: Option<&str>) -> S3Result<Checksum> {
+/// Returns the checksum of content: verifies those that are given, or computes that of the
+/// algorithm or the default.
+pub(super) fn settle(
+    bytes: &[u8],
+    given: &Checksum,
+    algorithm: Option<&str>,
+) -> S3Result<Checksum> {
     let given = present(given);
     let names: Vec<&str> = match given.is_empty() {
         true => vec![algorithm.unwrap_or(DEFAULT)],
@@ -74,8 +78,9 @@ pub fn settle(bytes: &[u8], given: &Checksum, algorithm: Option<&str>) -> S3Resu
     Ok(computed)
 }
 
-/// The checksum of an object made of parts: of the parts' checksums, with their number.
-pub fn composite(parts: &[&Checksum], algorithm: &str) -> S3Result<Option<Checksum>> {
+/// Returns the checksum of an object that consists of parts: the checksum of the parts' checksums,
+/// and their number.
+pub(super) fn composite(parts: &[&Checksum], algorithm: &str) -> S3Result<Option<Checksum>> {
     let mut raw = Vec::new();
     for part in parts {
         let found = present(part)
@@ -123,8 +128,8 @@ fn compute(names: &[&str], feed: impl FnOnce(&mut ChecksumHasher)) -> S3Result<C
     Ok(computed)
 }
 
-/// Compares content with its `Content-MD5`, and gives its MD5.
-pub fn md5(bytes: &[u8], given: Option<&str>) -> S3Result<[u8; 16]> {
+/// Returns the MD5 of content, after comparing it with `Content-MD5`.
+pub(super) fn md5(bytes: &[u8], given: Option<&str>) -> S3Result<[u8; 16]> {
     let digest: [u8; 16] = Md5::digest(bytes).into();
     if let Some(given) = given {
         let Some(given) = BASE64_STANDARD

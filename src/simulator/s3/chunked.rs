@@ -1,6 +1,6 @@
-//! Bodies in AWS's chunks, which carry signatures, and checksums behind the content.
+//! Bodies in AWS's chunked encoding, which carry signatures, and checksums as trailers.
 //!
-//! `s3s` reads them only where it verifies signatures, so they are read here.
+//! `s3s` decodes them only if it verifies signatures, so they are decoded here.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::super::error::ServiceError;
 
-/// The content of a body. What stands behind it becomes headers, as if it had stood before it.
-pub fn decode(headers: &mut HeaderMap, body: Bytes) -> Result<Bytes, ServiceError> {
+/// Returns the content of a body. Trailers become headers.
+pub(super) fn decode(headers: &mut HeaderMap, body: Bytes) -> Result<Bytes, ServiceError> {
     let is_streaming = headers
         .get("x-amz-content-sha256")
         .is_some_and(|value| value.as_bytes().starts_with(b"STREAMING-"));
@@ -27,7 +27,7 @@ pub fn decode(headers: &mut HeaderMap, body: Bytes) -> Result<Bytes, ServiceErro
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     headers.remove("x-amz-content-sha256");
     headers.remove("x-amz-trailer");
-    // The rest of the coding is the object's own.
+    // The other encodings belong to the object.
     let own = codings()
         .filter(|coding| !coding.eq_ignore_ascii_case("aws-chunked"))
         .collect::<Vec<_>>()
@@ -51,8 +51,8 @@ fn incomplete() -> ServiceError {
     ServiceError::new(400, "IncompleteBody", message)
 }
 
-/// `size;chunk-signature=…`, the content, and a line feed, each; a size of zero ends them, and
-/// trailers follow.
+/// Decodes `size;chunk-signature=…`, the content, and a line feed for each chunk; a size of zero
+/// ends them, and trailers follow.
 fn chunks(mut body: Bytes, announced: usize) -> Option<(Bytes, Vec<(HeaderName, HeaderValue)>)> {
     let mut one = Bytes::new();
     let mut many = BytesMut::new();
@@ -70,7 +70,7 @@ fn chunks(mut body: Bytes, announced: usize) -> Option<(Bytes, Vec<(HeaderName, 
         if !line(&mut body)?.is_empty() {
             return None;
         }
-        // A single chunk, which small bodies have, isn't copied.
+        // A single chunk, as small bodies have it, isn't copied.
         if one.is_empty() && many.is_empty() {
             one = content;
             continue;
@@ -97,7 +97,7 @@ fn chunks(mut body: Bytes, announced: usize) -> Option<(Bytes, Vec<(HeaderName, 
     Some((content, trailers))
 }
 
-/// Up to the next line feed, without it; `None` where there is none.
+/// Returns the text up to the next line feed; `None` if there is none.
 fn line(body: &mut Bytes) -> Option<Bytes> {
     let end = body.iter().position(|byte| *byte == b'\n')?;
     let mut line = body.split_to(end);

@@ -1,5 +1,5 @@
-//! What `s3s` doesn't know of CreateBucket: the tags of a general purpose bucket in its
-//! configuration.
+//! The part of CreateBucket that `s3s` doesn't read: the tags in the configuration of a general
+//! purpose bucket.
 
 use bytes::Bytes;
 use http::Method;
@@ -9,13 +9,13 @@ use s3s::xml::{DeError, DeResult, Deserializer, Serialize, Serializer};
 
 use super::access::bucket_in_host;
 
-/// The tags that a bucket is to be created with.
+/// The tags of a new bucket.
 #[derive(Clone)]
-pub struct CreationTags(pub TagSet);
+pub(super) struct CreationTags(pub TagSet);
 
-/// Moves the tags of a CreateBucket request to its extensions and returns the body without them.
-/// Any other body is returned as it is, and so is one that can't be read, which `s3s` refuses.
-pub fn take_tags(parts: &mut Parts, body: Bytes) -> Bytes {
+/// Moves the tags of a CreateBucket request to its extensions, and returns the body without them.
+/// Other bodies are returned unchanged, and so are invalid ones, which `s3s` refuses.
+pub(super) fn take_tags(parts: &mut Parts, body: Bytes) -> Bytes {
     if !is_create_bucket(parts) || body.is_empty() {
         return body;
     }
@@ -34,7 +34,7 @@ pub fn take_tags(parts: &mut Parts, body: Bytes) -> Bytes {
         return body;
     }
     parts.extensions.insert(CreationTags(tags));
-    // They are those of the body as it came.
+    // These checksums are those of the original body.
     parts.headers.remove("content-md5");
     let checksums = parts
         .headers
@@ -46,7 +46,7 @@ pub fn take_tags(parts: &mut Parts, body: Bytes) -> Bytes {
     rest.into()
 }
 
-/// Whether the request is a `PUT` of a bucket itself, not of a key or a setting.
+/// Returns whether the request is a `PUT` of a bucket itself, not of a key or a setting.
 fn is_create_bucket(parts: &Parts) -> bool {
     let header = parts
         .headers

@@ -1,4 +1,4 @@
-//! Listings of keys and versions, in pages.
+//! Lists of keys and versions, in pages.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -12,15 +12,19 @@ use super::super::Cloud;
 use super::store::{StoredBucket, StoredObject, StoredVersion, time};
 use super::{Requester, acl, invalid_argument};
 
-/// The most entries of a page.
+/// The largest number of entries in a page.
 const PAGE: usize = 1000;
 
-/// Where a page continues, so that clients don't come to rely on what it is made of.
-pub fn to_token(after: &str) -> String {
+/// Returns an opaque token for the key after which the next page begins.
+pub(super) fn to_token(after: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(format!("after {after}"))
 }
 
-pub fn from_token(token: &str) -> S3Result<String> {
+/// Returns the key in a token.
+///
+/// # Errors
+/// Fails with S3's error if it isn't a token of [`to_token`].
+pub(super) fn from_token(token: &str) -> S3Result<String> {
     let text = BASE64_URL_SAFE_NO_PAD
         .decode(token)
         .ok()
@@ -31,12 +35,12 @@ pub fn from_token(token: &str) -> S3Result<String> {
         .ok_or_else(|| invalid_argument("The continuation token provided is incorrect"))
 }
 
-/// What is asked of a listing.
+/// The parameters of a listing.
 #[derive(Clone, Copy, Debug, Default)]
 struct ListingQuery<'a> {
     prefix: &'a str,
     delimiter: &'a str,
-    /// Keys up to this one are left out, and if it is a common prefix, all that it stands for.
+    /// Keys up to this one are skipped and, if it is a common prefix, all keys that begin with it.
     after: &'a str,
     most: usize,
 }
@@ -62,7 +66,7 @@ impl<'a> ListingEntry<'a> {
     }
 }
 
-/// Walks the keys in order; what lies below a common prefix is jumped over.
+/// Collects a page of keys in order; keys below a common prefix are skipped.
 fn page<'a, T>(
     keys: &'a BTreeMap<String, T>,
     query: ListingQuery,
@@ -110,12 +114,12 @@ fn page<'a, T>(
     page
 }
 
-/// A string behind every key that starts so.
+/// Returns a string that is greater than every key with this prefix.
 fn after_prefix(prefix: &str) -> String {
     format!("{prefix}{}", char::MAX)
 }
 
-/// How names are written: as they are, or encoded for URLs, which keeps XML from choking on them.
+/// How keys are written: unchanged or URL-encoded, because XML can't contain all characters.
 struct KeyEncoding {
     encoded: bool,
 }
@@ -148,7 +152,7 @@ impl KeyEncoding {
     }
 }
 
-/// How many entries a page has at most.
+/// Returns the number of entries of a page.
 fn most(query: Option<i32>) -> S3Result<(usize, i32)> {
     let query = query.unwrap_or(1000);
     let count = usize::try_from(query)
@@ -212,7 +216,9 @@ fn algorithms(object: &StoredObject) -> Option<ChecksumAlgorithmList> {
     })
 }
 
-pub fn list_objects_v2(
+/// Carries out `ListObjectsV2`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
+pub(super) fn list_objects_v2(
     cloud: &Cloud,
     _: &Requester,
     input: ListObjectsV2Input,
@@ -258,7 +264,9 @@ pub fn list_objects_v2(
     })
 }
 
-pub fn list_objects(
+/// Carries out `ListObjects`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html>
+pub(super) fn list_objects(
     cloud: &Cloud,
     _: &Requester,
     input: ListObjectsInput,
@@ -276,7 +284,7 @@ pub fn list_objects(
             has_current_version(versions)
         });
         let (objects, prefixes) = contents(bucket, &page, &names, true);
-        // Without a delimiter, clients take the last key for the next marker.
+        // Without a delimiter, clients use the last key as the next marker.
         let last = page
             .entries
             .last()
@@ -297,7 +305,9 @@ pub fn list_objects(
     })
 }
 
-pub fn list_object_versions(
+/// Carries out `ListObjectVersions`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html>
+pub(super) fn list_object_versions(
     cloud: &Cloud,
     _: &Requester,
     input: ListObjectVersionsInput,
@@ -318,13 +328,13 @@ pub fn list_object_versions(
         prefix: input.prefix.as_deref().unwrap_or_default(),
         delimiter: input.delimiter.as_deref().unwrap_or_default(),
         after: key_marker,
-        // One key more than entries, so that it is known whether there are more.
+        // One key more than entries, to find out whether there are more.
         most: count.saturating_add(1),
     };
     cloud.s3.with(&input.bucket, |bucket| {
         let mut found = VersionPage::new(&names, bucket, count);
         if let (Some(marker), Some(versions)) = (version_marker, bucket.keys.get(key_marker)) {
-            // The rest of the key at which the page before broke off.
+            // The rest of the versions of the key at which the previous page ended.
             let at = versions
                 .iter()
                 .position(|version| version.id == marker)
@@ -364,7 +374,7 @@ pub fn list_object_versions(
     })
 }
 
-/// A page of versions being gathered.
+/// A page of versions while it is collected.
 struct VersionPage<'a> {
     names: &'a KeyEncoding,
     bucket: &'a StoredBucket,
@@ -393,7 +403,7 @@ impl<'a> VersionPage<'a> {
         }
     }
 
-    /// Whether there is room for one more.
+    /// Returns whether there is room for one more.
     fn has_room(&mut self) -> bool {
         let has_room = self.count < self.most;
         self.is_truncated |= !has_room && self.most > 0;
@@ -410,7 +420,7 @@ impl<'a> VersionPage<'a> {
         }
     }
 
-    /// The versions of a key, the newest first; the last of `of` is the current one.
+    /// Adds the versions of a key, the newest first; the last of `of` is the current one.
     fn key(&mut self, key: &'a str, versions: &'a [StoredVersion], of: usize) {
         for (at, version) in versions.iter().enumerate().rev() {
             if !self.has_room() {
@@ -451,7 +461,7 @@ mod tests {
     use super::*;
 
     fn keys(names: &[&str]) -> BTreeMap<String, bool> {
-        // Keys that start with an exclamation mark are deleted.
+        // Keys that begin with an exclamation mark are deleted.
         names
             .iter()
             .map(|name| (name.to_string(), !name.starts_with('!')))

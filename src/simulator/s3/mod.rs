@@ -1,15 +1,15 @@
-//! S3, in memory: buckets of all accounts and regions, their objects and settings. The protocol is
-//! `s3s`'s.
+//! S3, in memory: buckets of all accounts and regions, their objects and settings. `s3s` provides
+//! the protocol.
 //!
-//! - `store`: buckets, keys and versions; what other services ask and do
-//! - `access`: host names, and who may come in: names, accounts, regions, faults
+//! - `store`: buckets, keys and versions, and what other services use of them
+//! - `access`: host names and access checks: names, accounts, regions, faults
 //! - `api`: the table of operations; `buckets`, `objects`, `listing`, `multipart`, `settings` carry
 //!   them out
-//! - `chunked`: bodies in AWS's chunks; `creation`: what `s3s` doesn't know of CreateBucket;
-//!   `checksum`; `acl`; `policy`
+//! - `chunked`: chunked bodies; `creation`: the tags of CreateBucket; `checksum`; `acl`; `policy`;
+//!   `properties`: the properties of `AWS::S3::Bucket`
 //!
-//! Signatures aren't verified. Of bucket policies only what they allow to others counts: what they
-//! deny hangs on conditions that nothing here has.
+//! Signatures aren't verified. Only the `Allow` statements of bucket policies are evaluated: `Deny`
+//! statements usually depend on conditions that don't exist here.
 
 mod access;
 mod acl;
@@ -42,22 +42,22 @@ use super::dispatch::{Body, Reply};
 use super::error::ServiceError;
 use super::fault::{CallRefusal, InjectedFault};
 use super::{Cloud, lock};
-pub use access::bucket_in_host;
-pub use store::{BucketFacts, ObjectNotFound, Store, is_bucket_name};
+pub(crate) use access::bucket_in_host;
+pub(crate) use store::{ObjectNotFound, Store, is_bucket_name};
 
-/// The largest body. Real objects may have 50 TB and their parts 5 GB, but these are kept in
-/// memory.
-pub const MAX_BODY: usize = 1024 * 1024 * 1024;
+/// The largest body in bytes. Real objects may have 50 TB and their parts 5 GB, but these are kept
+/// in memory.
+pub(crate) const MAX_BODY: usize = 1024 * 1024 * 1024;
 
-/// Who asks, and in which region; nobody where the request isn't signed.
+/// The account and region of a request; absent if it isn't signed.
 #[derive(Clone, Debug, Default)]
 struct Requester {
     account: Option<String>,
     region: Option<String>,
 }
 
-/// What the scenario does to a request, as the door finds out: it is cut, or a fault comes after it
-/// took effect.
+/// The scenario's faults for a request: whether it is cut, and the fault to apply after it took
+/// effect.
 #[derive(Clone, Default)]
 struct Faults(Arc<Mutex<(bool, InjectedFault)>>);
 
@@ -70,7 +70,7 @@ impl Faults {
         lock(&self.0).1 = fault;
     }
 
-    /// Once the request is answered.
+    /// Applies the faults after the request was carried out.
     async fn apply(&self) -> Result<(), CallRefusal> {
         let (is_cut, fault) = std::mem::take(&mut *lock(&self.0));
         if is_cut {
@@ -81,16 +81,18 @@ impl Faults {
     }
 }
 
+/// Returns the S3 service.
 pub(super) fn service(cloud: Arc<Cloud>) -> S3Service {
     let mut builder = S3ServiceBuilder::new(api::S3Api(cloud.clone()));
     builder.set_host(access::VirtualHosts);
     builder.set_validation(access::UncheckedNames);
-    // Access is only checked where there is somebody who could verify signatures.
+    // `s3s` checks access only if signatures could be verified.
     builder.set_auth(access::NoSecretKeys);
     builder.set_access(access::BucketAccess(cloud));
     builder.build()
 }
 
+/// Answers a request for S3.
 pub(super) async fn answer(
     cloud: &Cloud,
     service: &S3Service,
@@ -136,8 +138,8 @@ pub(super) async fn answer(
     }
 }
 
-/// Takes the signature out of a request, so that it isn't looked into. What a presigned URL carries
-/// in place of headers becomes headers.
+/// Removes the signature from a request, so that `s3s` doesn't verify it. Parameters of presigned
+/// URLs that replace headers become headers.
 fn unsign(parts: &mut Parts) {
     parts.headers.remove("authorization");
     let Some(query) = parts.uri.query() else {
@@ -192,7 +194,7 @@ fn unsign(parts: &mut Parts) {
     }
 }
 
-/// An answer of S3 where the request doesn't get as far as `s3s`.
+/// Returns an error response of S3 for a request that doesn't reach `s3s`.
 pub(super) fn failure(error: &ServiceError) -> Reply {
     match refused(error.clone()).to_http_response() {
         Ok(response) => Reply::Response(identified(response)),
@@ -226,7 +228,7 @@ fn refusal(status: u16, code: &str, message: impl Into<String>) -> S3Error {
     error
 }
 
-/// A service's error as S3's.
+/// Returns a service's error as S3's.
 fn refused(error: ServiceError) -> S3Error {
     refusal(error.status, &error.code, error.message)
 }
@@ -260,7 +262,7 @@ impl Requester {
         extensions.get::<Self>().cloned().unwrap_or_default()
     }
 
-    /// The account; `access` lets nobody in without one where one is needed.
+    /// Returns the account, which `access` requires for operations that use it.
     fn account(&self) -> &str {
         self.account.as_deref().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Uploads in parts.
+//! Multipart uploads.
 
 use std::sync::Arc;
 
@@ -16,12 +16,14 @@ use super::store::{
 };
 use super::{Requester, acl, invalid_argument, malformed_xml, refusal};
 
-/// The smallest part but the last.
+/// The smallest size in bytes of all parts but the last.
 const MIN_PART_SIZE: usize = 5 * 1024 * 1024;
 const MAX_PARTS: i32 = 10_000;
 const PAGE: usize = 1000;
 
-pub fn create_multipart_upload(
+/// Carries out `CreateMultipartUpload`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html>
+pub(super) fn create_multipart_upload(
     cloud: &Cloud,
     _: &Requester,
     mut input: CreateMultipartUploadInput,
@@ -65,7 +67,7 @@ pub fn create_multipart_upload(
     })
 }
 
-/// The upload, which is of this very key.
+/// Returns the upload of this key.
 fn upload<'a>(
     bucket: &'a mut StoredBucket,
     id: &str,
@@ -96,7 +98,9 @@ fn check_number(number: i32) -> S3Result<()> {
     }
 }
 
-pub fn upload_part(
+/// Carries out `UploadPart`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html>
+pub(super) fn upload_part(
     cloud: &Cloud,
     input: UploadPartInput,
     bytes: Bytes,
@@ -141,7 +145,9 @@ pub fn upload_part(
     })
 }
 
-pub fn upload_part_copy(
+/// Carries out `UploadPartCopy`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html>
+pub(super) fn upload_part_copy(
     cloud: &Cloud,
     requester: &Requester,
     input: UploadPartCopyInput,
@@ -207,7 +213,7 @@ pub fn upload_part_copy(
     })
 }
 
-/// The uploaded parts that a client lists, in its order.
+/// Returns the uploaded parts that a client lists, in order.
 fn listed(upload: &PendingUpload, parts: &[CompletedPart]) -> S3Result<Vec<UploadedPart>> {
     let invalid = || {
         refusal(
@@ -255,7 +261,7 @@ fn listed(upload: &PendingUpload, parts: &[CompletedPart]) -> S3Result<Vec<Uploa
     Ok(listed)
 }
 
-/// The bytes together, and the ETag that tells how many parts there were.
+/// Returns the joined bytes, and the ETag with the number of parts.
 fn together(parts: &[UploadedPart]) -> (Bytes, String) {
     let mut digests = Md5::new();
     for part in parts {
@@ -272,7 +278,8 @@ fn together(parts: &[UploadedPart]) -> (Bytes, String) {
     (bytes.freeze(), etag)
 }
 
-/// Of the parts' checksums, or of the whole, as the upload was begun.
+/// Returns the checksum of the parts' checksums, or of the whole object, as the upload requested
+/// it.
 fn checksum_of(
     bytes: &[u8],
     parts: &[UploadedPart],
@@ -303,7 +310,9 @@ fn checksum_of(
     Ok(composite)
 }
 
-pub fn complete_multipart_upload(
+/// Carries out `CompleteMultipartUpload`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
+pub(super) fn complete_multipart_upload(
     cloud: &Cloud,
     _: &Requester,
     input: CompleteMultipartUploadInput,
@@ -324,7 +333,7 @@ pub fn complete_multipart_upload(
             upload.checksum_type.clone(),
         ))
     })?;
-    // Large objects are put together while nobody has to wait for it.
+    // Large objects are joined without holding the lock.
     let (bytes, etag) = together(&listed);
     let algorithm = algorithm.as_ref().map(ChecksumAlgorithm::as_str);
     let kind = kind.as_ref().map(ChecksumType::as_str);
@@ -374,7 +383,9 @@ pub fn complete_multipart_upload(
     })
 }
 
-pub fn abort_multipart_upload(
+/// Carries out `AbortMultipartUpload`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>
+pub(super) fn abort_multipart_upload(
     cloud: &Cloud,
     _: &Requester,
     input: AbortMultipartUploadInput,
@@ -392,7 +403,9 @@ fn page_size(asked: Option<i32>) -> usize {
         .map_or(PAGE, |most| most.min(PAGE))
 }
 
-pub fn list_parts(
+/// Carries out `ListParts`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html>
+pub(super) fn list_parts(
     cloud: &Cloud,
     _: &Requester,
     input: ListPartsInput,
@@ -446,7 +459,9 @@ fn storage_class(upload: &PendingUpload) -> StorageClass {
         .unwrap_or_else(|| StorageClass::from_static(StorageClass::STANDARD))
 }
 
-pub fn list_multipart_uploads(
+/// Carries out `ListMultipartUploads`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html>
+pub(super) fn list_multipart_uploads(
     cloud: &Cloud,
     _: &Requester,
     input: ListMultipartUploadsInput,

@@ -1,4 +1,4 @@
-//! Objects: put, got, copied, deleted, and their tags and ACLs.
+//! Objects: written, read, copied and deleted, with their tags and ACLs.
 
 use std::sync::Arc;
 
@@ -20,11 +20,11 @@ use super::{
     no_such_key, refusal,
 };
 
-/// DeleteObjects takes so many keys.
+/// The largest number of keys in DeleteObjects.
 const MAX_DELETED_KEYS: usize = 1000;
 const MAX_OBJECT_TAGS: usize = 10;
 
-/// The headers that become an object's own, of the inputs of operations that make one.
+/// Takes an object's own headers from the input of an operation that creates one.
 macro_rules! about {
     ($input:expr) => {
         $crate::simulator::s3::store::ObjectHeaders {
@@ -45,7 +45,7 @@ macro_rules! about {
         }
     };
 }
-/// What those inputs say of an ACL.
+/// Reads the ACL of such an input.
 macro_rules! acl_given {
     ($input:expr) => {{
         let grants = [
@@ -69,8 +69,8 @@ macro_rules! acl_given {
 }
 pub(super) use {about, acl_given};
 
-/// A body in one piece; it is in one piece already.
-pub async fn read_body(body: Option<StreamingBlob>) -> S3Result<Bytes> {
+/// Returns the complete body, which usually is in one piece already.
+pub(super) async fn read_body(body: Option<StreamingBlob>) -> S3Result<Bytes> {
     let Some(mut body) = body else {
         return Ok(Bytes::new());
     };
@@ -94,7 +94,9 @@ pub async fn read_body(body: Option<StreamingBlob>) -> S3Result<Bytes> {
     })
 }
 
-pub fn put_object(
+/// Carries out `PutObject`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>
+pub(super) fn put_object(
     cloud: &Cloud,
     mut input: PutObjectInput,
     bytes: Bytes,
@@ -141,16 +143,16 @@ pub fn put_object(
     })
 }
 
-/// An object that doesn't say how it is encrypted is so as its bucket says.
-pub fn encrypted(mut about: ObjectHeaders, settings: &BucketSettings) -> ObjectHeaders {
+/// Applies the bucket's default encryption to an object that has none of its own.
+pub(super) fn encrypted(mut about: ObjectHeaders, settings: &BucketSettings) -> ObjectHeaders {
     if about.encryption.is_none() {
         (about.encryption, about.kms_key_id) = settings.encrypts();
     }
     about
 }
 
-/// `a=b&c=d`
-pub fn header_tags(header: Option<&str>) -> S3Result<TagSet> {
+/// Parses `a=b&c=d`.
+pub(super) fn header_tags(header: Option<&str>) -> S3Result<TagSet> {
     let pairs = form_urlencoded::parse(header.unwrap_or_default().as_bytes());
     let tags = pairs.map(|(key, value)| dto::Tag {
         key: Some(key.into_owned()),
@@ -159,8 +161,8 @@ pub fn header_tags(header: Option<&str>) -> S3Result<TagSet> {
     check_tags(tags.collect(), MAX_OBJECT_TAGS)
 }
 
-/// `If-Match` and `If-None-Match` of a write.
-pub fn check_conditions(
+/// Checks `If-Match` and `If-None-Match` of a write.
+pub(super) fn check_conditions(
     bucket: &StoredBucket,
     key: &str,
     if_match: Option<&ETagCondition>,
@@ -192,7 +194,7 @@ fn unmet() -> s3s::S3Error {
     )
 }
 
-/// The conditions of a read, which come in headers of four names.
+/// The conditions of a read, whose headers have different names for reads and copies.
 struct ReadConditions<'a> {
     if_match: Option<&'a ETagCondition>,
     if_none_match: Option<&'a ETagCondition>,
@@ -201,7 +203,7 @@ struct ReadConditions<'a> {
 }
 
 impl ReadConditions<'_> {
-    /// Conditions on the ETag go before those on the date.
+    /// Checks the conditions; those on the ETag take precedence over those on the date.
     fn check(
         &self,
         version: &StoredVersion,
@@ -226,7 +228,7 @@ fn not_modified() -> s3s::S3Error {
     refusal(304, "NotModified", "Not Modified")
 }
 
-/// The bytes of a range, and how the answer names them; everything where no range is asked for.
+/// Returns the bytes of a range and its `Content-Range`; all bytes if there is no range.
 fn ranged(bytes: &Bytes, range: Option<&Range>) -> S3Result<(Bytes, Option<String>)> {
     let Some(range) = range else {
         return Ok((bytes.clone(), None));
@@ -252,7 +254,7 @@ fn ranged(bytes: &Bytes, range: Option<&Range>) -> S3Result<(Bytes, Option<Strin
     ))
 }
 
-/// Whether a range or the whole is asked for with checksums; those of the whole don't fit a range.
+/// Returns whether checksums are requested; those of the whole object don't apply to a range.
 fn shows_checksum(mode: Option<&ChecksumMode>, range: Option<&String>) -> bool {
     mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED) && range.is_none()
 }
@@ -271,13 +273,13 @@ fn check_part_number(number: Option<i32>) -> S3Result<()> {
         Some(_) => Err(refusal(
             501,
             "NotImplemented",
-            "the simulator keeps no parts of an object",
+            "the simulator doesn't keep the parts of an object",
         )),
     }
 }
 
-/// What reads of an object answer alike, with its bytes, or the part of them that is asked for, and
-/// the object. The inputs and outputs have their members in common by name alone.
+/// Returns the common output of reads, the requested bytes, and the object. The inputs and outputs
+/// have the same member names but no common type.
 macro_rules! read {
     ($output:ident, $bucket:expr, $input:expr) => {{
         let (version, object) = $bucket.find(&$input.key, $input.version_id.as_deref())?;
@@ -318,7 +320,9 @@ macro_rules! read {
     }};
 }
 
-pub fn get_object(
+/// Carries out `GetObject`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
+pub(super) fn get_object(
     cloud: &Cloud,
     _: &Requester,
     input: GetObjectInput,
@@ -351,7 +355,9 @@ fn content_type(about: &ObjectHeaders) -> String {
         .unwrap_or_else(|| "binary/octet-stream".to_owned())
 }
 
-pub fn head_object(
+/// Carries out `HeadObject`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>
+pub(super) fn head_object(
     cloud: &Cloud,
     _: &Requester,
     input: HeadObjectInput,
@@ -363,7 +369,9 @@ pub fn head_object(
     })
 }
 
-pub fn delete_object(
+/// Carries out `DeleteObject`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>
+pub(super) fn delete_object(
     cloud: &Cloud,
     _: &Requester,
     input: DeleteObjectInput,
@@ -373,7 +381,7 @@ pub fn delete_object(
             check_conditions(bucket, &input.key, input.if_match.as_ref(), None)?;
         }
         let deleted = bucket.delete(&input.key, input.version_id.as_deref(), cloud.clock.now());
-        // Of a bucket that never kept versions nothing is said of them.
+        // Version IDs aren't returned if the bucket never had versioning.
         let says = bucket.settings.versioning.is_some();
         Ok(DeleteObjectOutput {
             delete_marker: deleted.marker.then_some(true),
@@ -383,7 +391,9 @@ pub fn delete_object(
     })
 }
 
-pub fn delete_objects(
+/// Carries out `DeleteObjects`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
+pub(super) fn delete_objects(
     cloud: &Cloud,
     _: &Requester,
     input: DeleteObjectsInput,
@@ -397,8 +407,7 @@ pub fn delete_objects(
         let now = cloud.clock.now();
         let each = objects.into_iter().map(|object| {
             let deleted = bucket.delete(&object.key, object.version_id.as_deref(), now);
-            // A new marker has an ID of its own; a version that went is named by the one that was
-            // asked for.
+            // A new marker has an ID of its own; a deleted version is named by the requested ID.
             let made_marker = deleted.marker && object.version_id.is_none();
             DeletedObject {
                 key: Some(object.key),
@@ -417,8 +426,8 @@ pub fn delete_objects(
     })
 }
 
-/// The object that a copy is made of, with the ID of its version where that is shown.
-pub fn source(
+/// Returns the source object of a copy, with the ID of its version if that is shown.
+pub(super) fn source(
     cloud: &Cloud,
     requester: &Requester,
     from: &CopySource,
@@ -433,7 +442,7 @@ pub fn source(
         return Err(refusal(
             501,
             "NotImplemented",
-            "the simulator has no access points",
+            "the simulator doesn't support access points",
         ));
     };
     if access::is_hidden(cloud, name) {
@@ -449,7 +458,9 @@ pub fn source(
     })
 }
 
-pub fn copy_object(
+/// Carries out `CopyObject`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>
+pub(super) fn copy_object(
     cloud: &Cloud,
     requester: &Requester,
     mut input: CopyObjectInput,
@@ -525,7 +536,7 @@ pub fn copy_object(
     })
 }
 
-/// An object is copied onto itself only to change something of it.
+/// Fails if an object is copied onto itself without a change.
 fn check_copies_elsewhere(input: &CopyObjectInput, replaces: bool) -> S3Result<()> {
     let same_place = matches!(&input.copy_source, CopySource::Bucket { bucket, key, version_id: None }
         if **bucket == *input.bucket && **key == *input.key);
@@ -543,7 +554,7 @@ fn check_copies_elsewhere(input: &CopyObjectInput, replaces: bool) -> S3Result<(
     ))
 }
 
-/// What a copy has of its source, and what it doesn't.
+/// Returns the headers of a copy: those of its source, except the ones that aren't copied.
 fn copied(given: ObjectHeaders, from: &ObjectHeaders) -> ObjectHeaders {
     ObjectHeaders {
         storage_class: given.storage_class,
@@ -554,7 +565,9 @@ fn copied(given: ObjectHeaders, from: &ObjectHeaders) -> ObjectHeaders {
     }
 }
 
-pub fn get_object_tagging(
+/// Carries out `GetObjectTagging`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html>
+pub(super) fn get_object_tagging(
     cloud: &Cloud,
     _: &Requester,
     input: GetObjectTaggingInput,
@@ -568,7 +581,9 @@ pub fn get_object_tagging(
     })
 }
 
-pub fn put_object_tagging(
+/// Carries out `PutObjectTagging`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html>
+pub(super) fn put_object_tagging(
     cloud: &Cloud,
     _: &Requester,
     input: PutObjectTaggingInput,
@@ -583,7 +598,9 @@ pub fn put_object_tagging(
     })
 }
 
-pub fn delete_object_tagging(
+/// Carries out `DeleteObjectTagging`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjectTagging.html>
+pub(super) fn delete_object_tagging(
     cloud: &Cloud,
     _: &Requester,
     input: DeleteObjectTaggingInput,
@@ -601,14 +618,16 @@ fn shown_id(id: &str) -> Option<String> {
     Some(id).filter(|id| *id != NULL_VERSION).map(str::to_owned)
 }
 
-pub fn get_object_acl(
+/// Carries out `GetObjectAcl`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAcl.html>
+pub(super) fn get_object_acl(
     cloud: &Cloud,
     _: &Requester,
     input: GetObjectAclInput,
 ) -> S3Result<GetObjectAclOutput> {
     cloud.s3.with(&input.bucket, |bucket| {
         let (_, object) = bucket.find(&input.key, input.version_id.as_deref())?;
-        // With ACLs off, the owner has it all whatever was set before.
+        // With ACLs disabled, the owner has full control whatever was set before.
         let grants = if bucket.settings.has_acls_off() {
             acl::private(&bucket.account)
         } else {
@@ -622,7 +641,9 @@ pub fn get_object_acl(
     })
 }
 
-pub fn put_object_acl(
+/// Carries out `PutObjectAcl`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectAcl.html>
+pub(super) fn put_object_acl(
     cloud: &Cloud,
     _: &Requester,
     mut input: PutObjectAclInput,

@@ -1,4 +1,4 @@
-//! Bucket policies: what they allow to others than the owner.
+//! Bucket policies: what they allow callers other than the owner.
 
 use s3s::S3Result;
 use serde_json::Value as Json;
@@ -6,9 +6,9 @@ use serde_json::Value as Json;
 use super::super::scenario::matches_wildcard;
 use super::refusal;
 
-/// A policy as it was put, and what it allows.
+/// A policy's text, and its `Allow` statements.
 #[derive(Clone, Debug)]
-pub struct BucketPolicy {
+pub(super) struct BucketPolicy {
     pub text: String,
     allows: Vec<BucketPolicyStatement>,
 }
@@ -25,16 +25,16 @@ struct BucketPolicyStatement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PolicyCondition {
     None,
-    /// The caller must be of an organisation. All accounts here are of one.
+    /// The caller must belong to an organization. All accounts here belong to the same one.
     Organization,
-    /// Nobody here meets any other.
+    /// Other conditions, which no caller here meets.
     Others,
 }
 
 impl BucketPolicy {
     /// # Errors
-    /// S3's own: it is no policy, or one for another bucket.
-    pub fn parse(text: &str, bucket: &str) -> S3Result<Self> {
+    /// Fails with S3's error if it isn't a policy, or if it is for another bucket.
+    pub(super) fn parse(text: &str, bucket: &str) -> S3Result<Self> {
         let json: Json = serde_json::from_str(text)
             .map_err(|_| malformed("Policies must be valid JSON and the first byte must be '{'"))?;
         let Some(statements) = json.get("Statement") else {
@@ -84,9 +84,9 @@ impl BucketPolicy {
         })
     }
 
-    /// Whether it lets an account, or nobody in particular, do something with the bucket or an
+    /// Returns whether it allows an account, or an anonymous caller, an action on the bucket or an
     /// object in it.
-    pub fn allows(&self, account: Option<&str>, action: &str, resource: &str) -> bool {
+    pub(super) fn allows(&self, account: Option<&str>, action: &str, resource: &str) -> bool {
         self.allows.iter().any(|statement| {
             statement.is_for(account)
                 && statement.actions.iter().any(|pattern| {
@@ -99,8 +99,8 @@ impl BucketPolicy {
         })
     }
 
-    /// Whether it lets everybody do something: what S3 calls a public policy.
-    pub fn is_public(&self) -> bool {
+    /// Returns whether it allows something to everybody, which S3 calls a public policy.
+    pub(super) fn is_public(&self) -> bool {
         let anybody = |statement: &BucketPolicyStatement| {
             statement
                 .principals
@@ -122,7 +122,7 @@ impl BucketPolicyStatement {
         };
         let named = |principal: &String| match account {
             _ if principal == "*" => true,
-            // An ARN's fifth part is the account.
+            // The fifth part of an ARN is the account.
             Some(account) => principal == account || principal.split(':').nth(4) == Some(account),
             None => false,
         };
@@ -130,8 +130,8 @@ impl BucketPolicyStatement {
     }
 }
 
-/// `"*"`, `{"AWS": "*"}`, `{"AWS": ["arn:…", "123456789012"]}`; services and federated users don't
-/// call here.
+/// Reads `"*"`, `{"AWS": "*"}`, `{"AWS": ["arn:…", "123456789012"]}`; services and federated users
+/// don't call the simulator.
 fn principals(principal: Option<&Json>) -> Vec<String> {
     match principal {
         Some(Json::Object(kinds)) => texts(kinds.get("AWS")),
@@ -174,9 +174,9 @@ fn malformed(message: &str) -> s3s::S3Error {
     refusal(400, "MalformedPolicy", message)
 }
 
-/// The action that an operation needs.
+/// Returns the action that an operation requires.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>
-pub fn action_of(operation: &str) -> String {
+pub(super) fn action_of(operation: &str) -> String {
     let action = match operation {
         "HeadObject" => "GetObject",
         "HeadBucket" | "ListObjects" | "ListObjectsV2" => "ListBucket",

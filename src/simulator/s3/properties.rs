@@ -1,4 +1,4 @@
-//! What a stack's template sets on a bucket, as S3's own calls show it.
+//! The properties of `AWS::S3::Bucket` as bucket settings.
 //!
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-s3-bucket.html>
 
@@ -16,9 +16,9 @@ use super::settings::BucketSettings;
 use super::store::Store;
 
 impl Store {
-    /// Sets a bucket up as the properties of an `AWS::S3::Bucket` say: what they leave out is as in
-    /// a new bucket, but for versioning, which can't be undone.
-    pub fn set_up_bucket(&self, name: &str, tags: &[(String, String)], properties: &Json) {
+    /// Applies the properties of an `AWS::S3::Bucket`. Settings that they leave out are those of a
+    /// new bucket, except versioning, which can't be undone.
+    pub(crate) fn set_up_bucket(&self, name: &str, tags: &[(String, String)], properties: &Json) {
         let mut buckets = lock(&self.buckets);
         let Some(bucket) = buckets.get_mut(name) else {
             return;
@@ -47,12 +47,12 @@ impl Store {
         settings.lifecycle = rules.map(|rules| rules.iter().map(lifecycle_rule).collect());
     }
 
-    /// Sets a bucket's policy; one of a bucket that isn't here is left to whoever has the bucket.
+    /// Sets a bucket's policy; does nothing if the bucket doesn't exist here.
     ///
     /// # Errors
-    /// S3's own: it is no policy for this bucket, or one that the bucket's public access block
-    /// forbids.
-    pub fn put_policy(&self, name: &str, text: &str) -> Result<(), String> {
+    /// Fails with S3's message if it isn't a policy for this bucket, or if the public access block
+    /// forbids it.
+    pub(crate) fn put_policy(&self, name: &str, text: &str) -> Result<(), String> {
         let mut buckets = lock(&self.buckets);
         let Some(bucket) = buckets.get_mut(name) else {
             return Ok(());
@@ -66,7 +66,8 @@ impl Store {
         Ok(())
     }
 
-    pub fn delete_policy(&self, name: &str) {
+    /// Deletes a bucket's policy.
+    pub(crate) fn delete_policy(&self, name: &str) {
         if let Some(bucket) = lock(&self.buckets).get_mut(name) {
             bucket.settings.policy = None;
         }
@@ -136,7 +137,7 @@ fn lifecycle_rule(rule: &Json) -> LifecycleRule {
     }
 }
 
-/// Templates write booleans and numbers as text too.
+/// Templates write booleans and numbers as strings too.
 fn flag(value: &Json) -> bool {
     value.as_bool().unwrap_or_else(|| {
         value

@@ -1,5 +1,4 @@
-//! What a bucket is set to: tags, policy, encryption, public access, ownership, versioning, ACL,
-//! lifecycle.
+//! Bucket settings: tags, policy, encryption, public access, ownership, versioning, ACL, lifecycle.
 
 use std::collections::HashSet;
 
@@ -10,21 +9,22 @@ use super::super::Cloud;
 use super::policy::BucketPolicy;
 use super::{Requester, access_denied, acl, malformed_xml, refusal};
 
-/// The settings of a bucket. A new one has what S3 gives every new bucket since April 2023.
-pub struct BucketSettings {
+/// The settings of a bucket. The defaults are those of new buckets since April 2023.
+pub(super) struct BucketSettings {
     pub tags: Option<TagSet>,
     pub policy: Option<BucketPolicy>,
     pub encryption: ServerSideEncryptionConfiguration,
     pub public_access_block: Option<PublicAccessBlockConfiguration>,
     pub ownership: Option<ObjectOwnership>,
-    /// Absent until it was enabled once.
+    /// Absent until versioning was enabled once.
     pub versioning: Option<BucketVersioningStatus>,
     pub acl: Vec<Grant>,
     pub lifecycle: Option<LifecycleRules>,
 }
 
 impl BucketSettings {
-    pub fn new(account: &str) -> Self {
+    /// Returns the settings of a new bucket.
+    pub(super) fn new(account: &str) -> Self {
         Self {
             tags: None,
             policy: None,
@@ -44,26 +44,28 @@ impl BucketSettings {
         }
     }
 
-    pub fn has_acls_off(&self) -> bool {
+    /// Returns whether ACLs are disabled.
+    pub(super) fn has_acls_off(&self) -> bool {
         self.ownership.as_ref().map(ObjectOwnership::as_str)
             == Some(ObjectOwnership::BUCKET_OWNER_ENFORCED)
     }
 
-    /// Whether the public access block says so.
-    pub fn blocks(&self, what: fn(&PublicAccessBlockConfiguration) -> Option<bool>) -> bool {
+    /// Returns whether the public access block has a flag set.
+    pub(super) fn blocks(&self, what: fn(&PublicAccessBlockConfiguration) -> Option<bool>) -> bool {
         self.public_access_block
             .as_ref()
             .and_then(what)
             .unwrap_or_default()
     }
 
-    pub fn is_versioned(&self) -> bool {
+    /// Returns whether versioning is enabled.
+    pub(super) fn is_versioned(&self) -> bool {
         self.versioning.as_ref().map(BucketVersioningStatus::as_str)
             == Some(BucketVersioningStatus::ENABLED)
     }
 
-    /// How an object is encrypted that doesn't say it: algorithm and key.
-    pub fn encrypts(&self) -> (Option<ServerSideEncryption>, Option<String>) {
+    /// Returns the default encryption: algorithm and key.
+    pub(super) fn encrypts(&self) -> (Option<ServerSideEncryption>, Option<String>) {
         let rule = self
             .encryption
             .rules
@@ -89,7 +91,7 @@ fn encryption() -> ServerSideEncryptionConfiguration {
 }
 
 /// Checks tags as S3 does.
-pub fn check_tags(tags: TagSet, most: usize) -> S3Result<TagSet> {
+pub(super) fn check_tags(tags: TagSet, most: usize) -> S3Result<TagSet> {
     let key = |tag: &dto::Tag| tag.key.clone().unwrap_or_default();
     let invalid = |message: &str| Err(refusal(400, "InvalidTag", message));
     let mut seen = HashSet::new();
@@ -118,10 +120,12 @@ pub fn check_tags(tags: TagSet, most: usize) -> S3Result<TagSet> {
     Ok(tags)
 }
 
-/// The most tags of a bucket.
-pub const MAX_BUCKET_TAGS: usize = 50;
+/// The largest number of a bucket's tags.
+pub(super) const MAX_BUCKET_TAGS: usize = 50;
 
-pub fn get_bucket_tagging(
+/// Carries out `GetBucketTagging`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketTagging.html>
+pub(super) fn get_bucket_tagging(
     cloud: &Cloud,
     _: &Requester,
     input: GetBucketTaggingInput,
@@ -134,7 +138,9 @@ pub fn get_bucket_tagging(
     })
 }
 
-pub fn put_bucket_tagging(
+/// Carries out `PutBucketTagging`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html>
+pub(super) fn put_bucket_tagging(
     cloud: &Cloud,
     _: &Requester,
     input: PutBucketTaggingInput,
@@ -146,7 +152,9 @@ pub fn put_bucket_tagging(
     })
 }
 
-pub fn delete_bucket_tagging(
+/// Carries out `DeleteBucketTagging`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketTagging.html>
+pub(super) fn delete_bucket_tagging(
     cloud: &Cloud,
     _: &Requester,
     input: DeleteBucketTaggingInput,
@@ -157,7 +165,9 @@ pub fn delete_bucket_tagging(
     })
 }
 
-pub fn get_bucket_policy(
+/// Carries out `GetBucketPolicy`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketPolicy.html>
+pub(super) fn get_bucket_policy(
     cloud: &Cloud,
     _: &Requester,
     input: GetBucketPolicyInput,
@@ -177,7 +187,9 @@ pub fn get_bucket_policy(
     })
 }
 
-pub fn get_bucket_policy_status(
+/// Carries out `GetBucketPolicyStatus`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketPolicyStatus.html>
+pub(super) fn get_bucket_policy_status(
     cloud: &Cloud,
     _: &Requester,
     input: GetBucketPolicyStatusInput,
@@ -198,7 +210,9 @@ pub fn get_bucket_policy_status(
     })
 }
 
-pub fn put_bucket_policy(
+/// Carries out `PutBucketPolicy`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html>
+pub(super) fn put_bucket_policy(
     cloud: &Cloud,
     _: &Requester,
     input: PutBucketPolicyInput,
@@ -213,7 +227,9 @@ pub fn put_bucket_policy(
     })
 }
 
-pub fn delete_bucket_policy(
+/// Carries out `DeleteBucketPolicy`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketPolicy.html>
+pub(super) fn delete_bucket_policy(
     cloud: &Cloud,
     _: &Requester,
     input: DeleteBucketPolicyInput,
@@ -224,7 +240,9 @@ pub fn delete_bucket_policy(
     })
 }
 
-pub fn get_bucket_encryption(
+/// Carries out `GetBucketEncryption`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketEncryption.html>
+pub(super) fn get_bucket_encryption(
     cloud: &Cloud,
     _: &Requester,
     input: GetBucketEncryptionInput,
@@ -237,7 +255,9 @@ pub fn get_bucket_encryption(
     })
 }
 
-pub fn put_bucket_encryption(
+/// Carries out `PutBucketEncryption`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketEncryption.html>
+pub(super) fn put_bucket_encryption(
     cloud: &Cloud,
     _: &Requester,
     input: PutBucketEncryptionInput,
@@ -251,7 +271,9 @@ pub fn put_bucket_encryption(
     })
 }
 
-pub fn delete_bucket_encryption(
+/// Carries out `DeleteBucketEncryption`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketEncryption.html>
+pub(super) fn delete_bucket_encryption(
     cloud: &Cloud,
     _: &Requester,
     input: DeleteBucketEncryptionInput,
@@ -262,7 +284,9 @@ pub fn delete_bucket_encryption(
     })
 }
 
-pub fn get_public_access_block(
+/// Carries out `GetPublicAccessBlock`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetPublicAccessBlock.html>
+pub(super) fn get_public_access_block(
     cloud: &Cloud,
     _: &Requester,
     input: GetPublicAccessBlockInput,
@@ -287,12 +311,14 @@ pub fn get_public_access_block(
     })
 }
 
-pub fn put_public_access_block(
+/// Carries out `PutPublicAccessBlock`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutPublicAccessBlock.html>
+pub(super) fn put_public_access_block(
     cloud: &Cloud,
     _: &Requester,
     input: PutPublicAccessBlockInput,
 ) -> S3Result<PutPublicAccessBlockOutput> {
-    // What isn't named is off.
+    // Flags that aren't set are off.
     let given = input.public_access_block_configuration;
     let block = PublicAccessBlockConfiguration {
         block_public_acls: Some(given.block_public_acls.unwrap_or_default()),
@@ -306,7 +332,9 @@ pub fn put_public_access_block(
     })
 }
 
-pub fn delete_public_access_block(
+/// Carries out `DeletePublicAccessBlock`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeletePublicAccessBlock.html>
+pub(super) fn delete_public_access_block(
     cloud: &Cloud,
     _: &Requester,
     input: DeletePublicAccessBlockInput,
@@ -317,7 +345,9 @@ pub fn delete_public_access_block(
     })
 }
 
-pub fn get_bucket_ownership_controls(
+/// Carries out `GetBucketOwnershipControls`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketOwnershipControls.html>
+pub(super) fn get_bucket_ownership_controls(
     cloud: &Cloud,
     _: &Requester,
     input: GetBucketOwnershipControlsInput,
@@ -333,7 +363,9 @@ pub fn get_bucket_ownership_controls(
     })
 }
 
-pub fn put_bucket_ownership_controls(
+/// Carries out `PutBucketOwnershipControls`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketOwnershipControls.html>
+pub(super) fn put_bucket_ownership_controls(
     cloud: &Cloud,
     _: &Requester,
     input: PutBucketOwnershipControlsInput,
@@ -362,7 +394,9 @@ pub fn put_bucket_ownership_controls(
     })
 }
 
-pub fn delete_bucket_ownership_controls(
+/// Carries out `DeleteBucketOwnershipControls`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketOwnershipControls.html>
+pub(super) fn delete_bucket_ownership_controls(
     cloud: &Cloud,
     _: &Requester,
     input: DeleteBucketOwnershipControlsInput,
@@ -373,7 +407,9 @@ pub fn delete_bucket_ownership_controls(
     })
 }
 
-pub fn get_bucket_versioning(
+/// Carries out `GetBucketVersioning`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>
+pub(super) fn get_bucket_versioning(
     cloud: &Cloud,
     _: &Requester,
     input: GetBucketVersioningInput,
@@ -386,7 +422,9 @@ pub fn get_bucket_versioning(
     })
 }
 
-pub fn put_bucket_versioning(
+/// Carries out `PutBucketVersioning`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html>
+pub(super) fn put_bucket_versioning(
     cloud: &Cloud,
     _: &Requester,
     input: PutBucketVersioningInput,
@@ -413,7 +451,9 @@ pub fn put_bucket_versioning(
     })
 }
 
-pub fn get_bucket_acl(
+/// Carries out `GetBucketAcl`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAcl.html>
+pub(super) fn get_bucket_acl(
     cloud: &Cloud,
     _: &Requester,
     input: GetBucketAclInput,
@@ -427,7 +467,9 @@ pub fn get_bucket_acl(
     })
 }
 
-pub fn put_bucket_acl(
+/// Carries out `PutBucketAcl`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketAcl.html>
+pub(super) fn put_bucket_acl(
     cloud: &Cloud,
     _: &Requester,
     input: PutBucketAclInput,
@@ -453,7 +495,9 @@ pub fn put_bucket_acl(
     })
 }
 
-pub fn get_bucket_lifecycle_configuration(
+/// Carries out `GetBucketLifecycleConfiguration`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLifecycleConfiguration.html>
+pub(super) fn get_bucket_lifecycle_configuration(
     cloud: &Cloud,
     _: &Requester,
     input: GetBucketLifecycleConfigurationInput,
@@ -469,7 +513,9 @@ pub fn get_bucket_lifecycle_configuration(
     })
 }
 
-pub fn put_bucket_lifecycle_configuration(
+/// Carries out `PutBucketLifecycleConfiguration`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html>
+pub(super) fn put_bucket_lifecycle_configuration(
     cloud: &Cloud,
     _: &Requester,
     input: PutBucketLifecycleConfigurationInput,
@@ -485,7 +531,9 @@ pub fn put_bucket_lifecycle_configuration(
     })
 }
 
-pub fn delete_bucket_lifecycle(
+/// Carries out `DeleteBucketLifecycle`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketLifecycle.html>
+pub(super) fn delete_bucket_lifecycle(
     cloud: &Cloud,
     _: &Requester,
     input: DeleteBucketLifecycleInput,

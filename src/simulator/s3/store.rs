@@ -1,4 +1,4 @@
-//! Buckets, keys and versions, and what other services ask of them.
+//! Buckets, keys and versions, and what other services use of them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -16,46 +16,48 @@ use super::super::{Caller, lock};
 use super::settings::BucketSettings;
 use super::{acl, no_such_bucket, refusal};
 
-/// All buckets, whoever's and wherever they are: their names are known to the whole world.
+/// The buckets of all accounts and regions, whose names are globally unique.
 #[derive(Default)]
-pub struct Store {
+pub(crate) struct Store {
     pub(super) buckets: Mutex<BTreeMap<String, StoredBucket>>,
 }
 
-/// Whose a bucket is, and where.
+/// The account and region of a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BucketFacts {
+pub(crate) struct BucketFacts {
     pub account: String,
     pub region: String,
 }
 
-/// What is not there.
+/// What doesn't exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ObjectNotFound {
+pub(crate) enum ObjectNotFound {
     Bucket,
     Key,
 }
 
+/// A bucket.
 pub(super) struct StoredBucket {
     pub account: String,
     pub region: String,
     pub created: Timestamp,
     pub settings: BucketSettings,
-    /// The versions of each key, the newest last; never none.
+    /// The versions of each key, the newest last; never empty.
     pub keys: BTreeMap<String, Vec<StoredVersion>>,
     /// By upload ID.
     pub uploads: BTreeMap<String, PendingUpload>,
 }
 
+/// A version of a key.
 pub(super) struct StoredVersion {
-    /// `null` where the bucket isn't versioned.
+    /// `null` if the bucket isn't versioned.
     pub id: String,
     pub modified: Timestamp,
     /// None is a delete marker.
     pub object: Option<StoredObject>,
 }
 
-/// Cheap to copy: the bytes are shared.
+/// An object. It is cheap to clone, because the bytes are shared.
 #[derive(Clone)]
 pub(super) struct StoredObject {
     pub bytes: Bytes,
@@ -67,7 +69,7 @@ pub(super) struct StoredObject {
     pub acl: Vec<Grant>,
 }
 
-/// What comes with an object as headers, and goes with it again.
+/// The headers that are stored with an object.
 #[derive(Clone, Default)]
 pub(super) struct ObjectHeaders {
     pub content_type: Option<String>,
@@ -95,6 +97,7 @@ pub(super) struct PendingUpload {
     pub parts: BTreeMap<i32, UploadedPart>,
 }
 
+/// An uploaded part of a multipart upload.
 #[derive(Clone)]
 pub(super) struct UploadedPart {
     pub bytes: Bytes,
@@ -107,11 +110,11 @@ pub(super) struct UploadedPart {
 pub(super) const NULL_VERSION: &str = "null";
 
 impl Store {
-    /// An object's current content.
+    /// Returns an object's current content.
     ///
     /// # Errors
-    /// There is no such bucket, or no such key in it.
-    pub fn object(&self, bucket: &str, key: &str) -> Result<Bytes, ObjectNotFound> {
+    /// Fails if there is no such bucket or key.
+    pub(crate) fn object(&self, bucket: &str, key: &str) -> Result<Bytes, ObjectNotFound> {
         let buckets = lock(&self.buckets);
         let bucket = buckets.get(bucket).ok_or(ObjectNotFound::Bucket)?;
         bucket
@@ -120,7 +123,8 @@ impl Store {
             .ok_or(ObjectNotFound::Key)
     }
 
-    pub fn bucket(&self, name: &str) -> Option<BucketFacts> {
+    /// Returns the account and region of a bucket.
+    pub(crate) fn bucket(&self, name: &str) -> Option<BucketFacts> {
         let facts = |bucket: &StoredBucket| BucketFacts {
             account: bucket.account.clone(),
             region: bucket.region.clone(),
@@ -128,18 +132,18 @@ impl Store {
         lock(&self.buckets).get(name).map(facts)
     }
 
-    /// Whether a bucket holds nothing, or isn't there.
-    pub fn is_empty(&self, name: &str) -> bool {
+    /// Returns whether a bucket is empty or doesn't exist.
+    pub(crate) fn is_empty(&self, name: &str) -> bool {
         lock(&self.buckets)
             .get(name)
             .is_none_or(|bucket| bucket.keys.is_empty())
     }
 
-    /// Makes a bucket in the caller's region.
+    /// Creates a bucket in the caller's region.
     ///
     /// # Errors
-    /// S3's own: the name is taken, or can't be one.
-    pub fn create_bucket(
+    /// Fails with S3's error if the name is taken or invalid.
+    pub(crate) fn create_bucket(
         &self,
         caller: &Caller,
         name: &str,
@@ -177,8 +181,8 @@ impl Store {
     /// Deletes an empty bucket.
     ///
     /// # Errors
-    /// S3's own: there is no such bucket, or it holds something.
-    pub fn delete_bucket(&self, name: &str) -> Result<(), ServiceError> {
+    /// Fails with S3's error if there is no such bucket, or if it isn't empty.
+    pub(crate) fn delete_bucket(&self, name: &str) -> Result<(), ServiceError> {
         let mut buckets = lock(&self.buckets);
         let Some(bucket) = buckets.get(name) else {
             return Err(ServiceError::new(
@@ -201,11 +205,11 @@ impl Store {
         Err(ServiceError::new(409, "BucketNotEmpty", message))
     }
 
-    /// Puts an object of which nothing but its content matters.
+    /// Writes an object with default headers.
     ///
     /// # Errors
-    /// There is no such bucket.
-    pub fn put(
+    /// Fails if there is no such bucket.
+    pub(crate) fn put(
         &self,
         bucket: &str,
         key: &str,
@@ -226,7 +230,7 @@ impl Store {
         Ok(())
     }
 
-    /// Does something with a bucket, which is locked meanwhile.
+    /// Calls `act` with a bucket, which is locked meanwhile.
     pub(super) fn with<T>(
         &self,
         name: &str,
@@ -237,7 +241,7 @@ impl Store {
             .ok_or_else(no_such_bucket)?)
     }
 
-    /// Name, region and time of creation of an account's buckets.
+    /// Returns name, region and creation time of an account's buckets.
     pub(super) fn of_account(&self, account: &str) -> Vec<(String, String, Timestamp)> {
         let buckets = lock(&self.buckets);
         let owned = buckets
@@ -261,17 +265,21 @@ impl StoredBucket {
         }
     }
 
-    /// The current version of a key, unless it is deleted.
-    pub fn current(&self, key: &str) -> Option<(&StoredVersion, &StoredObject)> {
+    /// Returns the current version of a key, unless it is deleted.
+    pub(super) fn current(&self, key: &str) -> Option<(&StoredVersion, &StoredObject)> {
         let version = self.keys.get(key)?.last()?;
         Some((version, version.object.as_ref()?))
     }
 
-    /// A version of a key, or the current one.
+    /// Returns a version of a key, or the current one.
     ///
     /// # Errors
-    /// S3's own: no such key, no such version, or it is a delete marker.
-    pub fn find(&self, key: &str, id: Option<&str>) -> S3Result<(&StoredVersion, &StoredObject)> {
+    /// Fails with S3's error if there is no such key or version, or if it is a delete marker.
+    pub(super) fn find(
+        &self,
+        key: &str,
+        id: Option<&str>,
+    ) -> S3Result<(&StoredVersion, &StoredObject)> {
         let versions = self.keys.get(key).map(Vec::as_slice).unwrap_or_default();
         let Some(id) = id else {
             return self.current(key).ok_or_else(|| {
@@ -301,7 +309,12 @@ impl StoredBucket {
         Ok((version, object))
     }
 
-    pub fn find_mut(&mut self, key: &str, id: Option<&str>) -> S3Result<(&str, &mut StoredObject)> {
+    /// Does what [`find`](Self::find) does, and returns the version ID with the object.
+    pub(super) fn find_mut(
+        &mut self,
+        key: &str,
+        id: Option<&str>,
+    ) -> S3Result<(&str, &mut StoredObject)> {
         self.find(key, id)?;
         let versions = self
             .keys
@@ -317,14 +330,19 @@ impl StoredBucket {
         found.ok_or_else(super::no_such_key)
     }
 
-    /// Puts an object and gives its version's ID where the bucket is versioned.
-    pub fn put(&mut self, key: &str, object: StoredObject, now: Timestamp) -> Option<String> {
+    /// Writes an object, and returns its version ID if the bucket is versioned.
+    pub(super) fn put(
+        &mut self,
+        key: &str,
+        object: StoredObject,
+        now: Timestamp,
+    ) -> Option<String> {
         self.push(key, Some(object), now)
     }
 
-    /// Deletes a version, or puts a delete marker, or deletes the only version: what S3 does in
-    /// such a bucket.
-    pub fn delete(&mut self, key: &str, id: Option<&str>, now: Timestamp) -> DeletionResult {
+    /// Deletes a version; without an ID, adds a delete marker or deletes the only version,
+    /// depending on the bucket's versioning.
+    pub(super) fn delete(&mut self, key: &str, id: Option<&str>, now: Timestamp) -> DeletionResult {
         if let Some(id) = id {
             let Some(versions) = self.keys.get_mut(key) else {
                 return DeletionResult::default();
@@ -369,11 +387,11 @@ impl StoredBucket {
     }
 }
 
-/// What a deletion came to.
+/// The result of a deletion.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct DeletionResult {
     pub version_id: Option<String>,
-    /// Whether a delete marker was made, or the version that went was one.
+    /// Whether a delete marker was added, or the deleted version was one.
     pub marker: bool,
 }
 
@@ -389,9 +407,9 @@ fn marker_headers(marker: &StoredVersion) -> http::HeaderMap {
     headers
 }
 
-/// Whether a bucket may be made with the name.
+/// Returns whether a bucket may be created with the name.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
-pub fn is_bucket_name(name: &str) -> bool {
+pub(crate) fn is_bucket_name(name: &str) -> bool {
     let reserved = ["sthree-", "amzn-s3-demo-"]
         .iter()
         .any(|prefix| name.starts_with(prefix))
@@ -401,12 +419,12 @@ pub fn is_bucket_name(name: &str) -> bool {
     s3s::path::check_bucket_name(name) && !reserved
 }
 
-/// The MD5 of the content in hexadecimal digits.
+/// Returns the MD5 of the content in hexadecimal digits.
 pub(super) fn etag_of(bytes: &[u8]) -> String {
     hex(Md5::digest(bytes).as_slice())
 }
 
-/// The ETag as S3 shows it: of what a KMS key encrypts it isn't the MD5 of the content.
+/// Returns the ETag as S3 shows it, which isn't the MD5 of the content if a KMS key encrypts it.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>
 pub(super) fn shown_etag(etag: String, about: &ObjectHeaders) -> String {
     let is_kms = about
@@ -420,17 +438,18 @@ pub(super) fn shown_etag(etag: String, about: &ObjectHeaders) -> String {
     }
 }
 
+/// Returns bytes as hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A time as S3 writes it.
+/// Returns a time in S3's type.
 pub(super) fn time(timestamp: Timestamp) -> dto::Timestamp {
     let system = SystemTime::try_from(timestamp).unwrap_or(SystemTime::UNIX_EPOCH);
     dto::Timestamp::from(system)
 }
 
-/// A time in whole seconds, which is all that headers hold.
+/// Returns a time in whole seconds, as headers have it.
 pub(super) fn whole_seconds(timestamp: Timestamp) -> dto::Timestamp {
     time(Timestamp::from_second(timestamp.as_second()).unwrap_or(timestamp))
 }

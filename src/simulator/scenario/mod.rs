@@ -1,10 +1,9 @@
-//! What goes wrong on purpose: the scenario file as types, and the answers to who asks whether
-//! something is to fail.
+//! Scenarios: the scenario file as types, and which faults it has for resources and calls.
 //!
-//! `read` reads a file and says all that is wrong with it. CloudFormation asks about resources, the
-//! protocols ask about calls (`fault` says how a fault looks on the wire), S3 and CloudFormation
-//! ask what is not visible yet. The doc comments are the descriptions in
-//! `schemas/scenario.schema.json`, which is generated from these types.
+//! `read` reads a file and reports all its errors. CloudFormation asks for faults of resources, the
+//! protocols ask for faults of calls (`fault` applies them), and S3 and CloudFormation ask what is
+//! hidden. The doc comments are the descriptions in `schemas/scenario.schema.json`, which is
+//! generated from these types.
 
 mod read;
 mod wildcard;
@@ -21,31 +20,31 @@ use serde_json::{Map, Value as Json};
 use super::lock;
 use super::seed::SeedFile;
 use crate::duration::HumanDuration;
-pub use read::{read, schema};
-pub use wildcard::{Wildcard, matches_wildcard};
+pub(crate) use read::read;
+pub(crate) use wildcard::{Wildcard, matches_wildcard};
 
 /// Faults for taskcat's simulator
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct ScenarioFile {
+pub(crate) struct ScenarioFile {
     /// Resources that fail, time out, take long, or have given attributes
     pub resources: Vec<ResourceRule>,
     /// Attributes of resources by their logical IDs, for Fn::GetAtt: {Rand: {Value: abc}}
     pub attributes: BTreeMap<String, Map<String, Json>>,
     /// Calls that are throttled, denied, delayed or not answered
     pub calls: Vec<CallRule>,
-    /// Stacks and buckets that can't be seen for a while after they were made
+    /// Stacks and buckets that are hidden for a while after their creation
     pub hidden: Vec<HiddenRule>,
-    /// Regions that the account has not enabled
+    /// Regions that are not enabled for the account
     pub disabled_regions: Vec<Wildcard>,
-    /// What is there from the start
+    /// The initial contents of the simulator
     pub seeds: SeedFile,
 }
 
-/// Resources of stacks, and what becomes of them; every condition must hold
+/// What happens to resources of stacks; all conditions must hold
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct ResourceRule {
+pub(crate) struct ResourceRule {
     /// Name of the stack; `*` stands for any characters, `?` for one
     pub stack: Option<Wildcard>,
     /// Logical ID of the resource
@@ -53,137 +52,138 @@ pub struct ResourceRule {
     /// Type of the resource: AWS::S3::Bucket
     #[serde(rename = "type")]
     pub resource_type: Option<Wildcard>,
-    /// Regions; without any it is every region
+    /// Regions; default: all
     pub regions: Vec<Wildcard>,
-    /// Account IDs; without any it is every account
+    /// Account IDs; default: all
     pub accounts: Vec<Wildcard>,
-    /// What is done with the resource; without it, creation
+    /// Operation on the resource; default: create
     pub phase: ResourcePhase,
-    /// How long it takes, as AWS's time: the simulator's speed shortens it
+    /// How long it takes in AWS; the simulator's speed shortens it
     pub takes: Option<HumanDuration>,
-    /// It fails, with this as the reason
+    /// Reason with which it fails
     pub fails: Option<String>,
-    /// It fails since nobody answers in time: the signals of a wait condition or a creation policy,
-    /// the response of a custom resource
+    /// It fails because a response doesn't come in time: the signals of a wait condition or a
+    /// creation policy, or the response of a custom resource
     pub times_out: bool,
-    /// When it stops to fail; without it, never
+    /// When it stops failing; default: never
     pub until: Option<FailureEnd>,
-    /// What Fn::GetAtt gives for its attributes, such as the data of a custom resource or a wait
+    /// What Fn::GetAtt returns for its attributes, such as the data of a custom resource or a wait
     /// condition
     pub attributes: Map<String, Json>,
 }
 
-/// When a resource stops to fail; where both are given, both must have come
+/// When a resource stops failing; if both are given, both must hold
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct FailureEnd {
-    /// After so many failures
+pub(crate) struct FailureEnd {
+    /// After this number of failures
     pub attempts: Option<NonZeroU32>,
-    /// Once this bucket holds nothing, or is gone
+    /// Once this bucket is empty or deleted
     pub bucket_is_empty: Option<String>,
 }
 
-/// What is done with a resource
+/// Operation on a resource
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum ResourcePhase {
+pub(crate) enum ResourcePhase {
     #[default]
     Create,
     Update,
     Delete,
-    /// Going back to what it was before an update that failed
+    /// Rollback to the state before a failed update
     Rollback,
 }
 
-/// Calls of an API, and what becomes of them; every condition must hold
+/// What happens to calls of an API; all conditions must hold
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CallRule {
-    /// Service: cloudformation, s3, sts, ec2, ssm, secretsmanager or codepipeline; patterns too
+pub(crate) struct CallRule {
+    /// Service: cloudformation, s3, sts, ec2, ssm, secretsmanager or codepipeline; wildcards are
+    /// allowed
     pub service: Wildcard,
-    /// Action: CreateStack, Put*; without it, every action
+    /// Action: CreateStack, Put*; default: all
     #[serde(default)]
     pub action: Option<Wildcard>,
     /// Name of the stack, bucket, parameter or secret that the call is about
     #[serde(default)]
     pub name: Option<Wildcard>,
-    /// Regions; without any it is every region
+    /// Regions; default: all
     #[serde(default)]
     pub regions: Vec<Wildcard>,
-    /// Account IDs of callers; without any it is every caller
+    /// Account IDs of callers; default: all
     #[serde(default)]
     pub accounts: Vec<Wildcard>,
-    /// What becomes of the call
+    /// What happens to the call
     pub fault: FaultKind,
-    /// Whether the fault comes before or after the call takes effect; before without it
+    /// Whether the fault comes before or after the call takes effect; default: before
     #[serde(default)]
     pub phase: CallPhase,
-    /// Error code of the fault `error`; InternalFailure without it
+    /// Error code of the fault `error`; default: InternalFailure
     #[serde(default)]
     pub code: Option<String>,
     /// Message of the faults `error` and `deny`
     #[serde(default)]
     pub message: Option<String>,
-    /// HTTP status of the fault `error`; 500 without it
+    /// HTTP status of the fault `error`; default: 500
     #[serde(default)]
     #[schemars(range(min = 400, max = 599))]
     pub status: Option<u16>,
-    /// How long the faults `delay` and `hang` hold the call, in real time; 30s without it
+    /// How long the faults `delay` and `hang` hold the call, in real time; default: 30s
     #[serde(default, rename = "for")]
     pub lasts: Option<HumanDuration>,
-    /// So many calls go well first
+    /// Number of calls that succeed first
     #[serde(default)]
     pub skip: u32,
-    /// After those, only every n-th call is hit
+    /// After those, only every n-th call is affected
     #[serde(default)]
     pub every: Option<NonZeroU32>,
-    /// So many calls are hit at most; without it there is no end
+    /// Largest number of calls that are affected; default: unlimited
     #[serde(default)]
     pub times: Option<NonZeroU32>,
 }
 
-/// When a fault comes
+/// When a fault is applied
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum CallPhase {
-    /// The call has no effect, or has it late where the fault is `delay`
+pub(crate) enum CallPhase {
+    /// The call has no effect, or takes effect late if the fault is `delay`
     #[default]
     Before,
-    /// The call has its effect, and only its answer is lost, replaced or late
+    /// The call takes effect, and only its response is lost, replaced or late
     After,
 }
 
-/// What becomes of a call
+/// What happens to a call
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum FaultKind {
-    /// The service says that there are too many requests
+pub(crate) enum FaultKind {
+    /// The service answers that there are too many requests
     Throttle,
     /// The caller is not allowed to do that
     Deny,
     /// An error of your choice
     Error,
-    /// The answer comes late
+    /// The response comes late
     Delay,
-    /// No answer comes, and after a while the connection is closed
+    /// No response comes, and after a while the connection is closed
     Hang,
     /// The connection is closed at once
     Cut,
 }
 
-/// Something that can't be seen for a while
+/// A stack or bucket that is hidden for a while
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct HiddenRule {
-    /// What it is
+pub(crate) struct HiddenRule {
+    /// Kind of resource
     pub kind: HiddenKind,
-    /// Its name; without it, any
+    /// Name; default: any
     #[serde(default)]
     pub name: Option<Wildcard>,
-    /// Regions; without any it is every region
+    /// Regions; default: all
     #[serde(default)]
     pub regions: Vec<Wildcard>,
-    /// For how long after it was made, as AWS's time: the simulator's speed shortens it
+    /// For how long after its creation, in AWS; the simulator's speed shortens it
     #[serde(rename = "for")]
     pub lasts: HumanDuration,
 }
@@ -191,36 +191,36 @@ pub struct HiddenRule {
 /// What can be hidden
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum HiddenKind {
+pub(crate) enum HiddenKind {
     Stack,
     Bucket,
 }
 
-/// A scenario with its memory of what has happened. The default one leaves everything alone.
+/// A scenario, with counts of calls and attempts. The default one has no faults.
 #[derive(Debug, Default)]
-pub struct Scenario {
+pub(crate) struct Scenario {
     file: ScenarioFile,
-    /// Of each rule for calls, how many calls met its conditions, and how many of these were hit.
+    /// For each rule for calls: the number of calls that matched it, and of those that were
+    /// affected.
     calls: Mutex<Vec<(u64, u64)>>,
     attempts: Mutex<HashMap<AttemptKey, u32>>,
-    /// Which rules have met something, for those who ask afterwards.
+    /// The rules that have matched something.
     matched: Arc<Mutex<BTreeSet<RuleId>>>,
 }
 
-/// A rule by its list in the file and its place there: `resources[0]`.
+/// A rule by its list in the file and its index: `resources[0]`.
 type RuleId = (&'static str, usize);
 
-/// The rules of a scenario, and which of them have met something; it outlives the simulator.
+/// The rules of a scenario, and which of them have matched something; it outlives the simulator.
 #[derive(Debug, Default)]
-pub struct RuleUsage {
+pub(crate) struct RuleUsage {
     rules: Vec<RuleId>,
     matched: Arc<Mutex<BTreeSet<RuleId>>>,
 }
 
 impl RuleUsage {
-    /// The rules that nothing has met so far, as the file's reader would count them:
-    /// `resources[0]`.
-    pub fn unmatched_rules(&self) -> Vec<String> {
+    /// Returns the rules that have matched nothing so far: `resources[0]`.
+    pub(crate) fn unmatched_rules(&self) -> Vec<String> {
         let matched = lock(&self.matched);
         let unmatched_rules = self.rules.iter().filter(|rule| !matched.contains(*rule));
         unmatched_rules
@@ -232,9 +232,9 @@ impl RuleUsage {
 /// A rule, and the account, region, stack and logical ID of a resource.
 type AttemptKey = (usize, String, String, String, String);
 
-/// A resource with which something is about to be done.
+/// A resource that is about to be created, updated or deleted.
 #[derive(Clone, Copy, Debug)]
-pub struct ResourceFacts<'a> {
+pub(crate) struct ResourceFacts<'a> {
     pub account: &'a str,
     pub region: &'a str,
     /// The stack's name.
@@ -244,31 +244,31 @@ pub struct ResourceFacts<'a> {
     pub phase: ResourcePhase,
 }
 
-/// What becomes of it.
+/// What happens to a resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ResourceFault {
-    /// As AWS's time.
+pub(crate) struct ResourceFault {
+    /// Nominal time.
     pub takes: Option<Duration>,
-    /// The reason.
+    /// The reason of the failure.
     pub fails: Option<String>,
-    /// It fails since nobody answers in time.
+    /// Whether it fails because a response doesn't come in time.
     pub times_out: bool,
 }
 
 /// A call that has just come in.
 #[derive(Clone, Copy, Debug)]
-pub struct CallFacts<'a> {
+pub(crate) struct CallFacts<'a> {
     pub service: &'a str,
     pub action: &'a str,
     pub account: &'a str,
     pub region: &'a str,
-    /// Of the stack, bucket, parameter or secret that it is about.
+    /// The name of the stack, bucket, parameter or secret that it is about.
     pub name: Option<&'a str>,
 }
 
-/// What becomes of it.
+/// What happens to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CallFault {
+pub(crate) enum CallFault {
     Throttle,
     Deny {
         message: Option<String>,
@@ -283,11 +283,12 @@ pub enum CallFault {
     Cut,
 }
 
-/// What `delay` and `hang` take where the file doesn't say.
+/// How long `delay` and `hang` hold a call by default.
 const DEFAULT_HOLD: Duration = Duration::from_secs(30);
 
 impl Scenario {
-    pub fn new(file: ScenarioFile) -> Self {
+    /// Returns the scenario of a file.
+    pub(crate) fn new(file: ScenarioFile) -> Self {
         let calls = Mutex::new(vec![(0, 0); file.calls.len()]);
         Self {
             file,
@@ -297,8 +298,8 @@ impl Scenario {
         }
     }
 
-    /// Tells later which rules have met nothing.
-    pub fn usage(&self) -> RuleUsage {
+    /// Returns a record of the rules that match something from now on.
+    pub(crate) fn usage(&self) -> RuleUsage {
         let resources = (0..self.file.resources.len()).map(|index| ("resources", index));
         let calls = (0..self.file.calls.len()).map(|index| ("calls", index));
         RuleUsage {
@@ -307,9 +308,9 @@ impl Scenario {
         }
     }
 
-    /// What becomes of the resource; to ask is an attempt. Of the rules that apply, the first with
-    /// a time and the first with a failure count.
-    pub fn resource_fault(
+    /// Returns the fault for a resource; each call counts as an attempt. Of the rules that apply,
+    /// the first with a time and the first with a failure count.
+    pub(crate) fn resource_fault(
         &self,
         facts: &ResourceFacts,
         is_empty: &dyn Fn(&str) -> bool,
@@ -365,9 +366,9 @@ impl Scenario {
         full || early
     }
 
-    /// What an attribute of the resource is, if the file says so: the resource's own entry, else
+    /// Returns the value of an attribute if the file sets it: in the resource's own entry, else in
     /// the first rule that does.
-    pub fn attribute(&self, facts: &ResourceFacts, name: &str) -> Option<&Json> {
+    pub(crate) fn attribute(&self, facts: &ResourceFacts, name: &str) -> Option<&Json> {
         let own = self
             .file
             .attributes
@@ -381,14 +382,14 @@ impl Scenario {
         own.or_else(|| rules.find_map(|rule| rule.attributes.get(name)))
     }
 
-    /// What becomes of the call; to ask is to have called. The first rule that hits it counts.
-    pub fn call_fault(&self, facts: &CallFacts) -> Option<(CallPhase, CallFault)> {
+    /// Returns the fault for a call, which is counted. The first rule that applies counts.
+    pub(crate) fn call_fault(&self, facts: &CallFacts) -> Option<(CallPhase, CallFault)> {
         if self.file.calls.is_empty() {
             return None;
         }
         let mut counts = lock(&self.calls);
         let rules = self.file.calls.iter().zip(counts.iter_mut());
-        // Every rule counts the calls that it is about, whichever of them hits.
+        // Every rule counts the calls that match it, whichever rule applies.
         let hits: Vec<&CallRule> = rules
             .filter_map(|(rule, counts)| rule.hits(facts, counts).then_some(rule))
             .collect();
@@ -401,16 +402,21 @@ impl Scenario {
         hits.first().map(|rule| (rule.phase, rule.to_fault()))
     }
 
-    /// Whether the account has the region switched off.
-    pub fn is_disabled(&self, region: &str) -> bool {
+    /// Returns whether the region is disabled for the account.
+    pub(crate) fn is_disabled(&self, region: &str) -> bool {
         self.file
             .disabled_regions
             .iter()
             .any(|pattern| pattern.matches(region))
     }
 
-    /// How long after it was made the stack or bucket stays unseen, as AWS's time.
-    pub fn hidden_for(&self, kind: HiddenKind, region: &str, name: &str) -> Option<Duration> {
+    /// Returns the nominal time for which a new stack or bucket is hidden.
+    pub(crate) fn hidden_for(
+        &self,
+        kind: HiddenKind,
+        region: &str,
+        name: &str,
+    ) -> Option<Duration> {
         let applies = |rule: &&HiddenRule| {
             rule.kind == kind
                 && matches_any(&rule.regions, region)
@@ -482,7 +488,7 @@ impl CallRule {
                 message: self
                     .message
                     .clone()
-                    .unwrap_or_else(|| "The scenario says so.".to_owned()),
+                    .unwrap_or_else(|| "Fault injected by the scenario.".to_owned()),
             },
             FaultKind::Delay => CallFault::Delay(lasts),
             FaultKind::Hang => CallFault::Hang(lasts),
@@ -495,7 +501,7 @@ fn matches_optional(pattern: Option<&Wildcard>, text: &str) -> bool {
     pattern.is_none_or(|pattern| pattern.matches(text))
 }
 
-/// No patterns at all let everything pass.
+/// Returns whether a pattern matches; an empty list matches everything.
 fn matches_any(patterns: &[Wildcard], text: &str) -> bool {
     patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(text))
 }

@@ -1,8 +1,9 @@
-//! Reads a scenario file, and says everything that is wrong with it, each at its place.
+//! Reads a scenario file, and reports all its errors with their positions.
 
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(test)]
 use schemars::Schema;
 
 use super::super::document::{self, Checker};
@@ -14,8 +15,8 @@ use crate::yaml::{self, Node, Parsed};
 /// Reads a file in YAML or JSON: the scenario, and the seeds in it.
 ///
 /// # Errors
-/// Everything that is wrong with it.
-pub fn read(path: &Path) -> Result<(Scenario, Seeds), Vec<Diagnostic>> {
+/// Returns all errors of the file.
+pub(crate) fn read(path: &Path) -> Result<(Scenario, Seeds), Vec<Diagnostic>> {
     scenario(&Arc::from(path), yaml::read(path))
 }
 
@@ -31,12 +32,13 @@ fn scenario(file: &Arc<Path>, parsed: Parsed) -> Result<(Scenario, Seeds), Vec<D
     Ok((Scenario::new(read), seeds))
 }
 
-/// The JSON Schema (2020-12) of a scenario file.
-pub fn schema() -> Schema {
+/// Returns the JSON Schema (2020-12) of a scenario file.
+#[cfg(test)]
+pub(crate) fn schema() -> Schema {
     document::schema::<ScenarioFile>()
 }
 
-/// What the keys of one rule have to do with each other.
+/// Checks the keys of a rule that depend on each other.
 fn rules(checker: &mut Checker, root: &Node) {
     let list = |key: &str| {
         root.get(key)
@@ -49,7 +51,7 @@ fn rules(checker: &mut Checker, root: &Node) {
         let changes = ["fails", "times_out", "takes", "attributes"];
         if changes.iter().all(|key| rule.get(key).is_none()) {
             let message = format!(
-                "`resources[{n}]` changes nothing: it lacks `fails`, `times_out`, `takes` or \
+                "`resources[{n}]` has no effect: expected `fails`, `times_out`, `takes` or \
                  `attributes`"
             );
             checker.error(rule.at, message, None);
@@ -67,7 +69,7 @@ fn rules(checker: &mut Checker, root: &Node) {
         ) {
             checker.error(
                 until.at,
-                format!("`resources[{n}].until` says when to stop failing, but nothing fails"),
+                format!("`resources[{n}].until` requires `fails` or `times_out`"),
                 None,
             );
         }
@@ -76,7 +78,7 @@ fn rules(checker: &mut Checker, root: &Node) {
             .filter(|until| until.as_mapping().is_some_and(<[_]>::is_empty))
         {
             let message = format!(
-                "`resources[{n}].until` says nothing: it lacks `attempts` or `bucket_is_empty`"
+                "`resources[{n}].until` is empty: expected `attempts` or `bucket_is_empty`"
             );
             checker.error(until.at, message, None);
         }
@@ -95,7 +97,7 @@ fn rules(checker: &mut Checker, root: &Node) {
             checker.error(
                 key.at,
                 format!(
-                    "`calls[{n}].{}` means nothing to the fault `{fault}`",
+                    "`calls[{n}].{}` doesn't apply to the fault `{fault}`",
                     key.text
                 ),
                 None,
@@ -116,7 +118,7 @@ mod tests {
             .map_err(said)
     }
 
-    /// `UPDATE_SCHEMAS=1 cargo test --lib scenario` writes the file anew.
+    /// `UPDATE_SCHEMAS=1 cargo test --lib scenario` regenerates the file.
     #[test]
     fn the_published_schema_is_current() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/scenario.schema.json");
@@ -148,7 +150,7 @@ mod tests {
                 "s.yml:3:10: `calls[0].fault` is `thorttle`, but must be one of throttle, deny, \
                  error, delay, hang, cut \
                  (did you mean `throttle`?)",
-                "s.yml:4:29: `calls[1].for` means nothing to the fault `cut`",
+                "s.yml:4:29: `calls[1].for` doesn't apply to the fault `cut`",
                 "s.yml:4:45: `calls[1].times` is 0, but must be between 1 and 4294967295",
                 "s.yml:4:54: `calls[1].skip` is -1, but must be between 0 and 4294967295",
                 "s.yml:4:67: `calls[1].regions` is text, but must be a list",
@@ -158,10 +160,10 @@ mod tests {
             "resources:\n- {stack: a, until: {}}\n- {takes: 5, accounts: [123456789012], phase: \
              [create]}\n- fails: !x y",
             &[
-                "s.yml:2:3: `resources[0]` changes nothing: it lacks `fails`, `times_out`, `takes` \
+                "s.yml:2:3: `resources[0]` has no effect: expected `fails`, `times_out`, `takes` \
                  or `attributes`",
-                "s.yml:2:21: `resources[0].until` says when to stop failing, but nothing fails",
-                "s.yml:2:21: `resources[0].until` says nothing: it lacks `attempts` or \
+                "s.yml:2:21: `resources[0].until` requires `fails` or `times_out`",
+                "s.yml:2:21: `resources[0].until` is empty: expected `attempts` or \
                  `bucket_is_empty`",
                 "s.yml:3:11: `resources[1].takes` is a whole number, but must be a duration such \
                  as 30s",
@@ -169,7 +171,7 @@ mod tests {
                  it in quotes: \"123456789012\")",
                 "s.yml:3:47: `resources[1].phase` is a list, but must be one of create, update, \
                  delete, rollback",
-                "s.yml:4:13: `resources[2].fails` has the tag `!x`, which means nothing here",
+                "s.yml:4:13: `resources[2].fails` has the unsupported tag `!x`",
             ],
         );
         check(
@@ -212,7 +214,7 @@ mod tests {
              - {service: ec2, fault: hang, for: 1.5s}\n\
              hidden: [{kind: stack, name: s, regions: [a], for: 10s}]\n\
              disabled_regions: [me-south-1]\n";
-        // YAML 1.1 takes `no` for a truth value, and a reason is text.
+        // YAML 1.1 reads `no` as a boolean, and a reason is a string.
         assert_eq!(read_text(all).unwrap_err().len(), 1);
         let scenario = read_text(&all.replace("fails: no", "fails: 'no'")).unwrap();
         assert_eq!(

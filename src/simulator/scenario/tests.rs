@@ -160,7 +160,7 @@ fn faults_are_built_from_rules() {
     };
     check(
         serde_json::json!({"fault": "error"}),
-        error(500, "InternalFailure", "The scenario says so."),
+        error(500, "InternalFailure", "Fault injected by the scenario."),
     );
     check(
         serde_json::json!({"fault": "error", "code": "C", "message": "M", "status": 409}),

@@ -3,21 +3,22 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// A name that may have wildcards in it.
+/// A name that may contain wildcards.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
-pub struct Wildcard(pub String);
+pub(crate) struct Wildcard(pub String);
 
 impl Wildcard {
-    pub fn matches(&self, text: &str) -> bool {
+    /// Returns whether the pattern matches the whole text.
+    pub(crate) fn matches(&self, text: &str) -> bool {
         matches_wildcard(&self.0, text)
     }
 }
 
-/// Whether the whole text is as the pattern says. Linear in both for any number of stars: after a
-/// mismatch only the last star takes one more character.
-pub fn matches_wildcard(pattern: &str, text: &str) -> bool {
+/// Returns whether the whole text matches the pattern. Linear in both for any number of stars:
+/// after a mismatch only the last star takes one more character.
+pub(crate) fn matches_wildcard(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);

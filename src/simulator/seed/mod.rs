@@ -1,9 +1,8 @@
-//! What the simulator holds from the start: a seed file as types, and how it gets into the
-//! services.
+//! Seeds: the seed file as types, and how its contents get into the services.
 //!
-//! `read` reads a file and says all that is wrong with it. Buckets are created with the simulator;
-//! what belongs to an account and region is put there before the first call from it, so that it can
-//! be changed and deleted like anything else. The doc comments are the descriptions in
+//! `read` reads a file and reports all its errors. Buckets are created with the simulator; what
+//! belongs to an account and region is created before the first call from there, so that it can be
+//! changed and deleted like anything else. The doc comments are the descriptions in
 //! `schemas/seed.schema.json`, which is generated from these types.
 
 mod read;
@@ -18,14 +17,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use super::scenario::Wildcard;
-use super::ssm::ParameterType;
+use super::ssm::SsmParameterType;
 use super::{ACCOUNT_ID, Caller, Cloud, lock};
-pub use read::{LoadedObjects, load, read, schema};
+pub(crate) use read::{LoadedObjects, load, read};
 
-/// What taskcat's simulator holds from the start
+/// The initial contents of taskcat's simulator
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct SeedFile {
+pub(crate) struct SeedFile {
     /// SSM parameters
     pub ssm_parameters: Vec<SsmParameterSeed>,
     /// Secrets of Secrets Manager
@@ -48,18 +47,18 @@ pub struct SeedFile {
 /// An SSM parameter
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SsmParameterSeed {
+pub(crate) struct SsmParameterSeed {
     /// Name: /my/key
     pub name: String,
     /// Value; items of a StringList are separated by commas
     pub value: String,
-    /// Type of the parameter; String without it
+    /// Type of the parameter; default: String
     #[serde(default, rename = "type")]
-    pub kind: ParameterType,
-    /// Regions; without any it is every region
+    pub kind: SsmParameterType,
+    /// Regions; default: all
     #[serde(default)]
     pub regions: Vec<Wildcard>,
-    /// Account IDs; without any it is every account
+    /// Account IDs; default: all
     #[serde(default)]
     pub accounts: Vec<Wildcard>,
 }
@@ -67,7 +66,7 @@ pub struct SsmParameterSeed {
 /// A secret, with either a text or keys
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SecretSeed {
+pub(crate) struct SecretSeed {
     /// Name
     pub name: String,
     /// The secret's text
@@ -76,10 +75,10 @@ pub struct SecretSeed {
     /// The secret's keys and values, which are stored as JSON
     #[serde(default)]
     pub keys: Option<Map<String, Json>>,
-    /// Regions; without any it is every region
+    /// Regions; default: all
     #[serde(default)]
     pub regions: Vec<Wildcard>,
-    /// Account IDs; without any it is every account
+    /// Account IDs; default: all
     #[serde(default)]
     pub accounts: Vec<Wildcard>,
 }
@@ -87,13 +86,13 @@ pub struct SecretSeed {
 /// A bucket
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct BucketSeed {
+pub(crate) struct BucketSeed {
     /// Name
     pub name: String,
-    /// Region; us-east-1 without it
+    /// Region; default: us-east-1
     #[serde(default)]
     pub region: Option<String>,
-    /// Account ID of the owner; 123456789012 without it
+    /// Account ID of the owner; default: 123456789012
     #[serde(default)]
     pub account: Option<String>,
     /// Objects
@@ -107,7 +106,7 @@ pub struct BucketSeed {
 /// An object, with either a text or a file
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ObjectSeed {
+pub(crate) struct ObjectSeed {
     /// Key
     pub key: String,
     /// Content
@@ -121,10 +120,10 @@ pub struct ObjectSeed {
 /// A folder whose files are objects
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct FolderSeed {
+pub(crate) struct FolderSeed {
     /// Folder, relative to the folder of this file
     pub path: String,
-    /// Beginning of the objects' keys: modules/vpc
+    /// Prefix of the objects' keys: modules/vpc
     #[serde(default)]
     pub prefix: Option<String>,
 }
@@ -132,15 +131,15 @@ pub struct FolderSeed {
 /// An export of a stack that the simulator doesn't have
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ExportSeed {
+pub(crate) struct ExportSeed {
     /// Name of the export
     pub name: String,
     /// Value
     pub value: String,
-    /// Regions; without any it is every region
+    /// Regions; default: all
     #[serde(default)]
     pub regions: Vec<Wildcard>,
-    /// Account IDs; without any it is every account
+    /// Account IDs; default: all
     #[serde(default)]
     pub accounts: Vec<Wildcard>,
 }
@@ -148,13 +147,13 @@ pub struct ExportSeed {
 /// An EC2 key pair
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct KeyPairSeed {
+pub(crate) struct KeyPairSeed {
     /// Name
     pub name: String,
-    /// Regions; without any it is every region
+    /// Regions; default: all
     #[serde(default)]
     pub regions: Vec<Wildcard>,
-    /// Account IDs; without any it is every account
+    /// Account IDs; default: all
     #[serde(default)]
     pub accounts: Vec<Wildcard>,
 }
@@ -162,16 +161,16 @@ pub struct KeyPairSeed {
 /// An EC2 image
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ImageSeed {
+pub(crate) struct ImageSeed {
     /// ID: ami-0123456789abcdef0
     pub id: String,
     /// Name
     #[serde(default)]
     pub name: Option<String>,
-    /// Regions; without any it is every region
+    /// Regions; default: all
     #[serde(default)]
     pub regions: Vec<Wildcard>,
-    /// Account IDs; without any it is every account
+    /// Account IDs; default: all
     #[serde(default)]
     pub accounts: Vec<Wildcard>,
 }
@@ -179,13 +178,13 @@ pub struct ImageSeed {
 /// A Route 53 hosted zone
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct HostedZoneSeed {
+pub(crate) struct HostedZoneSeed {
     /// ID: Z0123456789ABCDEFGHIJ
     pub id: String,
     /// Name of the domain
     #[serde(default)]
     pub name: Option<String>,
-    /// Account IDs; without any it is every account
+    /// Account IDs; default: all
     #[serde(default)]
     pub accounts: Vec<Wildcard>,
 }
@@ -193,13 +192,13 @@ pub struct HostedZoneSeed {
 /// A VPC
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct VpcSeed {
+pub(crate) struct VpcSeed {
     /// ID: vpc-0123456789abcdef0
     pub id: String,
-    /// Addresses; 10.0.0.0/16 without it
+    /// CIDR block; default: 10.0.0.0/16
     #[serde(default)]
     pub cidr_block: Option<String>,
-    /// It is the region's default VPC
+    /// Whether it is the region's default VPC
     #[serde(default)]
     pub is_default: bool,
     /// Subnets
@@ -208,10 +207,10 @@ pub struct VpcSeed {
     /// Security groups
     #[serde(default)]
     pub security_groups: Vec<SecurityGroupSeed>,
-    /// Regions; without any it is every region
+    /// Regions; default: all
     #[serde(default)]
     pub regions: Vec<Wildcard>,
-    /// Account IDs; without any it is every account
+    /// Account IDs; default: all
     #[serde(default)]
     pub accounts: Vec<Wildcard>,
 }
@@ -219,10 +218,10 @@ pub struct VpcSeed {
 /// A subnet
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SubnetSeed {
+pub(crate) struct SubnetSeed {
     /// ID: subnet-0123456789abcdef0
     pub id: String,
-    /// Addresses
+    /// CIDR block
     #[serde(default)]
     pub cidr_block: Option<String>,
     /// Availability zone: us-east-1a
@@ -233,7 +232,7 @@ pub struct SubnetSeed {
 /// A security group
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SecurityGroupSeed {
+pub(crate) struct SecurityGroupSeed {
     /// ID: sg-0123456789abcdef0
     pub id: String,
     /// Name
@@ -241,17 +240,17 @@ pub struct SecurityGroupSeed {
     pub name: Option<String>,
 }
 
-/// What is seeded, with the content of all files.
+/// The contents of seed files, and of the files that they name.
 #[derive(Debug, Default)]
-pub struct Seeds {
+pub(crate) struct Seeds {
     file: SeedFile,
     /// By bucket and key.
     objects: BTreeMap<(String, String), Bytes>,
-    /// Who has got what belongs to an account and region.
+    /// The accounts and regions whose seeds were created.
     created_for: Mutex<HashSet<Caller>>,
 }
 
-/// Whether a caller sees something that patterns restrict to accounts and regions.
+/// Returns whether a seed is for the caller's region and account.
 fn is_for(caller: &Caller, regions: &[Wildcard], accounts: &[Wildcard]) -> bool {
     let matches_any = |patterns: &[Wildcard], text: &str| {
         patterns.is_empty() || patterns.iter().any(|it| it.matches(text))
@@ -260,7 +259,8 @@ fn is_for(caller: &Caller, regions: &[Wildcard], accounts: &[Wildcard]) -> bool 
 }
 
 impl Seeds {
-    pub fn new(file: SeedFile, loaded: LoadedObjects) -> Self {
+    /// Returns the seeds of a file, with the contents of objects.
+    pub(crate) fn new(file: SeedFile, loaded: LoadedObjects) -> Self {
         Self {
             file,
             objects: loaded.objects,
@@ -268,8 +268,8 @@ impl Seeds {
         }
     }
 
-    /// Adds what another file seeds; of things with the same name the later one counts.
-    pub fn add(&mut self, other: Self) {
+    /// Adds the seeds of another file; of seeds with the same name the later one counts.
+    pub(crate) fn add(&mut self, other: Self) {
         fn join<T>(all: &mut Option<Vec<T>>, more: Option<Vec<T>>) {
             if let Some(more) = more {
                 all.get_or_insert_default().extend(more);
@@ -297,7 +297,7 @@ impl Seeds {
     }
 
     /// Adds an empty bucket, unless one of that name is seeded.
-    pub fn add_bucket(&mut self, name: &str, region: &str) {
+    pub(crate) fn add_bucket(&mut self, name: &str, region: &str) {
         if !self.file.buckets.iter().any(|bucket| bucket.name == name) {
             let region = Some(region.to_owned());
             self.file.buckets.push(BucketSeed {
@@ -309,13 +309,14 @@ impl Seeds {
     }
 
     /// Adds an object to a bucket.
-    pub fn add_object(&mut self, bucket: &str, key: &str, content: Bytes) {
+    pub(crate) fn add_object(&mut self, bucket: &str, key: &str, content: Bytes) {
         self.objects
             .insert((bucket.to_owned(), key.to_owned()), content);
     }
 
-    /// The caller's key pairs; none where none are seeded at all, and so nothing is known of them.
-    pub fn key_pairs<'s>(
+    /// Returns the caller's key pairs; none if no key pairs are seeded at all, so that any may
+    /// exist.
+    pub(crate) fn key_pairs<'s>(
         &'s self,
         caller: &'s Caller,
     ) -> Option<impl Iterator<Item = &'s KeyPairSeed>> {
@@ -326,8 +327,11 @@ impl Seeds {
         )
     }
 
-    /// The caller's images; none as for [`Seeds::key_pairs`].
-    pub fn images<'s>(&'s self, caller: &'s Caller) -> Option<impl Iterator<Item = &'s ImageSeed>> {
+    /// Returns the caller's images; none as for [`Seeds::key_pairs`].
+    pub(crate) fn images<'s>(
+        &'s self,
+        caller: &'s Caller,
+    ) -> Option<impl Iterator<Item = &'s ImageSeed>> {
         let all = self.file.images.as_ref()?;
         Some(
             all.iter()
@@ -335,8 +339,9 @@ impl Seeds {
         )
     }
 
-    /// The caller's hosted zones, which belong to no region; none as for [`Seeds::key_pairs`].
-    pub fn hosted_zones<'s>(
+    /// Returns the caller's hosted zones, which belong to no region; none as for
+    /// [`Seeds::key_pairs`].
+    pub(crate) fn hosted_zones<'s>(
         &'s self,
         caller: &'s Caller,
     ) -> Option<impl Iterator<Item = &'s HostedZoneSeed>> {
@@ -344,8 +349,11 @@ impl Seeds {
         Some(all.iter().filter(|it| is_for(caller, &[], &it.accounts)))
     }
 
-    /// The caller's VPCs; none as for [`Seeds::key_pairs`].
-    pub fn vpcs<'s>(&'s self, caller: &'s Caller) -> Option<impl Iterator<Item = &'s VpcSeed>> {
+    /// Returns the caller's VPCs; none as for [`Seeds::key_pairs`].
+    pub(crate) fn vpcs<'s>(
+        &'s self,
+        caller: &'s Caller,
+    ) -> Option<impl Iterator<Item = &'s VpcSeed>> {
         let all = self.file.vpcs.as_ref()?;
         Some(
             all.iter()
@@ -353,10 +361,10 @@ impl Seeds {
         )
     }
 
-    /// Whether something of a parameter's type (`AWS::EC2::VPC::Id`) is seeded; none where nothing
-    /// of that kind is.
+    /// Returns whether a value of a parameter's type (`AWS::EC2::VPC::Id`) is seeded; none if
+    /// nothing of that kind is.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-supplied-parameter-types.html>
-    pub fn has(&self, caller: &Caller, parameter_type: &str, value: &str) -> Option<bool> {
+    pub(crate) fn has(&self, caller: &Caller, parameter_type: &str, value: &str) -> Option<bool> {
         match parameter_type {
             "AWS::EC2::KeyPair::KeyName" => {
                 Some(self.key_pairs(caller)?.any(|it| it.name == value))
@@ -398,7 +406,8 @@ impl Seeds {
                     .clone()
                     .unwrap_or_else(|| "us-east-1".to_owned()),
             };
-            // Names are checked where they are read, so it can only be there already.
+            // Names are checked when they are read, so this only fails if the bucket exists
+            // already.
             let _ = cloud.s3.create_bucket(&owner, &bucket.name, now);
         }
         for ((bucket, key), content) in &self.objects {
@@ -406,7 +415,7 @@ impl Seeds {
         }
     }
 
-    /// Puts what belongs to the caller's account and region there, once.
+    /// Creates the seeds of the caller's account and region, once.
     pub(super) fn create_for(&self, cloud: &Cloud, caller: &Caller) {
         if self.file == SeedFile::default() || !lock(&self.created_for).insert(caller.clone()) {
             return;

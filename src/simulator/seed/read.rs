@@ -1,11 +1,11 @@
-//! Reads a seed file with all files that it names, and says everything that is wrong with it, each
-//! at its place.
+//! Reads a seed file with all files that it names, and reports all errors with their positions.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+#[cfg(test)]
 use schemars::Schema;
 use walkdir::WalkDir;
 
@@ -19,17 +19,17 @@ use crate::yaml::{self, Node};
 /// The largest file that becomes an object, in bytes. Objects are kept in memory.
 const MAX_FILE: u64 = 256 * 1024 * 1024;
 
-/// The content of the objects, by bucket and key.
+/// The contents of objects, by bucket and key.
 #[derive(Debug, Default)]
-pub struct LoadedObjects {
+pub(crate) struct LoadedObjects {
     pub(super) objects: BTreeMap<(String, String), Bytes>,
 }
 
 /// Reads a file in YAML or JSON.
 ///
 /// # Errors
-/// Everything that is wrong with it.
-pub fn read(path: &Path) -> Result<Seeds, Vec<Diagnostic>> {
+/// Returns all errors of the file.
+pub(crate) fn read(path: &Path) -> Result<Seeds, Vec<Diagnostic>> {
     let file: Arc<Path> = Arc::from(path);
     let mut loaded = LoadedObjects::default();
     let rules = |checker: &mut Checker, root: &Node| loaded = load(checker, &file, root, "");
@@ -37,14 +37,20 @@ pub fn read(path: &Path) -> Result<Seeds, Vec<Diagnostic>> {
     Ok(Seeds::new(read, loaded))
 }
 
-/// The JSON Schema (2020-12) of a seed file.
-pub fn schema() -> Schema {
+/// Returns the JSON Schema (2020-12) of a seed file.
+#[cfg(test)]
+pub(crate) fn schema() -> Schema {
     document::schema::<SeedFile>()
 }
 
-/// Checks what the schema of seeds can't, and reads the files that become objects. `prefix` is the
+/// Checks what the schema can't express, and reads the files that become objects. `prefix` is the
 /// path of the seeds in the file: `seeds.`, or nothing.
-pub fn load(checker: &mut Checker, file: &Path, seeds: &Node, prefix: &str) -> LoadedObjects {
+pub(crate) fn load(
+    checker: &mut Checker,
+    file: &Path,
+    seeds: &Node,
+    prefix: &str,
+) -> LoadedObjects {
     let mut loader = SeedLoader {
         checker,
         folder: file.parent().unwrap_or(Path::new("")),
@@ -91,7 +97,7 @@ fn list<'n>(node: &'n Node, key: &str) -> impl Iterator<Item = (usize, &'n Node)
 
 struct SeedLoader<'a> {
     checker: &'a mut Checker,
-    /// Of the seed file.
+    /// The folder of the seed file.
     folder: &'a Path,
     loaded: LoadedObjects,
 }
@@ -104,7 +110,7 @@ impl SeedLoader<'_> {
         else {
             return;
         };
-        // Only AWS puts parameters there, but what the simulator lacks of them can be seeded.
+        // Only AWS can create these, but those that the simulator lacks can be seeded.
         if name.starts_with("/aws/service/") {
             return;
         }
@@ -112,7 +118,7 @@ impl SeedLoader<'_> {
             self.checker.error(
                 node.at,
                 format!(
-                    "`{path}.name` is no name of an SSM parameter: {}",
+                    "`{path}.name` isn't a valid name of an SSM parameter: {}",
                     refusal.message
                 ),
                 None,
@@ -120,7 +126,7 @@ impl SeedLoader<'_> {
         }
     }
 
-    /// Exactly one of two keys must be given. Returns it.
+    /// Checks that exactly one of two keys is set, and returns it.
     fn either<'n>(
         &mut self,
         seed: &'n Node,
@@ -155,10 +161,10 @@ impl SeedLoader<'_> {
             .get("name")
             .and_then(|node| Some((node, node.as_str()?)));
         if let Some((node, name)) = name.filter(|(_, name)| !s3::is_bucket_name(name)) {
-            let help = "3 to 63 lower case letters, digits, dots and dashes";
+            let help = "expected 3 to 63 lower case letters, digits, dots and dashes";
             self.checker.error(
                 node.at,
-                format!("`{path}.name` is no name of a bucket: {name}"),
+                format!("`{path}.name` isn't a valid bucket name: {name}"),
                 Some(help.to_owned()),
             );
         }
@@ -199,7 +205,7 @@ impl SeedLoader<'_> {
         }
     }
 
-    /// Every file below the folder, but those of version control.
+    /// Reads every file below the folder, except those of version control.
     fn folder(&mut self, bucket: &str, seed: &Node, path: &str) {
         let Some((node, name)) = seed
             .get("path")
@@ -214,7 +220,7 @@ impl SeedLoader<'_> {
             .trim_end_matches('/');
         let root = self.folder.join(name);
         if !root.is_dir() {
-            let message = format!("`{path}.path`: {name} is no folder");
+            let message = format!("`{path}.path`: {name} isn't a folder");
             let help = "paths are relative to this file's folder".to_owned();
             return self.checker.error(node.at, message, Some(help));
         }
@@ -249,7 +255,7 @@ impl SeedLoader<'_> {
             .insert((bucket.to_owned(), key), content);
     }
 
-    /// Two seeds of one name are a mistake, unless they are for other regions or accounts.
+    /// Reports seeds with the same name, unless they are for other regions or accounts.
     fn refuse_repeated(&mut self, seeds: &Node, key: &str, name: &str, prefix: &str) {
         let mut known: HashMap<(String, String, String), usize> = HashMap::new();
         for (index, seed) in list(seeds, key) {
@@ -264,7 +270,7 @@ impl SeedLoader<'_> {
             let identity = (node.text.to_string(), of("regions"), of("accounts"));
             if let Some(first) = known.insert(identity, index) {
                 let message = format!(
-                    "`{prefix}{key}[{index}].{name}` is `{}`, as `{prefix}{key}[{first}]` is",
+                    "`{prefix}{key}[{index}].{name}` is `{}`, the same as in `{prefix}{key}[{first}]`",
                     node.text
                 );
                 self.checker.error(node.at, message, None);
@@ -273,14 +279,14 @@ impl SeedLoader<'_> {
     }
 }
 
-/// The key and the content of a file below a folder; none for what is no file.
+/// Returns the key and the content of a file below a folder; none for anything but a file.
 fn object_of(root: &Path, path: &Path) -> Result<Option<(String, Bytes)>, String> {
     if path.is_dir() {
         return Ok(None);
     }
     let relative = path.strip_prefix(root).unwrap_or(path);
     let Some(key) = relative.to_str() else {
-        return Err(format!("{} isn't named in UTF-8", path.display()));
+        return Err(format!("the name of {} isn't valid UTF-8", path.display()));
     };
     match input::read(path, MAX_FILE) {
         Ok(content) => Ok(Some((key.replace('\\', "/"), content.into()))),
@@ -292,7 +298,7 @@ fn object_of(root: &Path, path: &Path) -> Result<Option<(String, Bytes)>, String
 mod tests {
     use super::*;
 
-    /// `UPDATE_SCHEMAS=1 cargo test --lib seed` writes the file anew.
+    /// `UPDATE_SCHEMAS=1 cargo test --lib seed` regenerates the file.
     #[test]
     fn the_published_schema_is_current() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/seed.schema.json");
@@ -303,7 +309,7 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), current);
     }
 
-    /// Reads a file `s.yml` that lies beside the file `a.txt` and the folder `d`.
+    /// Reads a file `s.yml` that is beside the file `a.txt` and the folder `d`.
     fn read_text(text: &str) -> Result<Seeds, Vec<String>> {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -349,12 +355,12 @@ mod tests {
             &[
                 "s.yml:2:21: `ssm_parameters[0].value` is a whole number, but must be text (write \
                  it in quotes: \"5\")",
-                "s.yml:3:10: `ssm_parameters[1].name` is no name of an SSM parameter: Parameter \
+                "s.yml:3:10: `ssm_parameters[1].name` isn't a valid name of an SSM parameter: Parameter \
                  name must be a fully qualified name.",
                 "s.yml:3:36: `ssm_parameters[1].type` is `Text`, but must be one of String, \
                  StringList, SecureString",
                 "s.yml:4:3: `ssm_parameters[2]` lacks `name`",
-                "s.yml:5:10: `ssm_parameters[3].name` is `/a`, as `ssm_parameters[0]` is",
+                "s.yml:5:10: `ssm_parameters[3].name` is `/a`, the same as in `ssm_parameters[0]`",
             ],
         );
         check(
@@ -365,12 +371,12 @@ mod tests {
             &[
                 "s.yml:1:11: `secrets[0]` lacks `value` or `keys`",
                 "s.yml:1:48: `secrets[1]` has both `value` and `keys`",
-                "s.yml:3:9: `buckets[0].name` is no name of a bucket: Big (3 to 63 lower case \
+                "s.yml:3:9: `buckets[0].name` isn't a valid bucket name: Big (expected 3 to 63 lower case \
                  letters, digits, dots and dashes)",
                 "s.yml:4:12: `buckets[0].account` is `12`, but must be an account ID of 12 digits",
                 "s.yml:5:13: `buckets[0].objects[0]` lacks `text` or `file`",
                 "s.yml:5:38: `buckets[0].objects[1].file`: can't read gone.txt: no such file",
-                "s.yml:6:20: `buckets[0].folders[0].path`: gone is no folder (paths are relative \
+                "s.yml:6:20: `buckets[0].folders[0].path`: gone isn't a folder (paths are relative \
                  to this file's folder)",
                 "s.yml:7:32: `vpcs[0].is_default` is a whole number, but must be true or false",
             ],

@@ -1,4 +1,4 @@
-//! Calls about change sets: they are created, executed and deleted.
+//! Actions on change sets: they are created, executed and deleted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use crate::simulator::error::ServiceError;
 use crate::simulator::xml::XmlWriter;
 use crate::status::{ChangeSetStatus, StackStatus};
 
-/// Nominally, to work one out.
+/// The nominal time to compute a change set.
 const CHANGE_SET_DURATION: Duration = Duration::from_secs(3);
 
 const NO_CHANGES: &str = "The submitted information didn't contain changes. Submit different \
@@ -43,8 +43,9 @@ struct ChangeSetTarget {
 }
 
 impl Engine<'_> {
+    /// Carries out `CreateChangeSet`.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>
-    pub fn create_change_set(&mut self, request: &QueryRequest) -> XmlResult {
+    pub(crate) fn create_change_set(&mut self, request: &QueryRequest) -> XmlResult {
         let name = request.required("ChangeSetName")?;
         let target = self.change_set_target(request, name)?;
         if target
@@ -67,14 +68,13 @@ impl Engine<'_> {
             None => self.creation_request(request)?,
         };
         let mut settings = on_stack_failure(request, settings)?;
-        // Unlike UpdateStack, a change set doesn't keep those that the stack has.
+        // Unlike an update, a change set doesn't keep the stack's capabilities.
         settings.capabilities = request
             .list("Capabilities")
             .into_iter()
             .map(str::to_owned)
             .collect();
-        // Change sets don't ask for the acknowledgement of transforms: they show what comes of
-        // them.
+        // Change sets don't require CAPABILITY_AUTO_EXPAND: they show the result of transforms.
         let mut acknowledged = settings.clone();
         acknowledged
             .capabilities
@@ -139,14 +139,14 @@ impl Engine<'_> {
         Ok(xml.finish())
     }
 
-    /// Whether the stack comes into being with the change set.
+    /// Returns whether the change set creates the stack.
     fn is_new(&self, target: &ChangeSetTarget) -> bool {
         target
             .number
             .is_none_or(|number| self.state.stack(number).status == StackStatus::ReviewInProgress)
     }
 
-    /// An empty one, of an update.
+    /// Returns an empty change set for an update.
     pub(crate) fn new_change_set(
         &self,
         caller: &Caller,
@@ -179,7 +179,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Works out what the change set does.
+    /// Computes the changes of the change set.
     fn compute_changes(
         &mut self,
         number: StackNumber,
@@ -245,7 +245,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// The stack that a new change set is for, and what it does to it.
+    /// Returns the stack that a new change set is for, and the type of the change set.
     fn change_set_target(
         &self,
         request: &QueryRequest,
@@ -298,13 +298,14 @@ impl Engine<'_> {
         })
     }
 
+    /// Carries out `ExecuteChangeSet`.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html>
-    pub fn execute_change_set(&mut self, request: &QueryRequest) -> XmlResult {
+    pub(crate) fn execute_change_set(&mut self, request: &QueryRequest) -> XmlResult {
         let (number, id) = find_change_set(self, request)?;
         let change_set = &self.state.stack(number).change_sets[&id];
         let (status, execution) = change_set.status(self.now);
         if execution != "AVAILABLE" {
-            // A change set that was worked out is what its execution has come to.
+            // Once a change set is created, its execution status counts.
             let status = if status == ChangeSetStatus::CreateComplete {
                 execution
             } else {
@@ -332,12 +333,12 @@ impl Engine<'_> {
             settings.disable_rollback = true;
         }
         let nested = change_set.nested.clone();
-        // Exports may have come and gone meanwhile.
+        // Exports may have been added or deleted in the meantime.
         let accepted = revision::with_current_exports(self.cloud, self.state, number, accepted);
         let token = request.token("ExecuteChangeSet");
         let stack = self.state.stack_mut(number);
         stack.token = token;
-        // The others were worked out for a stack that is another one now.
+        // The other change sets were computed for the stack as it was before.
         let others = stack
             .change_sets
             .extract_if(.., |other, it| *other != id && !it.is_executed());
@@ -353,7 +354,7 @@ impl Engine<'_> {
             ChangeSetType::Create => {
                 stack.settings = settings;
                 self.begin_creation(number, accepted, self.now);
-                // As if the stack in review were updated.
+                // CloudFormation shows this as an update of the stack in review.
                 self.state.stack_mut(number).updated = Some(self.now);
             }
             ChangeSetType::Update => self.begin_update(number, accepted, Some(settings), self.now),
@@ -364,8 +365,9 @@ impl Engine<'_> {
         Ok(String::new())
     }
 
+    /// Carries out `DeleteChangeSet`.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteChangeSet.html>
-    pub fn delete_change_set(&mut self, request: &QueryRequest) -> XmlResult {
+    pub(crate) fn delete_change_set(&mut self, request: &QueryRequest) -> XmlResult {
         let (number, id) = match find_change_set(self, request) {
             Ok(found) => found,
             Err(error) if error.code == "ChangeSetNotFound" => return Ok(String::new()),
@@ -389,7 +391,7 @@ impl Engine<'_> {
     }
 }
 
-/// `OnStackFailure` of a change set is what `OnFailure` is of a stack.
+/// Applies `OnStackFailure`, which is to a change set what `OnFailure` is to a stack.
 fn on_stack_failure(
     request: &QueryRequest,
     settings: StackSettings,

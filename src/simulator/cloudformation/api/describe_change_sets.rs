@@ -1,4 +1,4 @@
-//! Change sets, as they are looked at before they are executed.
+//! Change sets as DescribeChangeSet and ListChangeSets show them.
 
 use super::describe_stacks::write_rollback_configuration;
 use super::elements::{members, write_parameters, write_tags};
@@ -16,8 +16,9 @@ use crate::simulator::cloudformation::state::resource_record::format_timestamp;
 use crate::simulator::cloudformation::state::stack::StackRecord;
 use crate::simulator::xml::XmlWriter;
 
+/// Carries out `DescribeChangeSet`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeChangeSet.html>
-pub fn describe_change_set(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn describe_change_set(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let (number, id) = find_change_set(engine, request)?;
     let stack = engine.state.stack(number);
     let found = &stack.change_sets[&id];
@@ -61,8 +62,9 @@ pub fn describe_change_set(engine: &Engine, request: &QueryRequest) -> XmlResult
     Ok(xml.finish())
 }
 
+/// Carries out `ListChangeSets`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListChangeSets.html>
-pub fn list_change_sets(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn list_change_sets(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let name = request.required("StackName")?;
     let missing = || invalid(format!("Stack [{name}] does not exist"));
     let number = engine

@@ -1,4 +1,4 @@
-//! Drift: nothing changes a resource behind its stack's back here, so there is none.
+//! Drift detection. Nothing changes resources outside of their stacks here, so no drift is found.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-drift.html>
 
 use uuid::Uuid;
@@ -14,8 +14,9 @@ use crate::simulator::cloudformation::state::stack::{DriftDetection, StackRecord
 use crate::simulator::xml::XmlWriter;
 use crate::status::StackStatus;
 
+/// Carries out `DetectStackDrift`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DetectStackDrift.html>
-pub fn detect_stack_drift(engine: &mut Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn detect_stack_drift(engine: &mut Engine, request: &QueryRequest) -> XmlResult {
     let number = visible_stack(engine, request, request.required("StackName")?)?;
     let now = engine.now;
     let stack = engine.state.stack_mut(number);
@@ -37,8 +38,12 @@ pub fn detect_stack_drift(engine: &mut Engine, request: &QueryRequest) -> XmlRes
     Ok(xml.finish())
 }
 
+/// Carries out `DescribeStackDriftDetectionStatus`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackDriftDetectionStatus.html>
-pub fn describe_stack_drift_detection_status(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn describe_stack_drift_detection_status(
+    engine: &Engine,
+    request: &QueryRequest,
+) -> XmlResult {
     let detection_id = request.required("StackDriftDetectionId")?;
     let is_it = |stack: &StackRecord| {
         stack
@@ -69,8 +74,9 @@ pub fn describe_stack_drift_detection_status(engine: &Engine, request: &QueryReq
     Ok(xml.finish())
 }
 
+/// Carries out `DescribeStackResourceDrifts`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResourceDrifts.html>
-pub fn describe_stack_resource_drifts(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn describe_stack_resource_drifts(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let stack = engine.state.stack(visible_stack(
         engine,
         request,
@@ -94,8 +100,9 @@ pub fn describe_stack_resource_drifts(engine: &Engine, request: &QueryRequest) -
     Ok(list_result("StackResourceDrifts", page))
 }
 
+/// Carries out `DetectStackResourceDrift`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DetectStackResourceDrift.html>
-pub fn detect_stack_resource_drift(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn detect_stack_resource_drift(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let stack = engine.state.stack(visible_stack(
         engine,
         request,

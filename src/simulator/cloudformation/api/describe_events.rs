@@ -21,22 +21,23 @@ use crate::simulator::error::ServiceError;
 use crate::simulator::xml::XmlWriter;
 use crate::status::{ChangeSetStatus, ResourceStatus};
 
-/// One of them.
+/// An event that DescribeEvents lists.
 enum OperationEvent<'e> {
     Stack {
         stack: &'e StackRecord,
         event: &'e EventRecord,
         ends: Option<Timestamp>,
     },
-    /// A change set was worked out.
+    /// A change set was created.
     ChangeSet {
         stack: &'e StackRecord,
         change_set: &'e ChangeSetRecord,
     },
 }
 
+/// Carries out `DescribeEvents`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeEvents.html>
-pub fn describe_events(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn describe_events(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let only_failed = request.flag("Filters.FailedEvents");
     let mut events = match (
         request.text("ChangeSetName"),
@@ -97,7 +98,7 @@ fn operation_events<'e>(
     Err(missing())
 }
 
-/// Newest first, with those of its change sets.
+/// Returns the events of a stack and of its change sets, the newest first.
 fn stack_events(stack: &StackRecord) -> Vec<OperationEvent<'_>> {
     let mut ends: HashMap<Uuid, Timestamp> = HashMap::new();
     for event in stack

@@ -6,8 +6,9 @@ use crate::simulator::cloudformation::error::{XmlResult, invalid};
 use crate::simulator::cloudformation::request::QueryRequest;
 use crate::simulator::xml::XmlWriter;
 
+/// Carries out `ListExports`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListExports.html>
-pub fn list_exports(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn list_exports(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let owned = |(account, region, _): &(String, String, String)| {
         *account == request.caller.account && *region == request.caller.region
     };
@@ -28,8 +29,9 @@ pub fn list_exports(engine: &Engine, request: &QueryRequest) -> XmlResult {
     Ok(list_result("Exports", page))
 }
 
+/// Carries out `ListImports`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListImports.html>
-pub fn list_imports(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn list_imports(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let name = request.required("ExportName")?;
     let importers: Vec<_> = engine
         .state

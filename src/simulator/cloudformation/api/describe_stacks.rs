@@ -17,8 +17,9 @@ use crate::simulator::error::ServiceError;
 use crate::simulator::xml::XmlWriter;
 use crate::status::{ResourceStatus, StackStatus};
 
+/// Carries out `DescribeStacks`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html>
-pub fn describe_stacks(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn describe_stacks(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let stacks: Vec<(StackNumber, &StackRecord)> =
         match request.text("StackName").filter(|name| !name.is_empty()) {
             Some(name) => {
@@ -39,8 +40,9 @@ pub fn describe_stacks(engine: &Engine, request: &QueryRequest) -> XmlResult {
     ))
 }
 
+/// Carries out `ListStacks`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStacks.html>
-pub fn list_stacks(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn list_stacks(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let wanted = request.list("StackStatusFilter");
     let fits = |stack: &StackRecord| wanted.is_empty() || wanted.contains(&stack.status.as_str());
     let all = engine.state.stacks_of(request.caller);
@@ -55,7 +57,7 @@ pub fn list_stacks(engine: &Engine, request: &QueryRequest) -> XmlResult {
     ))
 }
 
-/// A page of stacks. The token names the last one that was shown: newer ones stand before it.
+/// Returns a page of stacks, the newest first. The token names the last stack of the page.
 fn newest_first(
     request: &QueryRequest,
     stacks: &[(StackNumber, &StackRecord)],
@@ -72,7 +74,7 @@ fn newest_first(
     Ok((xml, left.next().map(|_| page_token(last))))
 }
 
-/// What every list of stacks says of one.
+/// Writes what ListStacks shows of a stack.
 fn write_summary(engine: &Engine, xml: &mut XmlWriter, stack: &StackRecord) {
     xml.text("StackId", &stack.id)
         .text("StackName", &stack.name)
@@ -107,8 +109,8 @@ fn write_relations(engine: &Engine, xml: &mut XmlWriter, stack: &StackRecord) {
     write_last_operations(xml, stack);
 }
 
-/// The operation that was done last, and the rollback that it may have led to. Working out change
-/// sets isn't counted.
+/// Writes the last operation, and the rollback that it led to. Creations of change sets don't
+/// count.
 fn write_last_operations(xml: &mut XmlWriter, stack: &StackRecord) {
     let done: Vec<_> = stack
         .operations
@@ -140,8 +142,9 @@ fn write_last_operations(xml: &mut XmlWriter, stack: &StackRecord) {
     });
 }
 
+/// Carries out `GetStackPolicy`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetStackPolicy.html>
-pub fn get_stack_policy(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn get_stack_policy(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let name = request.required("StackName")?;
     let missing = |_| invalid(format!("Stack [{name}] does not exist"));
     let stack = engine
@@ -156,7 +159,8 @@ pub fn get_stack_policy(engine: &Engine, request: &QueryRequest) -> XmlResult {
     Ok(xml.finish())
 }
 
-pub fn description(stack: &StackRecord) -> Option<&str> {
+/// Returns the description in a stack's template.
+pub(super) fn description(stack: &StackRecord) -> Option<&str> {
     let description = stack
         .revision
         .as_ref()?
@@ -196,7 +200,7 @@ fn write_stack(engine: &Engine, xml: &mut XmlWriter, stack: &StackRecord) {
             .optional("ExportName", output.export_name.as_deref());
     });
     xml.optional("RoleARN", settings.role_arn.as_deref());
-    // They are the change set's until it is executed.
+    // Until the change set is executed, the tags belong to it alone.
     write_tags(xml, if in_review { &[] } else { &settings.tags });
     if !stack.is_deleted() {
         xml.text("EnableTerminationProtection", settings.is_protected);
@@ -204,7 +208,7 @@ fn write_stack(engine: &Engine, xml: &mut XmlWriter, stack: &StackRecord) {
     write_relations(engine, xml, stack);
 }
 
-/// A list that is left out where it would be empty.
+/// Writes a list, or nothing if it is empty.
 fn write_list_unless_empty<T>(
     xml: &mut XmlWriter,
     name: &str,
@@ -220,8 +224,8 @@ fn write_list_unless_empty<T>(
     }
 }
 
-/// It is there even if nothing is configured.
-pub fn write_rollback_configuration(xml: &mut XmlWriter, rollback: &RollbackConfiguration) {
+/// Writes the rollback configuration, even if it is empty.
+pub(super) fn write_rollback_configuration(xml: &mut XmlWriter, rollback: &RollbackConfiguration) {
     xml.element("RollbackConfiguration", |xml| {
         write_list_unless_empty(
             xml,
@@ -235,14 +239,15 @@ pub fn write_rollback_configuration(xml: &mut XmlWriter, rollback: &RollbackConf
     });
 }
 
+/// Carries out `DescribeStackEvents`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackEvents.html>
-pub fn describe_stack_events(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn describe_stack_events(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let name = request.required("StackName")?;
     let missing = |_| invalid(format!("Stack [{name}] does not exist"));
     let stack = engine
         .state
         .stack(visible_stack(engine, request, name).map_err(missing)?);
-    // The token counts from the oldest, so that newer ones don't shift the pages.
+    // The token counts from the oldest event, so that new events don't shift the pages.
     let end = page_start(request, stack.events.len())?.unwrap_or(stack.events.len());
     let start = end.saturating_sub(PAGE);
     let mut xml = XmlWriter::new();
@@ -260,8 +265,9 @@ fn write_stack_event(xml: &mut XmlWriter, stack: &StackRecord, event: &EventReco
     write_event(xml, stack, event);
 }
 
+/// Carries out `ListStackResources`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackResources.html>
-pub fn list_stack_resources(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn list_stack_resources(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let stack = engine.state.stack(visible_stack(
         engine,
         request,
@@ -289,8 +295,9 @@ fn write_resource(xml: &mut XmlWriter, id: &str, resource: &ResourceRecord, when
         });
 }
 
+/// Carries out `DescribeStackResource`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResource.html>
-pub fn describe_stack_resource(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn describe_stack_resource(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let name = request.required("StackName")?;
     let absent = |_| invalid(format!("Stack '{name}' does not exist"));
     let number = visible_stack(engine, request, name).map_err(absent)?;
@@ -308,7 +315,7 @@ pub fn describe_stack_resource(engine: &Engine, request: &QueryRequest) -> XmlRe
     Ok(xml.finish())
 }
 
-/// A resource's `Metadata` as JSON; an empty object where the template has none.
+/// Returns a resource's `Metadata` as JSON; an empty object if the template has none.
 fn metadata(engine: &Engine, number: StackNumber, id: &str) -> String {
     let resource = revision::evaluate_current(engine.cloud, engine.state, number, |evaluator| {
         evaluator.one_resource(id)
@@ -323,8 +330,9 @@ fn metadata(engine: &Engine, number: StackNumber, id: &str) -> String {
     )
 }
 
+/// Carries out `DescribeStackResources`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResources.html>
-pub fn describe_stack_resources(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn describe_stack_resources(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let stack = match (
         request.text("StackName"),
         request.text("PhysicalResourceId"),
@@ -353,7 +361,7 @@ pub fn describe_stack_resources(engine: &Engine, request: &QueryRequest) -> XmlR
     };
     let wanted = request.text("LogicalResourceId");
     let mut xml = XmlWriter::new();
-    // No more than so many; ListStackResources has them all.
+    // DescribeStackResources returns at most 100 resources; ListStackResources returns all of them.
     for (id, resource) in stack
         .resources
         .iter()

@@ -1,4 +1,4 @@
-//! Templates: as they were sent, and what they ask for.
+//! Templates as they were sent, and their parameters and requirements.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,8 +21,9 @@ use crate::simulator::xml::XmlWriter;
 use crate::template::{self, OfflineEnvironment, ParameterValues, StackEnvironment, Templates};
 use crate::yaml::Node;
 
+/// Carries out `GetTemplate`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetTemplate.html>
-pub fn get_template(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn get_template(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let stack_name = request.text("StackName").filter(|name| !name.is_empty());
     let (number, revision) = match (request.text("ChangeSetName"), stack_name) {
         (Some(name), None) if !name.starts_with("arn:") => {
@@ -46,7 +47,7 @@ pub fn get_template(engine: &Engine, request: &QueryRequest) -> XmlResult {
             ));
         }
     };
-    // The template of a stack in review is its change set's.
+    // The template of a stack in review belongs to its change set.
     let Some(revision) = revision else {
         return Ok(template_result(None));
     };
@@ -74,8 +75,9 @@ fn template_result(body: Option<&str>) -> String {
     xml.finish()
 }
 
+/// Carries out `ValidateTemplate`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ValidateTemplate.html>
-pub fn validate_template(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn validate_template(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let source = sent_template(engine, request)?
         .ok_or_else(|| invalid("Either Template URL or Template Body must be specified."))?;
     let stack = evaluate_with_defaults(&source, request.caller);
@@ -95,8 +97,9 @@ pub fn validate_template(engine: &Engine, request: &QueryRequest) -> XmlResult {
     Ok(xml.finish())
 }
 
+/// Carries out `GetTemplateSummary`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetTemplateSummary.html>
-pub fn get_template_summary(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn get_template_summary(engine: &Engine, request: &QueryRequest) -> XmlResult {
     let source = match (sent_template(engine, request)?, request.text("StackName")) {
         (Some(source), _) => source,
         (None, Some(name)) => stack_template(engine, request, name)?,
@@ -150,8 +153,9 @@ pub fn get_template_summary(engine: &Engine, request: &QueryRequest) -> XmlResul
     Ok(xml.finish())
 }
 
+/// Carries out `EstimateTemplateCost`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_EstimateTemplateCost.html>
-pub fn estimate_template_cost(engine: &Engine, request: &QueryRequest) -> XmlResult {
+pub(super) fn estimate_template_cost(engine: &Engine, request: &QueryRequest) -> XmlResult {
     sent_template(engine, request)?
         .ok_or_else(|| invalid("Either Template URL or Template Body must be specified."))?;
     let mut xml = XmlWriter::new();
@@ -165,9 +169,9 @@ pub fn estimate_template_cost(engine: &Engine, request: &QueryRequest) -> XmlRes
     Ok(xml.finish())
 }
 
-/// The properties that name a resource of the type when it is imported into a stack.
+/// Returns the properties that identify a resource of the type when it is imported into a stack.
 fn identifiers(kind: &str) -> Vec<&'static str> {
-    // Recorded without any, though its schema names one.
+    // AWS was recorded to list none, though the type's schema has one.
     const NONE: [&str; 1] = ["AWS::SNS::Topic"];
     match catalog::resource_type(kind) {
         Some(known) if !NONE.contains(&kind) => known.primary_identifier,
@@ -194,20 +198,20 @@ fn sent_template(
     request: &QueryRequest,
 ) -> Result<Option<Arc<ParsedTemplate>>, ServiceError> {
     let text = request.template(engine.cloud)?;
-    // Nothing is kept of a template that only is looked at.
+    // Templates that are only validated aren't cached.
     text.map(|text| TemplateCache::default().read(&text))
         .transpose()
 }
 
-/// With nothing known but the defaults.
+/// Evaluates a template with the default values of its parameters.
 fn evaluate_with_defaults(source: &ParsedTemplate, caller: &Caller) -> template::EvaluatedStack {
     let partition = catalog::partition_of(&caller.region);
-    let position = StackEnvironment::new(&caller.region, partition.name, partition.dns_suffix);
-    let givens: ParameterValues = IndexMap::new();
+    let environment = StackEnvironment::new(&caller.region, partition.name, partition.dns_suffix);
+    let parameter_values: ParameterValues = IndexMap::new();
     template::evaluate(
         &source.template,
-        &position,
-        &givens,
+        &environment,
+        &parameter_values,
         &OfflineEnvironment(&Templates::default()),
     )
 }

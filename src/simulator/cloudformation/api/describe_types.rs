@@ -1,4 +1,4 @@
-//! Resource types, as far as the catalogue knows them.
+//! Resource types that the catalog knows.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -11,10 +11,11 @@ use crate::simulator::cloudformation::state::resource_record::format_timestamp;
 use crate::simulator::error::ServiceError;
 use crate::simulator::xml::XmlWriter;
 
+/// Carries out `ListTypes`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListTypes.html>
 ///
-/// Nobody has registered a private type here, nor activated a public one.
-pub fn list_types(request: &QueryRequest) -> XmlResult {
+/// No private types are registered here, and no public third-party types are activated.
+pub(super) fn list_types(request: &QueryRequest) -> XmlResult {
     let is_public = request.text("Visibility") == Some("PUBLIC");
     let is_resource = request.text("Type").is_none_or(|kind| kind == "RESOURCE");
     let category = request.text("Filters.Category").unwrap_or("AWS_TYPES");
@@ -36,8 +37,9 @@ pub fn list_types(request: &QueryRequest) -> XmlResult {
     Ok(list_result("TypeSummaries", page))
 }
 
+/// Carries out `DescribeType`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeType.html>
-pub fn describe_type(request: &QueryRequest) -> XmlResult {
+pub(super) fn describe_type(request: &QueryRequest) -> XmlResult {
     let by_arn = || {
         request
             .text("Arn")
@@ -83,7 +85,7 @@ fn arn(caller: &Caller, name: &str) -> String {
     )
 }
 
-/// The type's schema in CloudFormation's form, without what the catalogue leaves out.
+/// Returns the type's schema in CloudFormation's form, as far as the catalog knows it.
 fn schema(known: &ResourceType) -> String {
     let pointers = |paths: &[&str]| -> Vec<String> {
         paths

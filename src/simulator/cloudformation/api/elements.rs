@@ -1,11 +1,11 @@
-//! Elements that several actions answer.
+//! Elements that several actions return.
 
 use crate::simulator::cloudformation::state::resource_record::{EventRecord, format_timestamp};
 use crate::simulator::cloudformation::state::revision::Revision;
 use crate::simulator::cloudformation::state::stack::StackRecord;
 use crate::simulator::xml::XmlWriter;
 
-/// What DescribeStackEvents and DescribeEvents both show of an event.
+/// Writes what DescribeStackEvents and DescribeEvents both show of an event.
 pub(crate) fn write_event(xml: &mut XmlWriter, stack: &StackRecord, event: &EventRecord) {
     xml.text("EventId", event.name())
         .text("StackId", &stack.id)
@@ -23,7 +23,7 @@ pub(crate) fn write_event(xml: &mut XmlWriter, stack: &StackRecord, event: &Even
         .optional("ClientRequestToken", event.token.as_deref());
 }
 
-/// What a resource was to be made of, as JSON.
+/// Returns the properties of the resource that the event is about, as JSON.
 pub(crate) fn event_properties(event: &EventRecord) -> Option<String> {
     let properties = event.properties.as_ref()?;
     let object = properties
@@ -33,6 +33,7 @@ pub(crate) fn event_properties(event: &EventRecord) -> Option<String> {
     Some(serde_json::Value::Object(object).to_string())
 }
 
+/// Writes a list of strings.
 pub(crate) fn members(
     xml: &mut XmlWriter,
     name: &str,
@@ -45,7 +46,7 @@ pub(crate) fn members(
     });
 }
 
-/// A revision's parameters; nothing where there are none.
+/// Writes a revision's parameters; nothing if there are none.
 pub(crate) fn write_parameters(xml: &mut XmlWriter, revision: &Revision) {
     if revision.parameters.is_empty() {
         return;
@@ -61,6 +62,7 @@ pub(crate) fn write_parameters(xml: &mut XmlWriter, revision: &Revision) {
     });
 }
 
+/// Writes a list of tags.
 pub(crate) fn write_tags(xml: &mut XmlWriter, tags: &[(String, String)]) {
     xml.element("Tags", |xml| {
         for (key, value) in tags {

@@ -1,4 +1,4 @@
-//! Change sets that bring existing resources into a stack.
+//! Change sets that import existing resources into a stack.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources.html>
 
 use std::collections::BTreeMap;
@@ -11,16 +11,18 @@ use crate::simulator::cloudformation::request::QueryRequest;
 use crate::simulator::cloudformation::state::change_set::{
     ChangeAction, ResourceChange, ResourceChanges, ResourceToImport,
 };
-use crate::simulator::cloudformation::state::resource_record::StackOutput;
+use crate::simulator::cloudformation::state::resource_record::OutputRecord;
 use crate::simulator::cloudformation::state::settings::StackNumber;
 use crate::simulator::error::ServiceError;
 use crate::template::Value;
 
-/// `ResourcesToImport`
+/// Reads `ResourcesToImport`.
 ///
 /// # Errors
-/// There are none, or one isn't identified.
-pub fn resources_to_import(request: &QueryRequest) -> Result<Vec<ResourceToImport>, ServiceError> {
+/// Fails if the list is empty, or if a member lacks its logical ID, type or identifier.
+pub(super) fn resources_to_import(
+    request: &QueryRequest,
+) -> Result<Vec<ResourceToImport>, ServiceError> {
     let import = |members: BTreeMap<&str, &str>| {
         let logical_id = (*members.get("LogicalResourceId")?).to_owned();
         let kind = (*members.get("ResourceType")?).to_owned();
@@ -51,7 +53,7 @@ pub fn resources_to_import(request: &QueryRequest) -> Result<Vec<ResourceToImpor
     }
 }
 
-/// The physical ID: the parts of the type's identifier in order, with `|` between them.
+/// Returns the physical ID: the parts of the type's primary identifier in order, separated by `|`.
 fn identifier(kind: &str, members: &BTreeMap<&str, &str>) -> Option<String> {
     let entry = |number: usize, part: &str| {
         members.get(format!("ResourceIdentifier.entry.{number}.{part}").as_str())
@@ -78,12 +80,12 @@ fn identifier(kind: &str, members: &BTreeMap<&str, &str>) -> Option<String> {
 }
 
 /// # Errors
-/// A resource isn't in the template, or could be deleted with the stack without anybody wanting it;
-/// outputs are new.
-pub fn check(
+/// Fails if a resource isn't in the template or has no deletion policy, and if the template adds
+/// outputs.
+pub(super) fn check(
     imports: &[ResourceToImport],
     evaluated: &EvaluatedRevision,
-    outputs: &[StackOutput],
+    outputs: &[OutputRecord],
 ) -> Result<(), ServiceError> {
     let resources = &evaluated.stack.resources;
     let named = |ids: Vec<&str>| ids.join(", ");
@@ -128,9 +130,9 @@ pub fn check(
 }
 
 impl Engine<'_> {
-    /// Makes imports of new resources that exist already, and gives their physical IDs: those with
-    /// a name of their own in the template, which stay when their stack goes, and which no stack
-    /// has.
+    /// Turns additions of resources that exist already into imports, and returns their physical IDs
+    /// by logical IDs. Only resources are imported whose name is written in the template, whose
+    /// deletion policy retains them, and which belong to no stack.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources-automatically.html>
     pub(crate) fn import_existing(
         &self,
@@ -150,7 +152,7 @@ impl Engine<'_> {
             let [name] = catalog::resource_type(&wanted.kind)?.primary_identifier[..] else {
                 return None;
             };
-            // A name that a function makes isn't looked for.
+            // CloudFormation doesn't look for names that are computed by a function.
             written?
                 .get(id)?
                 .get("Properties")?
@@ -173,11 +175,11 @@ impl Engine<'_> {
     }
 }
 
-/// Makes imports of what else would be added.
+/// Turns additions into imports.
 ///
 /// # Errors
-/// Something else would change.
-pub fn mark_imports(
+/// Fails if the change set would change anything else.
+pub(super) fn mark_imports(
     imports: &[ResourceToImport],
     changes: &mut ResourceChanges,
 ) -> Result<(), ServiceError> {

@@ -1,4 +1,4 @@
-//! The stacks and change sets that calls name.
+//! Finds the stacks and change sets that calls name.
 
 use crate::simulator::cloudformation::engine::Engine;
 use crate::simulator::cloudformation::error::invalid;
@@ -6,7 +6,7 @@ use crate::simulator::cloudformation::request::QueryRequest;
 use crate::simulator::cloudformation::state::settings::StackNumber;
 use crate::simulator::error::ServiceError;
 
-/// A stack that the caller can see by now.
+/// Returns a stack that the caller can see already.
 pub(crate) fn visible_stack(
     engine: &Engine,
     request: &QueryRequest,
@@ -24,6 +24,7 @@ pub(crate) fn visible_stack(
     }
 }
 
+/// Returns whether the scenario still hides a stack.
 pub(crate) fn is_hidden(engine: &Engine, number: StackNumber) -> bool {
     engine
         .state
@@ -32,12 +33,12 @@ pub(crate) fn is_hidden(engine: &Engine, number: StackNumber) -> bool {
         .is_some_and(|until| engine.now < until)
 }
 
-/// The change set that a call is about, by its ARN or by its name and its stack's: the stack, and
-/// the ARN. Those of deleted stacks are still found by their ARNs.
+/// Returns the stack and the ARN of the change set that a call names, by its ARN or by its name and
+/// its stack's name. Change sets of deleted stacks are found by their ARNs.
 ///
 /// # Errors
-/// There is no such change set.
-pub fn find_change_set(
+/// Fails if there is no such change set.
+pub(super) fn find_change_set(
     engine: &Engine,
     request: &QueryRequest,
 ) -> Result<(StackNumber, String), ServiceError> {

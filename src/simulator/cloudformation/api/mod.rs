@@ -1,9 +1,10 @@
-//! CloudFormation's actions: what callers ask for, and what they are answered.
+//! The actions of CloudFormation's API.
 //!
 //! - `stacks`: stacks are created, updated and deleted; `rollback`: they are rolled back
 //! - `change_sets`: change sets are created, executed and deleted; `nested_change_sets`, `import`
-//! - `describe_*`: what stacks, change sets, events, templates, types, exports and drift are shown as
-//! - `lookup`: the stacks and change sets that calls name; `pages`; `elements`
+//! - `describe_*`: actions that only read: stacks, change sets, events, templates, types, exports,
+//!   drift
+//! - `lookup`: finds what calls name; `pages`: pagination; `elements`: shared parts of responses
 
 mod change_sets;
 mod describe_change_sets;
@@ -25,11 +26,11 @@ use super::engine::Engine;
 use super::error::{XmlResult, unknown};
 use super::request::{QueryRequest, constraints};
 
-/// Checks a call against the API's model, and carries it out.
+/// Checks a call against the API's model and carries it out.
 ///
 /// # Errors
-/// The error that the service answers, in its words.
-pub fn call(engine: &mut Engine, action: &str, request: &QueryRequest) -> XmlResult {
+/// Returns the error that the service answers, in its words.
+pub(super) fn call(engine: &mut Engine, action: &str, request: &QueryRequest) -> XmlResult {
     constraints::check(action, request)?;
     match action {
         "CreateStack" => engine.create_stack(request),
@@ -48,7 +49,7 @@ pub fn call(engine: &mut Engine, action: &str, request: &QueryRequest) -> XmlRes
     }
 }
 
-/// Answers a call that changes nothing; none where there is no such action.
+/// Carries out an action that changes nothing; returns none if there is no such action.
 fn read(engine: &Engine, action: &str, request: &QueryRequest) -> Option<XmlResult> {
     Some(match action {
         "DescribeStacks" => describe_stacks::describe_stacks(engine, request),

@@ -1,4 +1,4 @@
-//! Change sets of nested stacks, which are created and deleted with their root's.
+//! Change sets of nested stacks, which are created and deleted with their root's change set.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/change-sets-for-nested-stacks.html>
 
 use std::collections::BTreeSet;
@@ -23,19 +23,19 @@ use crate::simulator::cloudformation::state::settings::{StackNumber, StackSettin
 use crate::status::StackStatus;
 use crate::template::Value;
 
-/// The change set into whose nested stacks one looks.
+/// The change set whose nested stacks get change sets.
 pub(crate) struct ParentChangeSet<'a> {
     pub number: StackNumber,
     pub name: &'a str,
     pub id: &'a str,
     /// The ID of the root's change set.
     pub root: &'a str,
-    /// What the change set makes of the stack's settings.
+    /// The stack's settings after the change set's execution.
     pub settings: &'a StackSettings,
 }
 
-/// What a nested stack is to be.
-struct NestedTemplate {
+/// The template and parameters of a nested stack.
+struct NestedStackInput {
     source: Arc<ParsedTemplate>,
     parameter_values: IndexMap<String, String>,
     /// Parameters whose values are known only after the execution.
@@ -43,11 +43,11 @@ struct NestedTemplate {
 }
 
 impl Engine<'_> {
-    /// Creates change sets for the nested stacks that are added or change, and for those that they
-    /// nest.
+    /// Creates change sets for the nested stacks that are added or modified, at any depth.
     ///
     /// # Errors
-    /// CloudFormation's words for the one that failed, for which the parent's fails as well.
+    /// Returns CloudFormation's message for the one that failed, which makes the parent's fail as
+    /// well.
     pub(crate) fn create_nested_change_sets(
         &mut self,
         parent: &ParentChangeSet,
@@ -96,8 +96,8 @@ impl Engine<'_> {
         failed.map_or(Ok(()), Err)
     }
 
-    /// The change set of one nested stack; none where its template can't be had, which its creation
-    /// will tell.
+    /// Creates the change set of one nested stack; returns none if its template can't be read,
+    /// which its creation will report.
     fn nested_change_set(
         &mut self,
         parent: &ParentChangeSet,
@@ -105,7 +105,7 @@ impl Engine<'_> {
         properties: &ResourceProperties,
         nested: &mut Vec<(StackNumber, String)>,
     ) -> Option<(StackNumber, ChangeSetRecord)> {
-        let template = self.nested_template(properties)?;
+        let template = self.nested_stack_values(properties)?;
         let existing = self
             .state
             .stack(parent.number)
@@ -147,7 +147,7 @@ impl Engine<'_> {
             notification_arns: &settings.notification_arns,
             number: existing,
         };
-        let NestedTemplate {
+        let NestedStackInput {
             source,
             parameter_values,
             unknown,
@@ -214,7 +214,7 @@ impl Engine<'_> {
         Some((child, change_set))
     }
 
-    fn nested_template(&mut self, properties: &ResourceProperties) -> Option<NestedTemplate> {
+    fn nested_stack_values(&mut self, properties: &ResourceProperties) -> Option<NestedStackInput> {
         let (text, mut parameter_values) = nested_stack_input(self.cloud, properties).ok()?;
         let unknown: BTreeSet<String> = match properties.get("Parameters") {
             Some(Value::Map(parameters)) => {
@@ -231,14 +231,14 @@ impl Engine<'_> {
                 .map(|key| (key.clone(), KNOWN_AFTER_APPLY.to_owned())),
         );
         let source = self.state.templates.read(&text).ok()?;
-        Some(NestedTemplate {
+        Some(NestedStackInput {
             source,
             parameter_values,
             unknown,
         })
     }
 
-    /// A nested stack that exists only for its change set.
+    /// Adds a nested stack that exists only for its change set.
     fn add_in_review(&mut self, new: NewNestedStack) -> StackNumber {
         let NewNestedStack {
             owner,
@@ -262,7 +262,7 @@ impl Engine<'_> {
         child
     }
 
-    /// The change sets of nested stacks are executed with their root's.
+    /// Marks the change sets of nested stacks as executed with their root's.
     pub(crate) fn execute_nested_change_sets(&mut self, nested: Vec<(StackNumber, String)>) {
         for (number, id) in nested {
             let stack = self.state.stack_mut(number);

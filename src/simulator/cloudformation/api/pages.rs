@@ -11,11 +11,10 @@ use crate::simulator::cloudformation::request::QueryRequest;
 use crate::simulator::error::ServiceError;
 use crate::simulator::xml::XmlWriter;
 
-/// Of everything that is listed, so much comes at once.
+/// The number of items in a page.
 pub(crate) const PAGE: usize = 100;
 
-/// A page of a list: what comes after the place that the token names, and the token of what is
-/// left.
+/// Writes a page of a list, and returns it with the token of the next page.
 pub(crate) fn page<T>(
     request: &QueryRequest,
     items: &[T],
@@ -30,10 +29,10 @@ pub(crate) fn page<T>(
     Ok((xml, (end < items.len()).then(|| page_token(end))))
 }
 
-/// The place that the token names, if there is one.
+/// Returns the position that the request's token names, if it has one.
 ///
 /// # Errors
-/// It is no token of ours, or lies beyond the last place.
+/// Fails if the token isn't one of the simulator's, or names a position beyond `last`.
 pub(crate) fn page_start(
     request: &QueryRequest,
     last: usize,
@@ -48,10 +47,12 @@ pub(crate) fn page_start(
         .ok_or_else(bad)
 }
 
+/// Returns the token for a position.
 pub(crate) fn page_token(position: usize) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(format!("next:{position}"))
 }
 
+/// Returns the position that a token names.
 pub(crate) fn token_position(token: &str) -> Option<usize> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?;
     String::from_utf8(bytes)
@@ -61,7 +62,7 @@ pub(crate) fn token_position(token: &str) -> Option<usize> {
         .ok()
 }
 
-/// A list under its name, and the token where there is more.
+/// Returns a list under its name, with the token of the next page if there is one.
 pub(crate) fn list_result(name: &str, page: (XmlWriter, Option<String>)) -> String {
     let mut xml = XmlWriter::new();
     xml.raw(name, &page.0.finish())

@@ -1,5 +1,4 @@
-//! Callers send a stack back to what it was: an update is cancelled, a rollback is continued, a
-//! failed stack is rolled back.
+//! Actions that roll a stack back: CancelUpdateStack, ContinueUpdateRollback, RollbackStack.
 
 use super::stacks::stack_and_operation;
 use crate::simulator::cloudformation::engine::{BY_USER, Engine, deletion_tasks};
@@ -11,8 +10,9 @@ use crate::simulator::error::ServiceError;
 use crate::status::{ResourceStatus, StackStatus};
 
 impl Engine<'_> {
+    /// Carries out `CancelUpdateStack`.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CancelUpdateStack.html>
-    pub fn cancel_update_stack(&mut self, request: &QueryRequest) -> XmlResult {
+    pub(crate) fn cancel_update_stack(&mut self, request: &QueryRequest) -> XmlResult {
         let number = self.named_stack(request)?;
         if self.stack(number).status != StackStatus::UpdateInProgress {
             return Err(invalid(
@@ -27,8 +27,9 @@ impl Engine<'_> {
         Ok(String::new())
     }
 
+    /// Carries out `ContinueUpdateRollback`.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ContinueUpdateRollback.html>
-    pub fn continue_update_rollback(&mut self, request: &QueryRequest) -> XmlResult {
+    pub(crate) fn continue_update_rollback(&mut self, request: &QueryRequest) -> XmlResult {
         let number = self.named_stack(request)?;
         let stack = self.stack(number);
         if stack.status != StackStatus::UpdateRollbackFailed {
@@ -66,11 +67,11 @@ impl Engine<'_> {
         Ok(String::new())
     }
 
-    /// A member of `ResourcesToSkip`: a logical ID, with the name of a nested stack and a dot
-    /// before it where it is that stack's.
+    /// Returns the stack and the logical ID of a member of `ResourcesToSkip`, which has the form
+    /// `NestedStackName.LogicalID` for resources of nested stacks.
     ///
     /// # Errors
-    /// There is no such resource, or it isn't one that couldn't be rolled back.
+    /// Fails if there is no such resource, or if it isn't in status UPDATE_FAILED.
     fn skipped_resource(
         &self,
         number: StackNumber,
@@ -106,8 +107,9 @@ impl Engine<'_> {
         Ok((owner, id.to_owned()))
     }
 
+    /// Carries out `RollbackStack`.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackStack.html>
-    pub fn rollback_stack(&mut self, request: &QueryRequest) -> XmlResult {
+    pub(crate) fn rollback_stack(&mut self, request: &QueryRequest) -> XmlResult {
         let number = self.named_stack(request)?;
         let stack = self.state.stack_mut(number);
         let before = stack.rollback_target.take();

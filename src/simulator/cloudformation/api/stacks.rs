@@ -1,4 +1,4 @@
-//! What callers ask for: stacks are created, updated and deleted.
+//! Actions on stacks: they are created, updated and deleted.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::simulator::error::ServiceError;
 use crate::simulator::xml::XmlWriter;
 use crate::status::StackStatus;
 
-/// States in which a stack can be updated.
+/// Statuses in which a stack can be updated.
 const UPDATABLE: [StackStatus; 7] = [
     StackStatus::CreateComplete,
     StackStatus::UpdateComplete,
@@ -29,12 +29,13 @@ const UPDATABLE: [StackStatus; 7] = [
     StackStatus::ImportRollbackComplete,
 ];
 
-/// What a call asks of a stack: its template, the values of parameters, and the rest.
-pub type RequestedStack = (Arc<ParsedTemplate>, IndexMap<String, String>, StackSettings);
+/// A template, the values of its parameters, and the settings that a call sends for a stack.
+pub(super) type RequestedStack = (Arc<ParsedTemplate>, IndexMap<String, String>, StackSettings);
 
 impl Engine<'_> {
+    /// Carries out `CreateStack`.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html>
-    pub fn create_stack(&mut self, request: &QueryRequest) -> XmlResult {
+    pub(crate) fn create_stack(&mut self, request: &QueryRequest) -> XmlResult {
         let name = request.required("StackName")?;
         let token = request.token("CreateStack");
         let number = self.state.find(request.caller, name);
@@ -89,8 +90,9 @@ impl Engine<'_> {
         Ok(stack_and_operation(self.stack(number)))
     }
 
+    /// Carries out `UpdateStack`.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateStack.html>
-    pub fn update_stack(&mut self, request: &QueryRequest) -> XmlResult {
+    pub(crate) fn update_stack(&mut self, request: &QueryRequest) -> XmlResult {
         let name = request.required("StackName")?;
         let missing = || invalid(format!("Stack [{name}] does not exist"));
         let number = self.state.find(request.caller, name).ok_or_else(missing)?;
@@ -127,7 +129,7 @@ impl Engine<'_> {
                 .values()
                 .map(|resource| &*resource.kind),
         )?;
-        // What a transform makes of a template may differ each time.
+        // A transform may return something else each time.
         let is_transformed = source.template.root.get("Transform").is_some();
         let is_tagged = settings.tags != self.stack(number).settings.tags;
         if !is_transformed && !is_tagged && !self.would_change(number, &evaluated) {
@@ -143,8 +145,9 @@ impl Engine<'_> {
         Ok(stack_and_operation(self.stack(number)))
     }
 
+    /// Carries out `DeleteStack`.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteStack.html>
-    pub fn delete_stack(&mut self, request: &QueryRequest) -> XmlResult {
+    pub(crate) fn delete_stack(&mut self, request: &QueryRequest) -> XmlResult {
         let name = request.required("StackName")?;
         let is_forced = request.text("DeletionMode") == Some("FORCE_DELETE_STACK");
         let Some(number) = self.state.find(request.caller, name) else {
@@ -203,8 +206,9 @@ impl Engine<'_> {
         Ok(String::new())
     }
 
+    /// Carries out `UpdateTerminationProtection`.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateTerminationProtection.html>
-    pub fn update_termination_protection(&mut self, request: &QueryRequest) -> XmlResult {
+    pub(crate) fn update_termination_protection(&mut self, request: &QueryRequest) -> XmlResult {
         let number = self
             .state
             .find_required(request.caller, request.required("StackName")?)?;
@@ -220,8 +224,9 @@ impl Engine<'_> {
         Ok(xml.finish())
     }
 
+    /// Carries out `SetStackPolicy`.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_SetStackPolicy.html>
-    pub fn set_stack_policy(&mut self, request: &QueryRequest) -> XmlResult {
+    pub(crate) fn set_stack_policy(&mut self, request: &QueryRequest) -> XmlResult {
         let name = request.required("StackName")?;
         let missing = || invalid(format!("Stack [{name}] does not exist"));
         let number = self
@@ -236,8 +241,8 @@ impl Engine<'_> {
         Ok(String::new())
     }
 
-    /// What a stack that doesn't exist yet is asked to be: template, parameters and settings.
-    pub fn creation_request(
+    /// Returns what a call sends for a stack that doesn't exist yet.
+    pub(crate) fn creation_request(
         &mut self,
         request: &QueryRequest,
     ) -> Result<RequestedStack, ServiceError> {
@@ -249,8 +254,8 @@ impl Engine<'_> {
         Ok((source, parameter_values(request, None)?, settings))
     }
 
-    /// What an update asks for, on top of what the stack has.
-    pub fn update_request(
+    /// Returns what a call sends for an existing stack, completed by what the stack has.
+    pub(crate) fn update_request(
         &mut self,
         number: StackNumber,
         request: &QueryRequest,
@@ -306,8 +311,8 @@ impl Engine<'_> {
         Ok((source, parameter_values, settings))
     }
 
-    /// Evaluates what is asked for: of a stack by its name and ID, with its number where it exists.
-    pub fn evaluate_for(
+    /// Evaluates a template for a stack, which is given by name, ID and, if it exists, number.
+    pub(crate) fn evaluate_for(
         &mut self,
         caller: &Caller,
         (name, id, number): (&str, &str, Option<StackNumber>),
@@ -352,7 +357,11 @@ impl Engine<'_> {
         Ok(evaluated)
     }
 
-    pub fn check_updatable(&self, number: StackNumber) -> Result<(), ServiceError> {
+    /// Checks that a stack can be updated in its status.
+    ///
+    /// # Errors
+    /// Fails in CloudFormation's words if it can't.
+    pub(crate) fn check_updatable(&self, number: StackNumber) -> Result<(), ServiceError> {
         let stack = self.stack(number);
         if UPDATABLE.contains(&stack.status) {
             return Ok(());
@@ -364,7 +373,7 @@ impl Engine<'_> {
     }
 }
 
-/// What calls answer that begin an operation.
+/// Returns the response of actions that begin an operation.
 pub(crate) fn stack_and_operation(stack: &StackRecord) -> String {
     let mut xml = XmlWriter::new();
     xml.text("StackId", &stack.id)

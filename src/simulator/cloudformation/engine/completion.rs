@@ -1,4 +1,4 @@
-//! A phase is over: the stack has reached its state, or another phase follows.
+//! Phases end: the stack reaches its final status, or another phase begins.
 
 use std::collections::BTreeSet;
 
@@ -14,12 +14,13 @@ use crate::simulator::cloudformation::state::Export;
 use crate::simulator::cloudformation::state::operation::{
     OperationPhase, StackOperation, StackSnapshot, tasks,
 };
-use crate::simulator::cloudformation::state::resource_record::{ResourceRecord, StackOutput};
+use crate::simulator::cloudformation::state::resource_record::{OutputRecord, ResourceRecord};
 use crate::simulator::cloudformation::state::settings::{OnFailure, StackNumber};
 use crate::status::{ResourceStatus, StackStatus};
 use crate::template;
 
 impl Engine<'_> {
+    /// Ends the phase of a stack's operation: sets the final status, or begins the next phase.
     pub(crate) fn complete_phase(&mut self, number: StackNumber, at: Timestamp) {
         let Some(operation) = self.state.stack_mut(number).operation.take() else {
             return;
@@ -87,7 +88,7 @@ impl Engine<'_> {
 
     fn fail_creation(&mut self, number: StackNumber, reason: String, at: Timestamp) {
         let sentence = reason.trim_end();
-        // A macro's message gets a full stop even if it has one.
+        // CloudFormation appends a full stop to a macro's message even if it has one.
         let stop = if sentence.ends_with('.') && !is_failed_transform(sentence) {
             ""
         } else {
@@ -121,7 +122,7 @@ impl Engine<'_> {
             .exports
             .retain(|_, export| export.stack != Some(number));
         let id = self.stack(number).id.clone();
-        // What was left has its name no more through this stack.
+        // Retained resources no longer reserve their names.
         self.state.reserved_names.retain(|_, holder| *holder != id);
         self.set_status(number, StackStatus::DeleteComplete, None, at);
         self.state.release_name(number);
@@ -171,8 +172,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Puts back what an update has touched; where a rollback is continued, what it couldn't put
-    /// back.
+    /// Rolls back the resources that an update has changed; if a rollback is continued, those that
+    /// it couldn't roll back.
     pub(crate) fn roll_back_update(
         &mut self,
         number: StackNumber,
@@ -183,7 +184,7 @@ impl Engine<'_> {
         let is_continued = self.stack(number).status == StackStatus::UpdateRollbackFailed;
         self.set_status(number, StackStatus::UpdateRollbackInProgress, reason, at);
         let stack = self.state.stack_mut(number);
-        // CloudFormation takes what is skipped for what it was.
+        // CloudFormation treats skipped resources as rolled back.
         for id in std::mem::take(&mut stack.skipped_resources) {
             stack.set_resource_status(&id, ResourceStatus::UpdateComplete, None, at);
         }
@@ -258,7 +259,7 @@ impl Engine<'_> {
         self.start_operation(number, StackOperation { reason, ..cleanup }, at);
     }
 
-    /// The outputs as they are now that everything is made, exports included.
+    /// Evaluates the outputs, and updates the exports.
     pub(crate) fn set_outputs(&mut self, number: StackNumber) -> Result<(), String> {
         let evaluated = revision::evaluate_leniently(self.cloud, self.state, number, |evaluator| {
             evaluator.outputs()
@@ -276,7 +277,7 @@ impl Engine<'_> {
                 .map(|it| it.message)
                 .unwrap_or_default()
         };
-        let outputs: Vec<StackOutput> = evaluated
+        let outputs: Vec<OutputRecord> = evaluated
             .map_err(first)?
             .iter()
             .map(|(key, output)| shown(key, output, known.get(key)))
@@ -349,19 +350,19 @@ impl Engine<'_> {
     }
 }
 
-/// An output as it is shown; `known` is what is known of it without what is made up.
+/// Returns an output as it is shown; `known` is its value where made-up values are unknown.
 fn shown(
     key: &str,
     output: &template::EvaluatedOutput,
     known: Option<&template::EvaluatedOutput>,
-) -> StackOutput {
+) -> OutputRecord {
     let text = |value: Option<&template::Value>| {
         value.and_then(|value| resource::with_placeholders(value.clone()).as_text())
     };
     let is_known = known
         .and_then(template::EvaluatedOutput::value)
         .is_some_and(|value| value.unknown().is_none());
-    StackOutput {
+    OutputRecord {
         key: key.to_owned(),
         value: text(output.value()).unwrap_or_default(),
         description: text(output.body.get("Description")),
@@ -370,7 +371,7 @@ fn shown(
     }
 }
 
-/// CloudFormation's sentence for what failed; none if nothing did.
+/// Returns CloudFormation's sentence for resources that failed; none if there are none.
 pub(crate) fn failure_reason(action: &str, ids: &[String]) -> Option<String> {
     (!ids.is_empty()).then(|| {
         format!(
@@ -380,7 +381,7 @@ pub(crate) fn failure_reason(action: &str, ids: &[String]) -> Option<String> {
     })
 }
 
-/// Of the resources there were, those that are there no more, or as another thing.
+/// Returns the resources that were removed, or replaced by a new physical resource.
 fn replaced_or_removed(
     before: &IndexMap<String, ResourceRecord>,
     now: &IndexMap<String, ResourceRecord>,

@@ -1,4 +1,4 @@
-//! Resources are created and updated, and put back when an update fails.
+//! Resources are created and updated, and rolled back when an update fails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::simulator::scenario::ResourcePhase;
 use crate::status::{ResourceStatus, StackStatus};
 use crate::template;
 
-/// What is wrong with a resource's properties shows soon.
+/// How soon invalid properties are reported.
 const REFUSED_AFTER: Duration = Duration::from_secs(1);
 
 const CREATION_CANCELLED: &str = "Resource creation cancelled";
@@ -35,17 +35,19 @@ const CREATION_INITIATED: &str = "Resource creation Initiated";
 const REQUIRES_REPLACEMENT: &str =
     "Requested update requires the creation of a new physical resource; hence creating one.";
 
-/// What an update does with a resource.
+/// What an update does with a resource
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-update-behaviors.html>.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum UpdateBehavior {
     Create,
     Replacement,
     Update,
-    /// Nothing that its service would notice.
+    /// The resource isn't changed.
     NoChange,
 }
 
 impl Engine<'_> {
+    /// Begins to create, update or replace a resource.
     pub(crate) fn begin_create_or_update(
         &mut self,
         number: StackNumber,
@@ -141,7 +143,7 @@ impl Engine<'_> {
                 );
                 self.clear_physical_id(number, id);
             }
-            // Whether a stack in it changes at all is known later.
+            // Whether the nested stack changes is known only later.
             UpdateBehavior::Update if wanted.kind == STACK => {}
             UpdateBehavior::Update => {
                 self.set_resource_status(number, id, ResourceStatus::UpdateInProgress, None, at)
@@ -156,8 +158,8 @@ impl Engine<'_> {
         }
     }
 
-    /// The properties to create a resource with, and why they are refused, whatever stands in for
-    /// what is made up in them.
+    /// Returns the properties to create a resource with, and why they are invalid whatever the
+    /// values are that the simulator made up.
     fn properties(
         &self,
         number: StackNumber,
@@ -227,7 +229,7 @@ impl Engine<'_> {
             ),
             None => {
                 self.schedule(number, initiated, ScheduledAction::InitiateTask(task));
-                // A nested stack says itself when it is done.
+                // A nested stack completes the task itself.
                 if kind != STACK {
                     self.schedule(number, ends, ScheduledAction::FinishTask(task, None));
                 }
@@ -235,7 +237,7 @@ impl Engine<'_> {
         }
     }
 
-    /// It can't even be said what the resource is to be.
+    /// Fails a resource whose properties can't be evaluated.
     fn begin_failed(
         &mut self,
         number: StackNumber,
@@ -303,7 +305,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Whether the update under way changes the stack's tags, which are tags of its resources too.
+    /// Returns whether the current update changes the stack's tags, which its resources inherit.
     fn changes_tags(&self, number: StackNumber) -> bool {
         let before = self
             .operation(number)
@@ -311,7 +313,7 @@ impl Engine<'_> {
         before.is_some_and(|before| before.settings.tags != self.stack(number).settings.tags)
     }
 
-    /// Why the stack's policy doesn't allow an update of the resource.
+    /// Returns why the stack policy doesn't allow the update of a resource.
     fn denial(
         &self,
         number: StackNumber,
@@ -336,7 +338,8 @@ impl Engine<'_> {
         }
     }
 
-    /// The service begins to make the resource, which has a physical ID from now on.
+    /// Starts the creation or update in the resource's service. The resource has a physical ID from
+    /// now on.
     pub(crate) fn initiate(&mut self, number: StackNumber, task: usize, at: Timestamp) {
         if !self.is_running(number, task) {
             return;
@@ -386,7 +389,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Some names can be had only once.
+    /// Reserves the resource's name, if no second resource may have it.
     fn reserve_name(
         &mut self,
         number: StackNumber,
@@ -417,6 +420,7 @@ impl Engine<'_> {
         }
     }
 
+    /// Ends the creation or update of a resource, with the reason if it failed.
     pub(crate) fn finish_create_or_update(
         &mut self,
         number: StackNumber,
@@ -459,7 +463,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Nothing new is begun, and what is under way ends here.
+    /// Starts no further tasks, and fails those that are running.
     pub(crate) fn cancel(&mut self, number: StackNumber, at: Timestamp) {
         let Some(operation) = self.operation_mut(number) else {
             return;
@@ -502,7 +506,7 @@ impl Engine<'_> {
         self.complete_phase_if_idle(number, at);
     }
 
-    /// A resource goes back to what it was before the update.
+    /// Begins to roll a resource back to what it was before the update.
     pub(crate) fn begin_resource_rollback(
         &mut self,
         number: StackNumber,
@@ -545,6 +549,7 @@ impl Engine<'_> {
         self.schedule(number, ends, ScheduledAction::FinishTask(task, fault.fails));
     }
 
+    /// Ends the rollback of a resource, with the reason if it failed.
     pub(crate) fn finish_resource_rollback(
         &mut self,
         number: StackNumber,
@@ -578,6 +583,7 @@ impl Engine<'_> {
         }
     }
 
+    /// Fails a creation whose `TimeoutInMinutes` has passed.
     pub(crate) fn time_out(&mut self, number: StackNumber, at: Timestamp) {
         let Some(operation) = self
             .operation_mut(number)

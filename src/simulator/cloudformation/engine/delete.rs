@@ -1,5 +1,5 @@
-//! Resources are deleted: with their stack, when its creation is undone, or when an update has left
-//! them.
+//! Resources are deleted: with their stack, when its creation is rolled back, or in the cleanup of
+//! an update.
 
 use std::collections::HashMap;
 
@@ -17,6 +17,7 @@ use crate::simulator::scenario::ResourcePhase;
 use crate::status::ResourceStatus;
 
 impl Engine<'_> {
+    /// Begins to delete or retain a resource.
     pub(crate) fn begin_resource_deletion(
         &mut self,
         number: StackNumber,
@@ -53,6 +54,7 @@ impl Engine<'_> {
         }
     }
 
+    /// Ends the deletion of a resource, with the reason if it failed.
     pub(crate) fn finish_resource_deletion(
         &mut self,
         number: StackNumber,
@@ -93,7 +95,7 @@ impl Engine<'_> {
         }
     }
 
-    /// The resource that a task is about.
+    /// Returns the resource that a task deletes, with its logical ID.
     fn subject(&self, number: StackNumber, task: usize) -> Option<(String, ResourceRecord)> {
         let task = self.task(number, task)?;
         let own = || self.stack(number).resources.get(&task.logical_id).cloned();
@@ -129,7 +131,7 @@ impl Engine<'_> {
             .resources
             .get(&operation.tasks[task].logical_id);
         let policy = match replacing.filter(|_| operation.tasks[task].subject.is_some()) {
-            // What the update asked for counts, not what was asked for before.
+            // The new template's policy counts, not the previous one's.
             Some(new) if operation.phase == (OperationPhase::UpdateCompleteCleanup) => {
                 &new.update_replace_policy
             }
@@ -138,7 +140,7 @@ impl Engine<'_> {
         };
         match policy.as_deref() {
             Some("Retain") => true,
-            // It was there before the stack.
+            // Imported resources existed before the stack.
             Some("RetainExceptOnCreate") if subject.has_status(&ResourceStatus::ImportComplete) => {
                 true
             }
@@ -159,7 +161,8 @@ impl Engine<'_> {
     }
 }
 
-/// The tasks of a stack's deletion: whatever depends on a resource goes first.
+/// Returns the tasks of a stack's deletion: dependents are deleted before the resources that they
+/// depend on.
 pub(crate) fn deletion_tasks(stack: &StackRecord) -> Vec<ResourceTask> {
     let left = stack.resources.iter().filter(|(_, it)| !it.is_removed());
     removal_tasks(
@@ -169,7 +172,7 @@ pub(crate) fn deletion_tasks(stack: &StackRecord) -> Vec<ResourceTask> {
     )
 }
 
-/// The tasks for what an update has left.
+/// Returns the tasks of an update's cleanup.
 pub(crate) fn cleanup_tasks(left: Vec<(String, ResourceRecord)>) -> Vec<ResourceTask> {
     removal_tasks(
         left.iter()

@@ -1,4 +1,4 @@
-//! Existing resources become a stack's.
+//! Existing resources are imported into a stack.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/import-resources.html>
 
 use std::sync::Arc;
@@ -21,11 +21,12 @@ use crate::simulator::cloudformation::state::settings::{StackNumber, StackSettin
 use crate::status::{ResourceStatus, StackStatus};
 use crate::template;
 
-/// To look a resource up, and to take it over.
+/// The nominal time to look a resource up, and to import it.
 const IMPORT_DURATION: Duration = Duration::from_secs(2);
 
 impl Engine<'_> {
-    pub fn begin_import(
+    /// Begins to import resources into a stack.
+    pub(crate) fn begin_import(
         &mut self,
         number: StackNumber,
         accepted: AcceptedRevision,
@@ -64,14 +65,16 @@ impl Engine<'_> {
         self.start_operation(number, operation, at);
     }
 
-    /// Whether something exists that no stack has: its service knows it, or a stack has left it.
-    pub fn exists_outside(&self, owner: &Caller, kind: &str, physical_id: &str) -> bool {
+    /// Returns whether a resource exists that belongs to no stack: its service has it, or a stack
+    /// has retained it.
+    pub(crate) fn exists_outside(&self, owner: &Caller, kind: &str, physical_id: &str) -> bool {
         let left = || self.state.has_retained(owner, kind, physical_id);
         let exists =
             service_resources::exists(self.cloud, owner, kind, physical_id).unwrap_or_else(left);
         exists && !self.state.has_resource(owner, physical_id)
     }
 
+    /// Begins to import a resource.
     pub(crate) fn begin_resource_import(
         &mut self,
         number: StackNumber,
@@ -136,6 +139,7 @@ impl Engine<'_> {
         self.schedule(number, at, ScheduledAction::FinishTask(task, refused));
     }
 
+    /// Ends the import of a resource, with the reason if it failed.
     pub(crate) fn finish_resource_import(
         &mut self,
         number: StackNumber,
@@ -178,7 +182,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Either all resources are the stack's, or none is.
+    /// Completes an import. Either all resources are imported, or none is.
     pub(crate) fn complete_import(
         &mut self,
         number: StackNumber,

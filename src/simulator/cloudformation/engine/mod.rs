@@ -1,15 +1,15 @@
-//! What happens to stacks, one thing at a time.
+//! The engine: carries out operations on stacks, one action at a time.
 //!
-//! A stack's operation is a phase with a task for each resource, in the order of what they depend
-//! on. A task's actions stand in the queue with their time. When no task is under way any more, the
-//! phase is over, and `completion` decides what comes next: the stack is complete, or another phase
+//! An operation is a phase with a task for each resource, in the order of their dependencies. The
+//! actions of tasks are queued with their time. When no task is active any more, the phase ends,
+//! and `completion` decides what comes next: the stack reaches its final status, or another phase
 //! begins.
 //!
-//! - `stacks`: operations begin
+//! - `stacks`: begins operations
 //! - `create`: resources are created, updated and rolled back; `delete`: they are deleted; `import`
-//! - `nested`: stacks in stacks
-//! - `service_resources`: resources that other services here must know; `password`: passwords for
-//!   secrets
+//! - `nested`: nested stacks
+//! - `service_resources`: resources that exist in another simulated service; `password`: passwords
+//!   of generated secrets
 
 mod completion;
 mod create;
@@ -40,19 +40,19 @@ pub(crate) use delete::deletion_tasks;
 pub(crate) use nested::NewNestedStack;
 pub(crate) use stacks::{BY_USER, new_id};
 
-/// The state, in the hands of one call.
-pub struct Engine<'a> {
+/// The state while a call works on it.
+pub(super) struct Engine<'a> {
     pub cloud: &'a Cloud,
     pub state: &'a mut CloudFormationState,
     pub now: Timestamp,
 }
 
-/// Between two things that follow on each other.
+/// The nominal time between two consecutive actions.
 const STEP_DELAY: Duration = Duration::from_millis(500);
 
 impl Engine<'_> {
-    /// Lets happen what is due.
-    pub fn catch_up(&mut self) {
+    /// Carries out the actions that are due.
+    pub(super) fn catch_up(&mut self) {
         while let Some(entry) = self.state.pop_due(self.now) {
             if self
                 .operation(entry.stack)
@@ -74,22 +74,27 @@ impl Engine<'_> {
         }
     }
 
+    /// Returns a stack.
     pub(crate) fn stack(&self, number: StackNumber) -> &StackRecord {
         self.state.stack(number)
     }
 
+    /// Returns the current operation of a stack.
     pub(crate) fn operation(&self, number: StackNumber) -> Option<&StackOperation> {
         self.stack(number).operation.as_ref()
     }
 
+    /// Returns the current operation of a stack.
     pub(crate) fn operation_mut(&mut self, number: StackNumber) -> Option<&mut StackOperation> {
         self.state.stack_mut(number).operation.as_mut()
     }
 
+    /// Returns a task of a stack's current operation.
     pub(crate) fn task(&self, number: StackNumber, task: usize) -> Option<&ResourceTask> {
         self.operation(number)?.tasks.get(task)
     }
 
+    /// Sets the status of a stack.
     pub(crate) fn set_status(
         &mut self,
         number: StackNumber,
@@ -100,6 +105,7 @@ impl Engine<'_> {
         self.state.stack_mut(number).set_status(status, reason, at);
     }
 
+    /// Sets the status of a resource.
     pub(crate) fn set_resource_status(
         &mut self,
         number: StackNumber,
@@ -113,19 +119,20 @@ impl Engine<'_> {
             .set_resource_status(id, status, reason, at);
     }
 
-    /// The time when something is over that takes so long in AWS.
+    /// Returns when something ends that takes this long in AWS.
     pub(crate) fn after(&self, at: Timestamp, takes: Duration) -> Timestamp {
         at.checked_add(self.cloud.clock.scaled(takes))
             .unwrap_or(Timestamp::MAX)
     }
 
+    /// Schedules an action of a stack's current operation.
     pub(crate) fn schedule(&mut self, number: StackNumber, at: Timestamp, action: ScheduledAction) {
         if let Some(operation) = self.operation(number).map(|operation| operation.number) {
             self.state.schedule(at, number, operation, action);
         }
     }
 
-    /// Takes the place of whatever was being done with the stack.
+    /// Starts an operation, which supersedes the stack's current one.
     pub(crate) fn start_operation(
         &mut self,
         number: StackNumber,
@@ -149,6 +156,7 @@ impl Engine<'_> {
             .for_each(|task| self.schedule_task(number, task, at));
     }
 
+    /// Schedules the beginning of a task whose dependencies are done.
     pub(crate) fn schedule_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
         let begins = self.after(at, STEP_DELAY);
         let Some(operation) = self.operation_mut(number) else {
@@ -162,6 +170,7 @@ impl Engine<'_> {
         self.schedule(number, begins, ScheduledAction::BeginTask(task));
     }
 
+    /// Begins a task.
     pub(crate) fn begin_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
         let Some(operation) = self.operation_mut(number) else {
             return;
@@ -184,6 +193,7 @@ impl Engine<'_> {
         }
     }
 
+    /// Ends the work of a running task, with the reason if it failed.
     pub(crate) fn finish_task(
         &mut self,
         number: StackNumber,
@@ -215,12 +225,13 @@ impl Engine<'_> {
         }
     }
 
+    /// Returns whether a task is running.
     pub(crate) fn is_running(&self, number: StackNumber, task: usize) -> bool {
         self.task(number, task)
             .is_some_and(|task| task.state == TaskState::Running)
     }
 
-    /// A task is done, and others may begin.
+    /// Completes a task, and schedules those that waited for it.
     pub(crate) fn complete_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
         let Some(operation) = self.operation_mut(number) else {
             return;
@@ -240,7 +251,7 @@ impl Engine<'_> {
         self.complete_phase_if_idle(number, at);
     }
 
-    /// A task has failed, and those that wait for it won't begin.
+    /// Fails a task; those that wait for it won't begin.
     pub(crate) fn fail_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
         let Some(operation) = self.operation_mut(number) else {
             return;
@@ -255,6 +266,7 @@ impl Engine<'_> {
         }
     }
 
+    /// Ends the phase if no task is active any more.
     pub(crate) fn complete_phase_if_idle(&mut self, number: StackNumber, at: Timestamp) {
         if self
             .operation(number)
@@ -264,7 +276,7 @@ impl Engine<'_> {
         }
     }
 
-    /// What the scenario does to a resource.
+    /// Returns the scenario's fault for a resource.
     pub(crate) fn fault(
         &self,
         number: StackNumber,

@@ -1,4 +1,4 @@
-//! Stacks in stacks: each is a stack of its own, which tells its parent how it ended.
+//! Nested stacks. Each is a stack of its own, which notifies its parent when it ends.
 
 use std::collections::BTreeSet;
 
@@ -25,25 +25,24 @@ use crate::simulator::error::ServiceError;
 use crate::status::{ResourceStatus, StackStatus};
 use crate::template::Value;
 
-/// How deep stacks nest, and how many there may be of one root, so that a template that nests
-/// itself comes to an end (the second is CloudFormation's quota for the operations of one
-/// hierarchy).
+/// How deep stacks may be nested, and how many one root may have, so that a template that nests
+/// itself is stopped (the second is CloudFormation's quota for the operations of one hierarchy).
 const MAX_DEPTH: usize = 10;
 
 const MAX_STACKS: usize = 2_500;
 
-/// A nested stack to be.
-pub struct NewNestedStack {
+/// A nested stack that doesn't exist yet.
+pub(crate) struct NewNestedStack {
     pub owner: Caller,
     pub name: String,
-    /// ARN.
+    /// The ARN.
     pub id: String,
     pub settings: StackSettings,
     pub nested_in: ParentStack,
 }
 
 impl Engine<'_> {
-    /// The nested stack of a resource begins to be created, or updated where there is one.
+    /// Begins to create the nested stack of a resource, or to update it if it exists.
     pub(crate) fn initiate_nested(
         &mut self,
         number: StackNumber,
@@ -58,7 +57,7 @@ impl Engine<'_> {
         };
         match started {
             Ok(true) => {}
-            // Nothing in it changes.
+            // The nested stack doesn't change.
             Ok(false) => self.complete_task(number, task, at),
             Err(error) => self.finish_task(number, task, Some(error.message), at),
         }
@@ -131,11 +130,11 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// A stack that a resource would nest, which doesn't exist yet.
+    /// Returns the nested stack that a resource would create.
     ///
     /// # Errors
-    /// It would nest too deep.
-    pub fn new_nested(
+    /// Fails if it would exceed the limits of nested stacks.
+    pub(crate) fn new_nested(
         &self,
         parent: StackNumber,
         logical_id: &str,
@@ -176,7 +175,7 @@ impl Engine<'_> {
         })
     }
 
-    /// The nested stack that the change set under way has created for a resource.
+    /// Returns the nested stack that the executed change set has created for a resource.
     fn child_in_review(&self, parent: StackNumber, logical_id: &str) -> Option<StackNumber> {
         let children = self.children_in_review(parent);
         children.into_iter().find(|child| {
@@ -189,7 +188,7 @@ impl Engine<'_> {
         })
     }
 
-    /// The nested stacks of which only change sets exist.
+    /// Returns the nested stacks that exist only for a change set.
     fn children_in_review(&self, parent: StackNumber) -> Vec<StackNumber> {
         let is_child = |nested: &ParentStack| nested.parent == parent;
         let stacks = self.state.stacks_of(&self.stack(parent).owner);
@@ -200,15 +199,15 @@ impl Engine<'_> {
             .collect()
     }
 
-    /// Deletes the nested stacks that a finished operation hasn't created, and all of their own.
+    /// Deletes the nested stacks that a finished operation hasn't created, at any depth.
     pub(crate) fn delete_children_in_review(&mut self, number: StackNumber, at: Timestamp) {
         for child in self.children_in_review(number) {
             self.delete_in_review(child, at);
         }
     }
 
-    /// Deletes a stack of which only a change set exists.
-    pub fn delete_in_review(&mut self, number: StackNumber, at: Timestamp) {
+    /// Deletes a stack that exists only for a change set.
+    pub(crate) fn delete_in_review(&mut self, number: StackNumber, at: Timestamp) {
         if self.stack(number).status != StackStatus::ReviewInProgress {
             return;
         }
@@ -220,8 +219,8 @@ impl Engine<'_> {
         stack.change_sets.clear();
     }
 
-    /// A nested stack whose own rollback has failed is rolled back only where the rollback of its
-    /// root is continued.
+    /// Rolls back a nested stack whose own rollback has failed, which happens only if the rollback
+    /// of its root is continued.
     pub(crate) fn roll_back_nested(
         &mut self,
         number: StackNumber,
@@ -254,7 +253,8 @@ impl Engine<'_> {
         }
     }
 
-    /// The parameters to which a nested stack gets something that the simulator made up.
+    /// Returns the parameters of a nested stack whose values contain something that the simulator
+    /// made up.
     fn made_up_parameters(&self, number: StackNumber, id: &str) -> BTreeSet<String> {
         let known =
             revision::evaluate_without_made_up(self.cloud, self.state, number, |evaluator| {
@@ -275,7 +275,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Whether there is anything to update.
+    /// Begins to update a nested stack; returns false if nothing changes.
     fn update_nested(
         &mut self,
         number: StackNumber,
@@ -318,6 +318,7 @@ impl Engine<'_> {
         Ok(true)
     }
 
+    /// Begins to delete a nested stack.
     pub(crate) fn delete_nested(
         &mut self,
         number: StackNumber,
@@ -334,7 +335,7 @@ impl Engine<'_> {
         self.begin_deletion(child, None, std::iter::empty(), is_forced, at);
     }
 
-    /// The parent goes another way, and doesn't wait any more.
+    /// Cancels a nested stack whose parent was cancelled.
     pub(crate) fn cancel_nested(&mut self, child: StackNumber, at: Timestamp) {
         if self
             .operation(child)
@@ -344,7 +345,7 @@ impl Engine<'_> {
         }
     }
 
-    /// Tells the parent that its nested stack has ended, well or with a reason.
+    /// Notifies the parent that its nested stack has ended, with the reason if it failed.
     pub(crate) fn notify_parent(
         &mut self,
         child: StackNumber,

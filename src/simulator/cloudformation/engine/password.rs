@@ -1,4 +1,4 @@
-//! Passwords as `GenerateSecretString` of a secret asks for them
+//! Passwords as a secret's `GenerateSecretString` describes them
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-secretsmanager-secret-generatesecretstring.html>).
 
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -11,8 +11,8 @@ const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 const LENGTH: usize = 32;
 const MAX_LENGTH: usize = 4096;
 
-/// A new password; an empty one if everything is excluded.
-pub fn generate(wanted: &Json) -> String {
+/// Returns a new password; an empty one if all characters are excluded.
+pub(super) fn generate(wanted: &Json) -> String {
     let flag = |name: &str| match &wanted[name] {
         Json::Bool(value) => Some(*value),
         Json::String(text) => Some(text.eq_ignore_ascii_case("true")),

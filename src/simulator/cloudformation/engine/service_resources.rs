@@ -1,5 +1,5 @@
-//! Resources that are more than an entry in a stack: buckets and their policies, parameters and
-//! secrets are there for the other services, with the tags that CloudFormation puts on them
+//! Resources that exist in other simulated services: buckets and their policies, parameters, and
+//! secrets, with the tags that CloudFormation adds
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-resource-tags.html>).
 
 use jiff::Timestamp;
@@ -13,13 +13,13 @@ use crate::simulator::cloudformation::resource::{
 use crate::simulator::cloudformation::state::resource_record::ResourceRecord;
 use crate::simulator::cloudformation::state::stack::StackRecord;
 use crate::simulator::secrets_manager::SecretDescription;
-use crate::simulator::ssm::{self, ParameterDescription, ParameterType};
+use crate::simulator::ssm::{self, ParameterDescription, SsmParameterType};
 use crate::simulator::{Caller, Cloud};
 use crate::template::Value;
 
-/// Makes the thing, and gives its physical ID: the invented one, but where its service has given it
-/// another.
-pub fn create(
+/// Creates the resource in its service, and returns its physical ID: the given one, or the one that
+/// the service has assigned.
+pub(super) fn create(
     cloud: &Cloud,
     stack: &StackRecord,
     declared: &DeclaredResource,
@@ -94,11 +94,11 @@ pub fn create(
     }
 }
 
-/// The thing has other properties from now on.
+/// Updates the resource in its service.
 ///
 /// # Errors
-/// The service refuses, in its words.
-pub fn update(
+/// Returns the service's message if it refuses.
+pub(super) fn update(
     cloud: &Cloud,
     stack: &StackRecord,
     id: &str,
@@ -130,8 +130,8 @@ pub fn update(
     Ok(())
 }
 
-/// Whether a resource's service has it; none where the service isn't here.
-pub fn exists(cloud: &Cloud, owner: &Caller, kind: &str, physical_id: &str) -> Option<bool> {
+/// Returns whether a resource's service has it; none if the service isn't simulated.
+pub(super) fn exists(cloud: &Cloud, owner: &Caller, kind: &str, physical_id: &str) -> Option<bool> {
     Some(match kind {
         "AWS::S3::Bucket" => cloud.s3.bucket(physical_id).is_some(),
         "AWS::SSM::Parameter" => cloud.ssm.parameter(owner, physical_id).is_some(),
@@ -149,8 +149,12 @@ pub fn exists(cloud: &Cloud, owner: &Caller, kind: &str, physical_id: &str) -> O
     })
 }
 
-/// Why a resource can't be imported: its service is there and has no such thing.
-pub fn missing(cloud: &Cloud, stack: &StackRecord, resource: &ResourceRecord) -> Option<String> {
+/// Returns why a resource can't be imported: its service is simulated, and doesn't have it.
+pub(super) fn missing(
+    cloud: &Cloud,
+    stack: &StackRecord,
+    resource: &ResourceRecord,
+) -> Option<String> {
     let physical_id = resource.physical_id.as_deref()?;
     let is_missing = exists(cloud, &stack.owner, &resource.kind, physical_id) == Some(false);
     is_missing.then(|| {
@@ -162,8 +166,8 @@ pub fn missing(cloud: &Cloud, stack: &StackRecord, resource: &ResourceRecord) ->
 }
 
 /// # Errors
-/// The service refuses, in its words.
-pub fn delete(
+/// Returns the service's message if it refuses.
+pub(super) fn delete(
     cloud: &Cloud,
     stack: &StackRecord,
     resource: &ResourceRecord,
@@ -200,7 +204,7 @@ pub fn delete(
     }
 }
 
-/// All tags of a resource: its own, the stack's, and those that say where it comes from.
+/// Returns all tags of a resource: its own, the stack's, and those that CloudFormation adds.
 fn all_tags(
     stack: &StackRecord,
     logical_id: &str,
@@ -264,9 +268,9 @@ fn put_parameter(
         &stack.owner,
         name,
         if is_list {
-            ParameterType::StringList
+            SsmParameterType::StringList
         } else {
-            ParameterType::String
+            SsmParameterType::String
         },
         &value,
         at,
@@ -293,7 +297,7 @@ fn description(
     }
 }
 
-/// `SecretString`, or a password made as `GenerateSecretString` wants it.
+/// Returns `SecretString`, or a password that `GenerateSecretString` describes.
 fn secret(properties: &ResourceProperties) -> Option<String> {
     if let Some(given) = text(properties.get("SecretString")) {
         return Some(given);
@@ -321,7 +325,7 @@ fn put_secret_policy(cloud: &Cloud, owner: &Caller, properties: &ResourcePropert
     );
 }
 
-/// A policy, which may be written as text.
+/// Returns a policy, which may be written as a string.
 fn document(value: Option<&Value>) -> String {
     match value {
         Some(value @ Value::Map(_)) => value.to_json().to_string(),

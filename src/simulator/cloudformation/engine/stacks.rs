@@ -1,4 +1,4 @@
-//! Operations on whole stacks begin: creation, update and deletion.
+//! Operations on stacks begin: creation, update and deletion.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,11 +25,12 @@ use crate::simulator::cloudformation::state::stack_policy::UpdateAction;
 use crate::simulator::scenario::HiddenKind;
 use crate::status::{ResourceStatus, StackStatus};
 
-/// The reason of a stack's first event in an operation that a caller began.
-pub const BY_USER: &str = "User Initiated";
+/// The reason of the first event of an operation that a caller started.
+pub(crate) const BY_USER: &str = "User Initiated";
 
 impl Engine<'_> {
-    pub fn add_stack(
+    /// Adds a stack in review.
+    pub(crate) fn add_stack(
         &mut self,
         owner: &Caller,
         name: &str,
@@ -74,7 +75,8 @@ impl Engine<'_> {
         })
     }
 
-    pub fn begin_creation(
+    /// Begins to create a stack.
+    pub(crate) fn begin_creation(
         &mut self,
         number: StackNumber,
         accepted: AcceptedRevision,
@@ -104,7 +106,8 @@ impl Engine<'_> {
         }
     }
 
-    pub fn begin_update(
+    /// Begins to update a stack.
+    pub(crate) fn begin_update(
         &mut self,
         number: StackNumber,
         accepted: AcceptedRevision,
@@ -157,7 +160,8 @@ impl Engine<'_> {
         self.start_operation(number, operation, at);
     }
 
-    /// Resources that the update would delete against the stack's policy.
+    /// Returns the resources that the update would delete though the stack policy denies it, with
+    /// the reasons.
     fn denied_deletions(
         &self,
         number: StackNumber,
@@ -180,7 +184,8 @@ impl Engine<'_> {
         removed.filter_map(denied).collect()
     }
 
-    pub fn begin_deletion(
+    /// Begins to delete a stack.
+    pub(crate) fn begin_deletion(
         &mut self,
         number: StackNumber,
         reason: Option<&str>,
@@ -225,8 +230,8 @@ impl Engine<'_> {
         self.start_operation(number, operation, at);
     }
 
-    /// Whether an update would do anything.
-    pub fn would_change(&self, number: StackNumber, evaluated: &EvaluatedRevision) -> bool {
+    /// Returns whether an update would change anything.
+    pub(crate) fn would_change(&self, number: StackNumber, evaluated: &EvaluatedRevision) -> bool {
         let stack = self.stack(number);
         let Some(old) = &stack.revision else {
             return true;
@@ -253,7 +258,7 @@ impl Engine<'_> {
     }
 }
 
-/// A task for each resource; none where all is over before it has begun.
+/// Returns a task for each resource; none if the stack fails before any is created.
 fn creation_tasks(accepted: &AcceptedRevision) -> Vec<ResourceTask> {
     let wanted = &accepted.revision.depends_on;
     let depends_on = |id: &str| wanted.get(id).map(|on| on.to_vec()).unwrap_or_default();
@@ -263,7 +268,8 @@ fn creation_tasks(accepted: &AcceptedRevision) -> Vec<ResourceTask> {
     }
 }
 
-pub fn new_id(owner: &Caller, name: &str) -> String {
+/// Returns a new stack ID, which is an ARN.
+pub(crate) fn new_id(owner: &Caller, name: &str) -> String {
     let partition = catalog::partition_of(&owner.region).name;
     format!(
         "arn:{partition}:cloudformation:{}:{}:stack/{name}/{}",

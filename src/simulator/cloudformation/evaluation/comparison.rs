@@ -1,9 +1,9 @@
-//! What an update does with each resource, and why.
+//! Compares a stack with a new revision: what an update does with each resource, and why.
 //!
-//! CloudFormation tells it in two ways. Without property values it names the properties: those that
-//! change, and those that take an attribute of a resource that changes, which may have another
-//! value afterwards. With property values it compares what is known, down to single values, so that
-//! what merely may change isn't listed.
+//! CloudFormation shows it in two ways. Without property values it names the properties that
+//! change, and those that use an attribute of a modified resource, which may have another value
+//! afterwards. With property values it compares what is known, down to single values, and doesn't
+//! list values that merely may change.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChangeDetail.html>
 
 use std::borrow::Cow;
@@ -30,18 +30,18 @@ use crate::template::{self, Evaluator, ReferencedValue, Value, mentioned};
 
 /// A single value that differs.
 struct ValueDifference {
-    /// From the resource's entry: `Properties`, `Tags`, `0`, `Value`.
+    /// The path within the resource: `Properties`, `Tags`, `0`, `Value`.
     path: Vec<String>,
     before: Option<Value>,
     after: Option<Value>,
     requires_recreation: RequiresRecreation,
 }
 
-/// A thing that makes a value change: where it comes from, whether it is dynamic, and its name.
+/// What makes a value change: the source, whether it is dynamic, and the name of the entity.
 type CausingEntity = (ChangeSource, bool, String);
 
 /// Returns whether an update would do anything with a resource.
-pub fn changes_resources(
+pub(crate) fn changes_resources(
     cloud: &Cloud,
     state: &CloudFormationState,
     number: StackNumber,
@@ -51,8 +51,8 @@ pub fn changes_resources(
 }
 
 /// Returns what an update to the evaluated revision and these settings would do with each resource.
-/// Nested stacks that aren't looked into may change in any case.
-pub fn resource_changes(
+/// Unless nested stacks are included, each of them may change.
+pub(crate) fn resource_changes(
     cloud: &Cloud,
     state: &CloudFormationState,
     number: StackNumber,
@@ -85,7 +85,7 @@ fn has_nested_changes(
     let Some(revision) = &child.revision else {
         return true;
     };
-    // A template that can't be read will fail, and failing is a change.
+    // A template that can't be read makes the update fail, which is a change.
     let Ok((text, parameter_values)) = nested_stack_input(cloud, properties) else {
         return true;
     };
@@ -98,10 +98,10 @@ struct StackComparison<'e> {
     number: StackNumber,
     stack: &'e StackRecord,
     revision: &'e Revision,
-    /// The stack's template as it is now.
+    /// The stack's current template, evaluated.
     before: template::EvaluatedStack,
     after: Cow<'e, template::EvaluatedStack>,
-    /// Resources that are replaced for certain.
+    /// Resources that will certainly be replaced.
     replaced: BTreeSet<String>,
     /// Parameters with new values.
     parameters: BTreeSet<String>,
@@ -138,7 +138,8 @@ impl<'e> StackComparison<'e> {
         }
     }
 
-    /// Asks the new template's evaluator, which knows nothing of what is replaced.
+    /// Calls `ask` with the new template's evaluator, in which attributes of replaced resources are
+    /// unknown.
     fn evaluator<T>(&self, ask: impl FnOnce(Evaluator) -> T) -> T {
         let visibility = Visibility {
             replaced: Some(&self.replaced),
@@ -154,7 +155,7 @@ impl<'e> StackComparison<'e> {
         )
     }
 
-    /// A resource that the stack has.
+    /// Returns a resource that the stack has.
     fn existing(&self, id: &str) -> Option<&'e ResourceRecord> {
         self.stack.resources.get(id).filter(|it| exists(it))
     }
@@ -189,8 +190,8 @@ impl<'e> StackComparison<'e> {
             .is_some_and(|child| has_nested_changes(self.cloud, self.state, child, properties))
     }
 
-    /// What takes the ID or an attribute of a resource that is replaced changes too, and may be
-    /// replaced for it.
+    /// Finds the resources that are replaced: also those that use the ID or an attribute of a
+    /// replaced one in a property that requires recreation.
     fn find_replaced(&mut self) {
         loop {
             let is_replaced = |(id, wanted): &(&String, &template::EvaluatedResource)| {
@@ -216,7 +217,7 @@ impl<'e> StackComparison<'e> {
         }
     }
 
-    /// The values of a resource that differ.
+    /// Returns the values of a resource that differ.
     fn differences(
         &self,
         id: &str,
@@ -262,7 +263,7 @@ impl<'e> StackComparison<'e> {
                 &mut differences,
             );
         }
-        // CloudFormation lists metadata before properties, and policies of updates after them.
+        // CloudFormation lists metadata before properties, and update policies after them.
         differences.sort_by(|one, other| one.path.first().cmp(&other.path.first()));
         differences
     }
@@ -396,7 +397,7 @@ impl<'e> StackComparison<'e> {
         })
     }
 
-    /// A detail for each property and each of its causes.
+    /// Returns a detail for each property and each of its causes.
     fn property_details(
         &self,
         evaluator: &Evaluator,
@@ -428,8 +429,8 @@ impl<'e> StackComparison<'e> {
         let mut details = Vec::new();
         let mut directs = Vec::new();
         for (target, causes) in properties {
-            // A reference says all that there is to say of it; a parameter's value is a part of
-            // what is submitted.
+            // A reference explains the change completely; a parameter's value is a part of what was
+            // submitted.
             if causes
                 .iter()
                 .all(|(source, ..)| *source == ChangeSource::ParameterReference)
@@ -449,7 +450,7 @@ impl<'e> StackComparison<'e> {
         details
     }
 
-    /// The things that certainly make the value at a path change.
+    /// Returns the entities that certainly change the value at a path.
     fn causes(&self, evaluator: &Evaluator, id: &str, path: &[String]) -> Vec<CausingEntity> {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         let cause = |it: ReferencedValue| match it {
@@ -478,8 +479,8 @@ impl<'e> StackComparison<'e> {
             .collect()
     }
 
-    /// Lists the properties that take an attribute of a modified resource, or the ID of one that
-    /// may be replaced: whether they change is known only afterwards.
+    /// Adds the properties that use an attribute of a modified resource, or the ID of one that may
+    /// be replaced: whether they change is known only afterwards.
     fn add_dynamic_details(&self, evaluator: &Evaluator, changes: &mut Vec<ResourceChange>) {
         loop {
             let modified: BTreeMap<String, RequiresRecreation> = changes
@@ -555,7 +556,7 @@ impl<'e> StackComparison<'e> {
         details
     }
 
-    /// New tags of the stack are new tags of all its resources that can have tags.
+    /// Adds changes for new tags of the stack, which all taggable resources inherit.
     fn add_tag_changes(&self, changes: &mut Vec<ResourceChange>) {
         for (id, wanted) in &self.after.resources {
             let Some(existing) = self.existing(id) else {
@@ -588,7 +589,7 @@ fn exists(resource: &ResourceRecord) -> bool {
     resource.physical_id.is_some() && !resource.is_deleted()
 }
 
-/// What becomes of a resource that its stack doesn't have any more.
+/// Returns the `PolicyAction` for a resource that is removed from its stack.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html>
 fn deletion_policy_action(resource: &ResourceRecord) -> &'static str {
     let in_cluster = resource.properties.contains_key("DBClusterIdentifier");
@@ -600,7 +601,8 @@ fn deletion_policy_action(resource: &ResourceRecord) -> &'static str {
     }
 }
 
-/// Goes down into both values as long as they are alike.
+/// Collects the differences of two values, descending into both as long as they are of the same
+/// kind.
 fn collect_differences(
     path: &mut Vec<String>,
     before: Option<&Value>,
@@ -686,7 +688,7 @@ fn caused_detail(
     }
 }
 
-/// CloudFormation knows of no change in the properties of the nested stack, but looks into it.
+/// Returns the detail for a nested stack whose properties don't change, but whose template may.
 fn automatic_detail() -> ResourceChangeDetail {
     let target = ResourceTargetDefinition::new("Properties", None, RequiresRecreation::Never);
     ResourceChangeDetail {
@@ -697,8 +699,8 @@ fn automatic_detail() -> ResourceChangeDetail {
     }
 }
 
-/// Tags are an attribute of their own, but for buckets, of which AWS was recorded to name the
-/// property.
+/// Returns the target of a detail. Tags are an attribute of their own, except those of buckets, for
+/// which AWS was recorded to name the property.
 fn target_definition(
     kind: &str,
     path: &[String],

@@ -1,4 +1,4 @@
-//! A resource and its values as change sets show them: JSON in which scalars are text.
+//! A resource and its values as change sets show them: JSON in which scalars are strings.
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
@@ -6,11 +6,11 @@ use serde_json::{Map, Value as Json};
 use crate::simulator::cloudformation::resource::ResourceProperties;
 use crate::template::Value;
 
-/// What stands for a value that is known only after the execution.
-pub const KNOWN_AFTER_APPLY: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
+/// The text for a value that is known only after the execution.
+pub(crate) const KNOWN_AFTER_APPLY: &str = "{{changeSet:KNOWN_AFTER_APPLY}}";
 
-/// The parts of a resource that change sets show.
-pub const SHOWN: [&str; 6] = [
+/// The attributes of a resource that change sets show.
+pub(crate) const SHOWN: [&str; 6] = [
     "Properties",
     "Metadata",
     "CreationPolicy",
@@ -19,8 +19,8 @@ pub const SHOWN: [&str; 6] = [
     "UpdateReplacePolicy",
 ];
 
-/// A resource's parts, with these properties in place of its own.
-pub fn context(body: &IndexMap<String, Value>, properties: &ResourceProperties) -> String {
+/// Returns a resource's attributes as JSON, with these properties instead of its own.
+pub(crate) fn context(body: &IndexMap<String, Value>, properties: &ResourceProperties) -> String {
     let properties = Value::Map(properties.clone());
     let part = |name: &str| {
         if name == "Properties" {
@@ -35,8 +35,8 @@ pub fn context(body: &IndexMap<String, Value>, properties: &ResourceProperties) 
     Json::Object(parts.collect()).to_string()
 }
 
-/// A value by itself: text, or else JSON with its keys in order.
-pub fn value(value: &Value) -> String {
+/// Returns a single value: a string, or else JSON with sorted keys.
+pub(crate) fn value(value: &Value) -> String {
     match json(value) {
         Json::String(text) => text,
         other => sorted(other).to_string(),

@@ -1,13 +1,13 @@
-//! Templates evaluated for a stack: what it would be, and what an update would change.
+//! Evaluates templates for a stack.
 //!
-//! - `world`: what lies outside of a template, as the evaluator asks for it
-//! - `revision`: a template with the values of its parameters, evaluated; `nested`: what a nested
-//!   stack's properties ask for
-//! - `comparison`: what an update does with each resource, and why; `context`: a resource and its
-//!   values as change sets show them
+//! - `world`: what templates refer to outside of themselves
+//! - `revision`: evaluates a template with the values of its parameters; `nested`: the properties
+//!   of nested stacks
+//! - `comparison`: what an update does with each resource, and why; `context`: resources and values
+//!   as change sets show them
 
-pub mod comparison;
-pub mod context;
-pub mod nested;
-pub mod revision;
-pub mod world;
+pub(crate) mod comparison;
+pub(crate) mod context;
+pub(crate) mod nested;
+pub(crate) mod revision;
+pub(crate) mod world;

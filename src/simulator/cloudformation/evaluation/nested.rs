@@ -1,4 +1,4 @@
-//! What the properties of an `AWS::CloudFormation::Stack` ask for.
+//! Templates, parameters and tags in the properties of `AWS::CloudFormation::Stack`.
 
 use indexmap::IndexMap;
 
@@ -11,11 +11,11 @@ use crate::simulator::cloudformation::state::settings::StackSettings;
 use crate::simulator::error::ServiceError;
 use crate::template::Value;
 
-/// The template and the parameters that the properties of a nested stack ask for.
+/// Returns the template and the parameters of a nested stack.
 ///
 /// # Errors
-/// There is no such template.
-pub fn nested_stack_input(
+/// Fails if the template can't be read.
+pub(crate) fn nested_stack_input(
     cloud: &Cloud,
     properties: &ResourceProperties,
 ) -> Result<(String, IndexMap<String, String>), ServiceError> {
@@ -32,7 +32,7 @@ pub fn nested_stack_input(
     Ok((text, parameters))
 }
 
-/// A value as a parameter: lists with commas.
+/// Returns a value as a parameter; the items of a list are joined by commas.
 fn parameter_text(value: &Value) -> Option<String> {
     match value {
         Value::List(items) => Some(
@@ -46,9 +46,9 @@ fn parameter_text(value: &Value) -> Option<String> {
     }
 }
 
-/// The tags of a nested stack: those of its parent, and over them its own property
+/// Returns the tags of a nested stack: those of its parent, overridden by its own property
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-stack.html>).
-pub fn nested_stack_tags(
+pub(crate) fn nested_stack_tags(
     parent: &StackSettings,
     properties: &ResourceProperties,
 ) -> Vec<(String, String)> {

@@ -1,4 +1,5 @@
-//! Evaluates what a call asks for, as far as that is possible before anything is created.
+//! Evaluates a template with the values of its parameters, as far as that is possible before
+//! anything is created.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -31,16 +32,17 @@ use crate::template::{
 };
 use crate::yaml::Node;
 
-/// A revision that would be accepted.
-pub struct EvaluatedRevision {
+/// An evaluated revision that CloudFormation would accept.
+pub(crate) struct EvaluatedRevision {
     pub revision: Revision,
     pub stack: template::EvaluatedStack,
-    /// Why the stack as a whole fails as soon as it is begun.
+    /// Why the stack fails as soon as its operation begins.
     pub failure: Option<String>,
 }
 
 impl EvaluatedRevision {
-    pub fn accept(self) -> AcceptedRevision {
+    /// Returns the revision for an operation.
+    pub(crate) fn accept(self) -> AcceptedRevision {
         AcceptedRevision {
             revision: self.revision,
             failure: self.failure,
@@ -51,21 +53,21 @@ impl EvaluatedRevision {
 
 /// The stack that a revision is for.
 #[derive(Clone, Copy)]
-pub struct RevisionTarget<'a> {
+pub(crate) struct RevisionTarget<'a> {
     pub caller: &'a Caller,
     pub name: &'a str,
     pub id: &'a str,
     pub notification_arns: &'a [String],
-    /// None before there is one.
+    /// None if the stack doesn't exist yet.
     pub number: Option<StackNumber>,
 }
 
-/// Evaluates what is asked for against the stack as it stands now.
+/// Evaluates a template against the stack as it is now.
 ///
 /// # Errors
-/// What CloudFormation refuses at once: mistakes in the template, values that aren't allowed, types
-/// that the region hasn't, capabilities that aren't acknowledged.
-pub fn evaluate_revision(
+/// Fails if CloudFormation would refuse the call: for errors in the template, invalid values, types
+/// that the region doesn't have, or missing capabilities.
+pub(crate) fn evaluate_revision(
     cloud: &Cloud,
     state: &CloudFormationState,
     target: RevisionTarget,
@@ -78,12 +80,12 @@ pub fn evaluate_revision(
     evaluate_in_world(world, target, source, parameter_values, capabilities)
 }
 
-/// [`evaluate_revision`] for a nested stack that is about to be created or updated. `made_up` are
-/// the parameters whose values the simulator made up.
+/// Does what [`evaluate_revision`] does for a nested stack. `made_up` are the parameters whose
+/// values the simulator made up.
 ///
 /// # Errors
-/// As for [`evaluate_revision`].
-pub fn evaluate_nested_revision(
+/// Fails as [`evaluate_revision`] does.
+pub(crate) fn evaluate_nested_revision(
     cloud: &Cloud,
     state: &CloudFormationState,
     target: RevisionTarget,
@@ -167,8 +169,8 @@ fn evaluate_in_world(
     })
 }
 
-/// A revision that was accepted before, with the exports as they are now.
-pub fn with_current_exports(
+/// Returns an accepted revision, checked against the exports as they are now.
+pub(crate) fn with_current_exports(
     cloud: &Cloud,
     state: &CloudFormationState,
     number: StackNumber,
@@ -216,8 +218,9 @@ pub fn with_current_exports(
     }
 }
 
-/// Asks the evaluator of a stack as it is now; none for a stack that was never begun.
-pub fn evaluate_current<T>(
+/// Calls `ask` with the evaluator of a stack as it is now; returns none for a stack that has no
+/// template yet.
+pub(crate) fn evaluate_current<T>(
     cloud: &Cloud,
     state: &CloudFormationState,
     number: StackNumber,
@@ -234,8 +237,8 @@ pub fn evaluate_current<T>(
     ))
 }
 
-/// The same where everything that the simulator makes up is unknown.
-pub fn evaluate_without_made_up<T>(
+/// Does what [`evaluate_current`] does, with everything unknown that the simulator made up.
+pub(crate) fn evaluate_without_made_up<T>(
     cloud: &Cloud,
     state: &CloudFormationState,
     number: StackNumber,
@@ -256,9 +259,9 @@ pub fn evaluate_without_made_up<T>(
     ))
 }
 
-/// The same, where a failure that hangs on something made up counts for nothing: the answer then
-/// has unknown values.
-pub fn evaluate_leniently<T, F>(
+/// Does what [`evaluate_current`] does, but ignores failures that depend on made-up values: the
+/// result then contains unknown values.
+pub(crate) fn evaluate_leniently<T, F>(
     cloud: &Cloud,
     state: &CloudFormationState,
     number: StackNumber,
@@ -270,8 +273,8 @@ pub fn evaluate_leniently<T, F>(
     }
 }
 
-/// Asks the evaluator of a revision that a stack has or may get.
-pub fn with_evaluator<T>(
+/// Calls `ask` with the evaluator of a revision that a stack has or may get.
+pub(crate) fn with_evaluator<T>(
     cloud: &Cloud,
     state: &CloudFormationState,
     number: StackNumber,
@@ -377,9 +380,9 @@ fn depends_on(evaluator: &Evaluator) -> IndexMap<String, Arc<[String]>> {
         .collect()
 }
 
-/// Callers get the first failure. Some show only when the stack is begun, and their message is
-/// returned: a macro that fails, of which what else fails may be the consequence; a missing export;
-/// an attribute that a type lacks.
+/// Returns the first failure as an error. Failures that CloudFormation reports only when the
+/// operation begins are returned as a message: a failed macro, which may cause the other failures;
+/// a missing export; an attribute that a type doesn't have.
 fn check_failures(failures: &[Failure], root: &Node) -> Result<Option<String>, ServiceError> {
     let transform = failures
         .iter()
@@ -400,8 +403,8 @@ fn check_failures(failures: &[Failure], root: &Node) -> Result<Option<String>, S
     }
 }
 
-/// The message of a failure that shows when the stack is begun; the service names the place of an
-/// attribute.
+/// Returns the message of a failure that is reported when the operation begins; CloudFormation adds
+/// the path of an unsupported attribute.
 fn deferred_message(failure: &Failure, root: &Node) -> String {
     let message = &failure.message;
     match is_unsupported_attribute(message)
@@ -413,7 +416,7 @@ fn deferred_message(failure: &Failure, root: &Node) -> String {
     }
 }
 
-/// The path of keys and indexes to the innermost function that begins here:
+/// Returns the path of keys and indexes to the innermost function at a position:
 /// `/Outputs/Name/Value/Fn::GetAtt`.
 fn path_to(node: &Node, at: Position) -> Option<String> {
     let step = |name: &str, node: &Node| path_to(node, at).map(|rest| format!("/{name}{rest}"));
@@ -434,12 +437,12 @@ fn path_to(node: &Node, at: Position) -> Option<String> {
 
 const UNSUPPORTED_MACRO: &str = "the simulator can't run ";
 
-/// Whether a stack was refused only since the simulator has no macros.
-pub fn is_unsupported_macro(message: &str) -> bool {
+/// Returns whether a template was refused only because the simulator has no macros.
+pub(crate) fn is_unsupported_macro(message: &str) -> bool {
     message.starts_with(UNSUPPORTED_MACRO)
 }
 
-/// Macros run in an account, as Lambda functions; there is none here to run them.
+/// Macros are Lambda functions in an account, which the simulator can't run.
 fn check_macros(stack: &template::EvaluatedStack) -> Result<(), ServiceError> {
     match &stack.macros_of_aws {
         Some(unknown) => Err(invalid(format!("{UNSUPPORTED_MACRO}{unknown}"))),
@@ -483,8 +486,8 @@ fn check_capabilities(
     }
 }
 
-/// What a stack of this template must acknowledge.
-pub fn required_capabilities(
+/// Returns the capabilities that a stack of this template requires.
+pub(crate) fn required_capabilities(
     stack: &template::EvaluatedStack,
     template: &Template,
 ) -> Vec<&'static str> {

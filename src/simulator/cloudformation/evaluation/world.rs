@@ -1,5 +1,5 @@
-//! What lies outside of a template: the stack's own resources, exports, stored values, zones, files
-//! in S3.
+//! What templates refer to outside of themselves: the stack's resources, exports, stored values,
+//! zones, and files in S3.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -19,54 +19,55 @@ use crate::simulator::{Caller, Cloud, ec2, ssm};
 use crate::template::{Environment, NestedTemplate, Template, Unknown, Value};
 use crate::yaml::{self, Node};
 
-/// The world of one stack, at this moment.
-pub struct StackWorld<'a> {
+/// The world of one stack at this moment.
+pub(crate) struct StackWorld<'a> {
     pub cloud: &'a Cloud,
     pub state: &'a CloudFormationState,
     pub caller: &'a Caller,
     pub template: &'a Template,
-    /// None before it is created.
+    /// None before the stack is created.
     pub stack: Option<&'a StackRecord>,
     pub is_nested: bool,
-    /// Parameters whose values the simulator made up for the parent.
+    /// Parameters whose values the simulator made up for the parent stack.
     pub made_up: Cow<'a, BTreeSet<String>>,
-    /// Before anything happens, values that are stored are taken as they are now, and noted; later
-    /// those count.
+    /// SSM values as they were when the operation began; none before, when current values are used
+    /// and recorded.
     pub ssm_values: Option<&'a HashMap<String, String>>,
     pub visibility: Visibility<'a>,
     pub references: RefCell<ExternalReferences>,
 }
 
-/// What an evaluation may know of the stack's resources.
+/// What an evaluation may see of the stack's resources.
 #[derive(Clone, Copy, Default)]
-pub struct Visibility<'a> {
-    /// Resources that are about to be replaced: what they give isn't known yet.
+pub(crate) struct Visibility<'a> {
+    /// Resources that are about to be replaced: their IDs and attributes are unknown.
     pub replaced: Option<&'a BTreeSet<String>>,
-    /// No attribute of any resource is known.
+    /// Whether all attributes of resources are unknown.
     pub hides_attributes: bool,
-    /// What the simulator made up isn't known: to tell whether a failure hangs on it.
+    /// Whether made-up values are unknown, to find out whether a failure depends on them.
     pub hides_made_up: bool,
 }
 
-/// What the evaluation asked for.
+/// What an evaluation has referred to.
 #[derive(Default)]
-pub struct ExternalReferences {
-    /// Values of SSM parameters, by the name that was asked for.
+pub(crate) struct ExternalReferences {
+    /// Values of SSM parameters by the names that were used.
     pub ssm_values: HashMap<String, String>,
     pub imports: BTreeSet<String>,
 }
 
-/// Begins the message of a failure that the stack as a whole has, after it was accepted.
-pub const NO_EXPORT: &str = "No export named ";
+/// The beginning of the message for a missing export, which fails the stack after it was accepted.
+pub(crate) const NO_EXPORT: &str = "No export named ";
 
-/// Whether a macro has failed, which shows only when the stack or its change set is made.
-pub fn is_failed_transform(message: &str) -> bool {
+/// Returns whether a macro has failed, which is reported only when the stack or its change set is
+/// created.
+pub(crate) fn is_failed_transform(message: &str) -> bool {
     message.starts_with("Transform ") && message.contains(" failed with: ")
 }
 
-/// What CloudFormation says of an attribute that a resource type doesn't have, before there is a
-/// resource of that type. It says so only of the types that it checks by itself.
-pub fn is_unsupported_attribute(message: &str) -> bool {
+/// Returns whether a message says that a resource type doesn't have an attribute, which
+/// CloudFormation reports before creation only for the types that it checks itself.
+pub(crate) fn is_unsupported_attribute(message: &str) -> bool {
     message.starts_with("Resource type ") && message.contains(" does not support attribute {")
 }
 
@@ -100,7 +101,7 @@ impl StackWorld<'_> {
         }
     }
 
-    /// A value, or that it isn't known where it is made up and that counts.
+    /// Returns a value, or an unknown one if it is made up and made-up values are hidden.
     fn value_unless_made_up(
         &self,
         value: &str,
@@ -126,11 +127,11 @@ impl StackWorld<'_> {
         )
     }
 
-    /// What `secret-id:secret-string:json-key:version-stage:version-id` stands for, where all but
-    /// the ID may be empty or left out
+    /// Resolves `secret-id:secret-string:json-key:version-stage:version-id`, where all but the ID
+    /// may be empty or left out
     /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-secretsmanager.html>).
     fn secret(&self, reference: &str) -> Result<Value, String> {
-        /// An ARN has so many colons of its own.
+        /// The number of colons in an ARN.
         const COLONS_OF_AN_ARN: usize = 6;
         let in_id = if reference.starts_with("arn:") {
             COLONS_OF_AN_ARN
@@ -169,7 +170,7 @@ impl StackWorld<'_> {
     }
 }
 
-/// An attribute that the scenario gives. The data of a wait condition are JSON as text.
+/// Returns an attribute that the scenario sets. The data of a wait condition are JSON in a string.
 fn scenario_value(kind: &str, value: &Json) -> Value {
     match value {
         Json::Object(_) if kind == "AWS::CloudFormation::WaitCondition" => {
@@ -191,9 +192,9 @@ fn scenario_value(kind: &str, value: &Json) -> Value {
     }
 }
 
-/// The version of the CDK's bootstrap stack, for which every template that `cdk synth` writes asks,
-/// whatever the qualifier. There is no such stack here, and nothing of it is needed to launch the
-/// template. <https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html>
+/// Returns the version of the CDK's bootstrap stack, which every template that `cdk synth` writes
+/// reads, whatever its qualifier. The simulator has no such stack, and launching the template needs
+/// nothing of it. <https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html>
 fn bootstrap_version(name: &str) -> Option<&'static str> {
     const NEW_ENOUGH_FOR_ALL: &str = "30";
     let qualifier = name
@@ -355,14 +356,14 @@ impl Environment for StackWorld<'_> {
         let Some(parameter) = self.cloud.ssm.parameter(self.caller, name) else {
             return bootstrap_version(name).map(Value::text).ok_or_else(missing);
         };
-        if parameter.kind == ssm::ParameterType::SecureString {
+        if parameter.kind == ssm::SsmParameterType::SecureString {
             return Err(format!(
                 "Parameters [{name}] referenced by template have types not supported by \
                  CloudFormation."
             ));
         }
-        // What counts is the stored parameter's type, not whether there are commas in it.
-        if (parameter.kind == ssm::ParameterType::StringList) != is_list {
+        // The type of the stored parameter counts, not whether its value contains commas.
+        if (parameter.kind == ssm::SsmParameterType::StringList) != is_list {
             return Err(format!(
                 "Types for SSM parameters [{name}] defined in CFN template and SSM are incompatible"
             ));
@@ -374,8 +375,8 @@ impl Environment for StackWorld<'_> {
         Ok(Value::String(parameter.value))
     }
 
-    /// Only what is seeded or made by a stack is known, and only of things of which something is
-    /// seeded. A nested stack may be given what its parent makes: attributes that nobody knows.
+    /// Only kinds of resources of which some are seeded can be checked. A nested stack may get
+    /// attributes of its parent's resources, which nobody knows.
     fn exists(&self, parameter_type: &str, value: &str) -> Option<bool> {
         if self.is_nested {
             return None;
@@ -402,7 +403,7 @@ impl Environment for StackWorld<'_> {
                     .ssm
                     .parameter(self.caller, name)
                     .ok_or_else(missing)?;
-                if service == "ssm" && parameter.kind == ssm::ParameterType::SecureString {
+                if service == "ssm" && parameter.kind == ssm::SsmParameterType::SecureString {
                     let name = name.rsplit_once(':').map_or(name, |(name, _)| name);
                     return Err(format!(
                         "Non-secure ssm prefix was used for secure parameter {name}"
@@ -410,7 +411,7 @@ impl Environment for StackWorld<'_> {
                 }
                 Ok(Value::String(parameter.value))
             }
-            // They are looked up when the resource is made, not before.
+            // Secrets are looked up when the resource is created, not before.
             Some(("secretsmanager", _)) if self.stack.is_none() => {
                 Ok(Unknown::asked(format!("dynamic reference {reference}")).into())
             }
@@ -435,7 +436,7 @@ impl Environment for StackWorld<'_> {
             .object(bucket, key)
             .map_err(|missing| match missing {
                 ObjectNotFound::Bucket => failed(&format!("S3 bucket [{bucket}] does not exist.")),
-                // Not confirmed.
+                // Not confirmed by a recording.
                 ObjectNotFound::Key => failed("S3 error: The specified key does not exist."),
             })?;
         let text = String::from_utf8_lossy(&content);
@@ -444,7 +445,7 @@ impl Environment for StackWorld<'_> {
         parsed.root.map(Some).ok_or_else(malformed)
     }
 
-    /// A nested stack is a stack of its own, with a world of its own.
+    /// A nested stack is evaluated as a stack of its own.
     fn nested<'w>(&'w self, _: &'w Template, logical_id: &str, _: &Value) -> NestedTemplate<'w> {
         NestedTemplate::Unknown {
             unknown: Unknown::launched(format!("nested stack {logical_id}")),

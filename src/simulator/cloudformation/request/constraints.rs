@@ -1,9 +1,8 @@
-//! What the API's model says of a call's parameters, and the words for what doesn't keep to it.
+//! The constraints of the API's model on a call's parameters, and the messages for violations.
 //!
-//! The service checks a call against the model before anything else, and tells everything that is
-//! wrong with it at once:
-//! `2 validation errors detected: Value … at 'stackName' failed to satisfy constraint: …; Value … at …`.
-//! The limits are those of
+//! The service checks a call against the model before anything else, and reports all violations at
+//! once: `2 validation errors detected: Value … at 'stackName' failed to satisfy constraint: …;
+//! Value … at …`. The limits are those of
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Operations.html>; the
 //! patterns are written as the service writes them.
 
@@ -11,25 +10,25 @@ use super::QueryRequest;
 use crate::simulator::cloudformation::error::error;
 use crate::simulator::error::ServiceError;
 
-/// What a parameter must be.
+/// A constraint on a parameter.
 #[derive(Clone, Copy, Debug)]
 enum Constraint {
     Required,
-    /// Characters.
+    /// The least and the most characters.
     Length(usize, usize),
-    /// A name, or for [`NamePattern::NameOrArn`] an ARN in its place.
-    Matches(NamePattern),
+    /// A name or, where [`ParameterPattern`] allows it, an ARN.
+    Matches(ParameterPattern),
     OneOf(&'static [&'static str]),
-    /// The items of a list.
+    /// Each item of a list is one of these values.
     EachOneOf(&'static [&'static str]),
-    /// How many items a list may have.
+    /// The most items of a list.
     AtMost(usize),
-    /// A whole number.
+    /// A whole number within these limits.
     Between(u32, u32),
 }
 
 #[derive(Clone, Copy, Debug)]
-enum NamePattern {
+enum ParameterPattern {
     Name,
     StackNameOrArn,
     ChangeSetNameOrArn,
@@ -39,7 +38,7 @@ enum NamePattern {
 use crate::status::StackStatus;
 use Constraint::{AtMost, Between, EachOneOf, Length, Matches, OneOf, Required};
 
-/// The actions that have a stack's name or ARN under `StackName`, and need it.
+/// The actions that require a stack's name or ARN in `StackName`.
 const BY_STACK: &[&str] = &[
     "UpdateStack",
     "DeleteStack",
@@ -97,13 +96,13 @@ const CAPABILITIES: &[&str] = &[
 
 const MAX_LENGTH: usize = usize::MAX;
 
-/// Actions, the parameter, and what it must be. A parameter that is absent breaks no rule but
+/// Actions, the name of a parameter, and its constraints. An absent parameter only violates
 /// [`Constraint::Required`].
 const CONSTRAINTS: &[(&[&str], &str, &[Constraint])] = &[
     (
         &["CreateStack"],
         "StackName",
-        &[Required, Length(1, 128), Matches(NamePattern::Name)],
+        &[Required, Length(1, 128), Matches(ParameterPattern::Name)],
     ),
     (
         BY_STACK,
@@ -111,18 +110,21 @@ const CONSTRAINTS: &[(&[&str], &str, &[Constraint])] = &[
         &[
             Required,
             Length(1, MAX_LENGTH),
-            Matches(NamePattern::StackNameOrArn),
+            Matches(ParameterPattern::StackNameOrArn),
         ],
     ),
     (
         OF_CHANGE_SET,
         "StackName",
-        &[Length(1, MAX_LENGTH), Matches(NamePattern::StackNameOrArn)],
+        &[
+            Length(1, MAX_LENGTH),
+            Matches(ParameterPattern::StackNameOrArn),
+        ],
     ),
     (
         &["CreateChangeSet"],
         "ChangeSetName",
-        &[Required, Length(1, 128), Matches(NamePattern::Name)],
+        &[Required, Length(1, 128), Matches(ParameterPattern::Name)],
     ),
     (
         OF_CHANGE_SET,
@@ -130,13 +132,16 @@ const CONSTRAINTS: &[(&[&str], &str, &[Constraint])] = &[
         &[
             Required,
             Length(1, 1600),
-            Matches(NamePattern::ChangeSetNameOrArn),
+            Matches(ParameterPattern::ChangeSetNameOrArn),
         ],
     ),
     (
         &["GetTemplate"],
         "ChangeSetName",
-        &[Length(1, 1600), Matches(NamePattern::ChangeSetNameOrArn)],
+        &[
+            Length(1, 1600),
+            Matches(ParameterPattern::ChangeSetNameOrArn),
+        ],
     ),
     (&["CreateChangeSet"], "Description", &[Length(1, 1024)]),
     (&["CreateChangeSet"], "ClientToken", &[Length(1, 128)]),
@@ -189,7 +194,7 @@ const CONSTRAINTS: &[(&[&str], &str, &[Constraint])] = &[
     (
         WITH_TOKEN,
         "ClientRequestToken",
-        &[Length(1, 128), Matches(NamePattern::Token)],
+        &[Length(1, 128), Matches(ParameterPattern::Token)],
     ),
     (WITH_TEMPLATE, "TemplateBody", &[Length(1, MAX_LENGTH)]),
     (WITH_TEMPLATE, "TemplateURL", &[Length(1, 5120)]),
@@ -215,8 +220,8 @@ const CONSTRAINTS: &[(&[&str], &str, &[Constraint])] = &[
 /// Checks a call against the model.
 ///
 /// # Errors
-/// Everything that isn't as the model says, in one message.
-pub fn check(action: &str, request: &QueryRequest) -> Result<(), ServiceError> {
+/// Fails with all violations in one message.
+pub(crate) fn check(action: &str, request: &QueryRequest) -> Result<(), ServiceError> {
     let constraints = CONSTRAINTS
         .iter()
         .filter(|(actions, ..)| actions.contains(&action));
@@ -229,7 +234,7 @@ pub fn check(action: &str, request: &QueryRequest) -> Result<(), ServiceError> {
     reject(&violations)
 }
 
-/// The common words for what the model doesn't allow.
+/// Returns an error with all violations.
 fn reject(violations: &[String]) -> Result<(), ServiceError> {
     let errors = if violations.len() == 1 {
         "error"
@@ -298,7 +303,7 @@ fn violations_of(request: &QueryRequest, name: &str, constraints: &[Constraint])
     constraints.iter().filter_map(one).collect()
 }
 
-/// Items of a list, which may be structures.
+/// Returns the number of items of a list, which may be structures.
 fn count(request: &QueryRequest, name: &str) -> usize {
     request.list(name).len().max(request.structures(name).len())
 }
@@ -345,8 +350,8 @@ fn number(text: &str) -> Option<i64> {
     text.parse().ok()
 }
 
-/// `stackName` of `StackName`; `rollbackConfiguration.monitoringTimeInMinutes` of a member of a
-/// structure.
+/// Returns `stackName` for `StackName`, and `rollbackConfiguration.monitoringTimeInMinutes` for a
+/// member of a structure.
 fn lower_camel(name: &str) -> String {
     let lower = |part: &str| {
         let mut part = part.to_owned();
@@ -356,7 +361,7 @@ fn lower_camel(name: &str) -> String {
     name.split('.').map(lower).collect::<Vec<_>>().join(".")
 }
 
-impl NamePattern {
+impl ParameterPattern {
     fn text(self) -> &'static str {
         match self {
             Self::Name => "[a-zA-Z][-a-zA-Z0-9]*",

@@ -1,7 +1,7 @@
-//! What a call asks for, read from awsQuery's dotted names.
+//! Calls, read from awsQuery's dotted names (`Parameters.member.1.ParameterKey`).
 
-pub mod constraints;
-pub mod template_text;
+pub(crate) mod constraints;
+pub(crate) mod template_text;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,31 +15,32 @@ use super::state::stack_policy::StackPolicy;
 use crate::simulator::error::ServiceError;
 use crate::simulator::{Caller, Cloud, query};
 
-/// The caller, and the parameters by their names.
+/// A call: the caller, and the parameters by their names.
 #[derive(Clone, Copy)]
-pub struct QueryRequest<'a> {
+pub(crate) struct QueryRequest<'a> {
     pub caller: &'a Caller,
     pub parameters: &'a [(String, String)],
 }
 
 /// A parameter of a stack as it is sent.
-pub struct RequestParameter<'a> {
+pub(crate) struct RequestParameter<'a> {
     pub key: &'a str,
     pub value: Option<&'a str>,
     pub uses_previous: bool,
 }
 
-/// The types that a rollback trigger may have.
+/// The types of rollback triggers.
 const TRIGGERS: [&str; 2] = ["AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"];
 
 impl<'a> QueryRequest<'a> {
-    pub fn text(&self, name: &str) -> Option<&'a str> {
+    /// Returns the value of a parameter.
+    pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
         query::parameter(self.parameters, name)
     }
 
     /// # Errors
-    /// There is none.
-    pub fn required(&self, name: &str) -> Result<&'a str, ServiceError> {
+    /// Fails if the parameter is absent or empty.
+    pub(crate) fn required(&self, name: &str) -> Result<&'a str, ServiceError> {
         let mut member = name.to_owned();
         member.get_mut(..1).map(str::make_ascii_lowercase);
         let absent = || {
@@ -56,22 +57,24 @@ impl<'a> QueryRequest<'a> {
             .ok_or_else(absent)
     }
 
-    /// The `ClientRequestToken`, with the action that it is for.
-    pub fn token(&self, action: &'static str) -> Option<(Arc<str>, &'static str)> {
+    /// Returns the `ClientRequestToken` with the action that it is for.
+    pub(crate) fn token(&self, action: &'static str) -> Option<(Arc<str>, &'static str)> {
         self.text("ClientRequestToken")
             .map(|token| (Arc::from(token), action))
     }
 
-    pub fn flag(&self, name: &str) -> bool {
+    /// Returns whether a parameter is `true`.
+    pub(crate) fn flag(&self, name: &str) -> bool {
         self.text(name) == Some("true")
     }
 
-    pub fn list(&self, name: &str) -> Vec<&'a str> {
+    /// Returns the members of a list of strings.
+    pub(crate) fn list(&self, name: &str) -> Vec<&'a str> {
         query::list(self.parameters, &format!("{name}.member"))
     }
 
-    /// The members of a list of structures, each by the names of its own members, in order.
-    pub fn structures(&self, name: &str) -> Vec<BTreeMap<&'a str, &'a str>> {
+    /// Returns the members of a list of structures in order, each by the names of its own members.
+    pub(crate) fn structures(&self, name: &str) -> Vec<BTreeMap<&'a str, &'a str>> {
         let prefix = format!("{name}.member.");
         let mut found: BTreeMap<u32, BTreeMap<&str, &str>> = BTreeMap::new();
         for (key, value) in self.parameters {
@@ -87,11 +90,11 @@ impl<'a> QueryRequest<'a> {
         found.into_values().collect()
     }
 
-    /// The template's text, where one is sent.
+    /// Returns the template's text, if one is sent.
     ///
     /// # Errors
-    /// It can't be had, or is sent in two ways.
-    pub fn template(&self, cloud: &Cloud) -> Result<Option<String>, ServiceError> {
+    /// Fails if it can't be read, or is sent in two ways.
+    pub(crate) fn template(&self, cloud: &Cloud) -> Result<Option<String>, ServiceError> {
         match (
             self.text("TemplateBody"),
             self.text("TemplateURL").filter(|url| !url.is_empty()),
@@ -106,18 +109,18 @@ impl<'a> QueryRequest<'a> {
     }
 
     /// # Errors
-    /// None is sent, or it can't be had.
-    pub fn required_template(&self, cloud: &Cloud) -> Result<String, ServiceError> {
+    /// Fails if none is sent, or it can't be read.
+    pub(crate) fn required_template(&self, cloud: &Cloud) -> Result<String, ServiceError> {
         let none = || invalid("Either Template URL or Template Body must be specified.");
         self.template(cloud)?.ok_or_else(none)
     }
 
-    /// The stack policy of `…Body` or `…URL`, where one is sent. A file that is empty is the empty
+    /// Returns the stack policy of `…Body` or `…URL`, if one is sent. An empty file is the empty
     /// policy.
     ///
     /// # Errors
-    /// It is no policy, can't be had, or is sent in two ways.
-    pub fn stack_policy(
+    /// Fails if it isn't a policy, can't be read, or is sent in two ways.
+    pub(crate) fn stack_policy(
         &self,
         cloud: &Cloud,
         name: &str,
@@ -139,7 +142,8 @@ impl<'a> QueryRequest<'a> {
         StackPolicy::parse(text).map(Some)
     }
 
-    pub fn stack_parameters(&self) -> Vec<RequestParameter<'a>> {
+    /// Returns the parameters of the stack.
+    pub(crate) fn stack_parameters(&self) -> Vec<RequestParameter<'a>> {
         let sent = |members: BTreeMap<&'a str, &'a str>| {
             let key = *members.get("ParameterKey")?;
             let uses_previous = members.get("UsePreviousValue") == Some(&"true");
@@ -156,9 +160,9 @@ impl<'a> QueryRequest<'a> {
     }
 
     /// # Errors
-    /// Two ways at once to say what becomes of a failed stack, reserved tags, a rollback trigger
-    /// that is none.
-    pub fn settings(&self) -> Result<StackSettings, ServiceError> {
+    /// Fails if both `OnFailure` and `DisableRollback` are sent, and for reserved tags and invalid
+    /// rollback triggers.
+    pub(crate) fn settings(&self) -> Result<StackSettings, ServiceError> {
         let on_failure = match self
             .text("OnFailure")
             .or_else(|| self.text("OnStackFailure"))
@@ -224,8 +228,8 @@ impl<'a> QueryRequest<'a> {
     /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html>).
     ///
     /// # Errors
-    /// One of them isn't allowed.
-    pub fn check_resource_types<'t>(
+    /// Fails if a type isn't allowed.
+    pub(crate) fn check_resource_types<'t>(
         &self,
         kinds: impl IntoIterator<Item = &'t str>,
     ) -> Result<(), ServiceError> {
@@ -269,11 +273,12 @@ impl<'a> QueryRequest<'a> {
     }
 }
 
-/// What the values of parameters are, given what was sent and what the stack has.
+/// Returns the values of a stack's parameters from those that are sent and those that the stack
+/// has.
 ///
 /// # Errors
-/// A value that was never given is to be used again.
-pub fn parameter_values(
+/// Fails if a previous value is to be used that was never set.
+pub(super) fn parameter_values(
     request: &QueryRequest,
     previous: Option<&Revision>,
 ) -> Result<IndexMap<String, String>, ServiceError> {
@@ -288,7 +293,7 @@ pub fn parameter_values(
         }
         let value = match previous.and_then(|revision| revision.parameter_values.get(sent.key)) {
             Some(value) if sent.uses_previous => Some(value.clone()),
-            // The default goes on to count.
+            // The default value remains in effect.
             None if sent.uses_previous && previous.is_some() => None,
             _ if sent.uses_previous => {
                 let message = format!(

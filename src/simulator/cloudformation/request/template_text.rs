@@ -6,16 +6,16 @@ use crate::simulator::cloudformation::error::invalid;
 use crate::simulator::error::ServiceError;
 use crate::simulator::s3::{self, ObjectNotFound};
 
-/// Bytes of a template in the request, and of one in S3.
+/// The maximum size in bytes of a template in the request, and of one in S3.
 const MAX_BODY: usize = 51_200;
 
 const MAX_OBJECT: usize = 1_048_576;
 
-/// The text of `TemplateBody`.
+/// Returns the text of `TemplateBody`.
 ///
 /// # Errors
-/// It is empty, or too long.
-pub fn from_body(body: &str) -> Result<String, ServiceError> {
+/// Fails if it is empty or too long.
+pub(crate) fn from_body(body: &str) -> Result<String, ServiceError> {
     let constraint = |what: &str| {
         format!(
             "1 validation error detected: Value '{body}' at 'templateBody' failed to satisfy \
@@ -32,12 +32,12 @@ pub fn from_body(body: &str) -> Result<String, ServiceError> {
     }
 }
 
-/// The text at a `TemplateURL`: an object in S3, named in any of S3's ways, or by this simulator's
-/// own address.
+/// Returns the text at a `TemplateURL`: an object in S3, in any form of S3's URLs or at the
+/// simulator's own address.
 ///
 /// # Errors
-/// It is no such URL, there is no such object, or it is too long.
-pub fn from_url(cloud: &Cloud, url: &str) -> Result<String, ServiceError> {
+/// Fails if it isn't such a URL, if there is no such object, or if the object is too long.
+pub(crate) fn from_url(cloud: &Cloud, url: &str) -> Result<String, ServiceError> {
     let s3_error = |message: &str| {
         invalid(format!(
             "S3 error: {message}\nFor more information check \
@@ -61,12 +61,12 @@ pub fn from_url(cloud: &Cloud, url: &str) -> Result<String, ServiceError> {
         .map_err(|_| invalid("Template format error: the template is not in UTF-8."))
 }
 
-/// The text at the `TemplateURL` of a nested stack. That a bucket isn't here says nothing of AWS,
-/// where it may be somebody else's; so the simulator says itself what it lacks.
+/// Returns the text at the `TemplateURL` of a nested stack. A bucket that the simulator lacks may
+/// exist in AWS, where it may be somebody else's, so the message says what the simulator lacks.
 ///
 /// # Errors
-/// As for [`from_url`], and the bucket isn't here.
-pub fn from_nested_url(cloud: &Cloud, url: &str) -> Result<String, ServiceError> {
+/// Fails as [`from_url`] does, and if the bucket doesn't exist.
+pub(crate) fn from_nested_url(cloud: &Cloud, url: &str) -> Result<String, ServiceError> {
     let (bucket, key) = bucket_and_key(url)?;
     if let Err(ObjectNotFound::Bucket) = cloud.s3.object(&bucket, &key) {
         return Err(invalid(format!(
@@ -78,12 +78,12 @@ pub fn from_nested_url(cloud: &Cloud, url: &str) -> Result<String, ServiceError>
     from_url(cloud, url)
 }
 
-/// Bucket and key.
+/// Returns the bucket and the key of a URL.
 fn bucket_and_key(url: &str) -> Result<(String, String), ServiceError> {
     match s3_url::target(url) {
         S3UrlTarget::Object { bucket, key, .. } => Ok((bucket, key)),
         S3UrlTarget::Refused(message) => Err(invalid(message)),
-        // On this machine.
+        // A URL of the simulator itself.
         S3UrlTarget::Unknown => {
             let rest = url
                 .split_once("://")

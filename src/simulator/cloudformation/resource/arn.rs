@@ -276,7 +276,7 @@ const ARN_PATTERNS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Services whose name in an ARN isn't their types' in lower case.
+/// Services whose name in ARNs isn't their types' in lower case.
 const SERVICES: &[(&str, &str)] = &[
     ("ACMPCA", "acm-pca"),
     ("AccessAnalyzer", "access-analyzer"),
@@ -302,7 +302,7 @@ const SERVICES: &[(&str, &str)] = &[
     ("StepFunctions", "states"),
 ];
 
-/// The ARN of a resource of which the words tell.
+/// Returns the ARN of a resource.
 pub(super) fn arn(placeholders: &mut Placeholders) -> String {
     if placeholders.id.starts_with("arn:") {
         return placeholders.id.to_owned();
@@ -327,7 +327,7 @@ pub(super) fn arn(placeholders: &mut Placeholders) -> String {
     placeholders.expand(&pattern)
 }
 
-/// An ARN of something else that belongs to the resource: `what` is `stream`.
+/// Returns the ARN of something else that belongs to the resource: `what` is `stream`.
 pub(super) fn related_arn(placeholders: &mut Placeholders, what: &str) -> String {
     let pattern = format!(
         "{}:{}/{{lower10}}",
@@ -337,13 +337,14 @@ pub(super) fn related_arn(placeholders: &mut Placeholders, what: &str) -> String
     placeholders.expand(&pattern)
 }
 
-/// `arn:{partition}:sqs:{region}:{account}`
+/// Returns `arn:{partition}:sqs:{region}:{account}`.
 fn account_of(kind: &str) -> String {
     let region = if has_no_region(kind) { "" } else { "{region}" };
     format!("arn:{{partition}}:{}:{region}:{{account}}", service(kind))
 }
 
-/// Words that only ARNs have. `{parts}` are those of an ID before its last, `{path}` all of them.
+/// Expands placeholders that only ARNs have. `{parts}` is an ID without its last part, `{path}` all
+/// of it.
 fn expand_special(placeholders: &Placeholders, pattern: &str) -> String {
     let text = |path| {
         placeholders
@@ -376,7 +377,7 @@ fn expand_special(placeholders: &Placeholders, pattern: &str) -> String {
     pattern.replace("{host}", text("Url").trim_start_matches("https://"))
 }
 
-/// The ARN of what is listed beneath another resource, whose ARN it continues.
+/// Returns the ARN of a resource whose ARN extends that of another one.
 fn child_arn(placeholders: &mut Placeholders) -> Option<String> {
     let (path, above, own) = match placeholders.declared.kind {
         "AWS::ElasticLoadBalancingV2::Listener" => {
@@ -391,7 +392,7 @@ fn child_arn(placeholders: &mut Placeholders) -> Option<String> {
     Some(placeholders.expand(&format!("{}/{{hex16}}", parent.replacen(above, own, 1))))
 }
 
-/// The service's name in ARNs and hosts.
+/// Returns the service's name in ARNs and host names.
 pub(super) fn service(kind: &str) -> String {
     let service = kind.split("::").nth(1).unwrap_or(kind);
     let known = SERVICES.iter().find(|(name, _)| *name == service);
@@ -401,7 +402,7 @@ pub(super) fn service(kind: &str) -> String {
     )
 }
 
-/// True for the services whose resources are in no region.
+/// Returns true for services whose resources belong to no region.
 pub(super) fn has_no_region(kind: &str) -> bool {
     let service = kind.split("::").nth(1).unwrap_or_default();
     matches!(
@@ -410,7 +411,7 @@ pub(super) fn has_no_region(kind: &str) -> bool {
     )
 }
 
-/// `security-group` of `SecurityGroup`, `vpc-endpoint` of `VPCEndpoint`.
+/// Returns `security-group` for `SecurityGroup`, `vpc-endpoint` for `VPCEndpoint`.
 pub(super) fn kebab(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     let mut text = String::new();

@@ -1,9 +1,9 @@
-//! What `Fn::GetAtt` gives.
+//! The attributes that `Fn::GetAtt` returns.
 //!
-//! Whether a type has an attribute is the catalogue's to say. Its value is the property of the same
-//! name where the template sets it, else what the table says, else something of the form that the
-//! attribute's name and shape suggest. The same resource gives the same values each time: what is
-//! made up follows from the physical ID.
+//! The catalog knows which attributes a type has. A value is the property of the same name if the
+//! template sets it, else what the table lists, else something of the form that the attribute's
+//! name and shape suggest. The same resource returns the same values each time: made-up values
+//! depend on the physical ID.
 
 use serde_json::Number;
 
@@ -277,7 +277,7 @@ const ATTRIBUTES: &[(&str, &str, &str)] = &[
     (
         "AWS::ElasticLoadBalancingV2::LoadBalancer",
         "LoadBalancerFullName",
-        "{child_arn}",
+        "{beneath}",
     ),
     (
         "AWS::ElasticLoadBalancingV2::LoadBalancer",
@@ -302,7 +302,7 @@ const ATTRIBUTES: &[(&str, &str, &str)] = &[
     (
         "AWS::ElasticLoadBalancingV2::TargetGroup",
         "TargetGroupFullName",
-        "targetgroup/{child_arn}",
+        "targetgroup/{beneath}",
     ),
     (
         "AWS::ElasticLoadBalancingV2::TargetGroup",
@@ -433,11 +433,11 @@ const ATTRIBUTES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// What `Fn::GetAtt` gives.
+/// Returns the value of an attribute.
 ///
 /// # Errors
-/// The type doesn't have the attribute; in CloudFormation's words.
-pub fn attribute(
+/// Fails in CloudFormation's words if the type doesn't have the attribute.
+pub(crate) fn attribute(
     declared: &DeclaredResource,
     physical_id: &str,
     name: &str,
@@ -455,7 +455,7 @@ pub fn attribute(
             declared.kind
         ));
     }
-    // What only AWS sets isn't the template's to say, even if it tries.
+    // A template can't set what only AWS sets.
     let is_read_only = known
         .as_ref()
         .is_some_and(|known| known.read_only.contains(&name));
@@ -474,9 +474,9 @@ pub fn attribute(
     )
 }
 
-/// Whether an attribute's value is made up: neither the template nor AWS's documentation says what
-/// it looks like. Whatever the real one is may meet what this one doesn't.
-pub fn is_made_up_attribute(declared: &DeclaredResource, id: &str, name: &str) -> bool {
+/// Returns whether an attribute's value is made up: neither the template nor AWS's documentation
+/// says what it looks like. The real value may be valid where this one isn't.
+pub(crate) fn is_made_up_attribute(declared: &DeclaredResource, id: &str, name: &str) -> bool {
     if is_custom_resource(declared.kind) {
         return true;
     }
@@ -502,7 +502,7 @@ pub fn is_made_up_attribute(declared: &DeclaredResource, id: &str, name: &str) -
     }
 }
 
-/// The pattern of an attribute in the table.
+/// Returns the pattern of an attribute in the table.
 fn listed_pattern(kind: &str, attribute: &str) -> Option<&'static str> {
     let matches = |known: &str| {
         known
@@ -515,9 +515,9 @@ fn listed_pattern(kind: &str, attribute: &str) -> Option<&'static str> {
         .map(|(.., pattern)| *pattern)
 }
 
-/// Whether the type has the attribute. Of types that the catalogue doesn't know, and where it can't
-/// tell: yes.
-pub fn has_attribute(kind: &str, name: &str) -> bool {
+/// Returns whether the type has the attribute; true for types that the catalog doesn't know, and
+/// where it can't tell.
+pub(crate) fn has_attribute(kind: &str, name: &str) -> bool {
     is_custom_resource(kind)
         || resource_type(kind).is_none_or(|known| known.accepts(name) != Some(false))
 }
@@ -545,7 +545,7 @@ fn attribute_text(
         let pattern = expand_special(declared, id, pattern);
         return placeholders.expand(&pattern);
     }
-    // A list that the template could set and doesn't.
+    // A list that the template could set, but doesn't.
     if known.is_some_and(|known| is_list(known, attribute) && !known.read_only.contains(&attribute))
     {
         return String::new();
@@ -559,13 +559,13 @@ fn attribute_text(
     from_name_suffix(&mut placeholders, attribute)
 }
 
-/// Words that only attributes have: `{tail}`, `{parent}` and `{child_arn}` are parts of the ID, and
-/// `{number}` is the same in all attributes of a resource. The hosts of instances in us-east-1
-/// don't name their region.
+/// Expands placeholders that only attributes have: `{tail}`, `{parent}` and `{beneath}` are parts
+/// of the ID, and `{number}` is the same in all attributes of a resource. The host names of
+/// instances in us-east-1 don't contain their region.
 fn expand_special(declared: &DeclaredResource, id: &str, pattern: &str) -> String {
     let tail = id.rsplit('/').next().unwrap_or(id);
     let parent = id.rsplit('/').nth(1).unwrap_or(id);
-    let child_arn = id.split_once('/').map_or(id, |(_, child_arn)| child_arn);
+    let rest = id.split_once('/').map_or(id, |(_, rest)| rest);
     let number = SeededText::from_seed(id).text("123456789", 10);
     let hosted = format!(
         "Z{}",
@@ -578,7 +578,7 @@ fn expand_special(declared: &DeclaredResource, id: &str, pattern: &str) -> Strin
     let placeholders = [
         ("{tail}", tail),
         ("{parent}", parent),
-        ("{child_arn}", child_arn),
+        ("{beneath}", rest),
         ("{number}", &number),
         ("{hosted}", &hosted),
         ("{internal}", internal),
@@ -591,8 +591,8 @@ fn expand_special(declared: &DeclaredResource, id: &str, pattern: &str) -> Strin
         })
 }
 
-/// True for `TopicArn` of a topic, `ClusterName` of a cluster: the type's name, or its end, and
-/// what it is.
+/// Returns true for `TopicArn` of a topic and `ClusterName` of a cluster: the type's name or its
+/// end, followed by `what`.
 fn names_own_type(declared: &DeclaredResource, attribute: &str, what: &str) -> bool {
     let attribute = attribute.to_ascii_lowercase();
     let start = attribute.strip_suffix(what);
@@ -640,7 +640,7 @@ const SUFFIX_PATTERNS: &[(&str, &str)] = &[
     ("-revision", "1"),
 ];
 
-/// A value of the form that the attribute's name suggests.
+/// Returns a value of the form that the attribute's name suggests.
 fn from_name_suffix(placeholders: &mut Placeholders, attribute: &str) -> String {
     let declared = placeholders.declared;
     let last = attribute.rsplit('.').next().unwrap_or(attribute);
@@ -672,7 +672,7 @@ fn from_name_suffix(placeholders: &mut Placeholders, attribute: &str) -> String 
     }
 }
 
-/// On which the service listens: as the template says, or as the engine does by default.
+/// Returns the port that the service listens on: the template's, or the default of its engine.
 fn port(declared: &DeclaredResource) -> String {
     if let Some(port) = declared.property("Port").and_then(|port| port.as_text()) {
         return port;
@@ -698,7 +698,7 @@ fn port(declared: &DeclaredResource) -> String {
     port.to_owned()
 }
 
-/// The part of the ID that is this property.
+/// Returns the part of the ID that is this property.
 fn identifying_part<'a>(known: &ResourceType, id: &'a str, property: &str) -> Option<&'a str> {
     let position = known
         .primary_identifier
@@ -706,7 +706,7 @@ fn identifying_part<'a>(known: &ResourceType, id: &'a str, property: &str) -> Op
         .position(|path| *path == property)?;
     match known.primary_identifier.len() {
         1 => Some(id),
-        // What `Ref` gives may be one part of them alone; then nothing is known of the others.
+        // `Ref` may return only one of the parts; then the others are unknown.
         count if id.split('|').count() == count => id.split('|').nth(position),
         _ => None,
     }
@@ -716,10 +716,10 @@ fn is_list(known: &ResourceType, attribute: &str) -> bool {
     matches!(known.shape(attribute), Some(Shape::List(_)))
 }
 
-/// The text as a value of that shape.
+/// Returns the text as a value of that shape.
 fn shape_value(known: &ResourceType, shape: &Shape, text: &str) -> Value {
     match known.resolve(shape) {
-        // Of what such objects hold nothing is known.
+        // The contents of such objects are unknown.
         Some(Shape::List(item)) if matches!(known.resolve(item), Some(Shape::Object(_))) => {
             Value::List(Vec::new())
         }
@@ -735,7 +735,7 @@ fn shape_value(known: &ResourceType, shape: &Shape, text: &str) -> Value {
             [JsonType::Integer | JsonType::Number] => {
                 Value::Number(text.parse().unwrap_or_else(|_| Number::from(1)))
             }
-            // A wait condition's data are JSON as text.
+            // The data of a wait condition are JSON in a string.
             [JsonType::Object] if !text.starts_with('{') => Value::Map(Default::default()),
             [JsonType::Array] => Value::List(vec![Value::text(text)]),
             _ => Value::text(text),
@@ -960,7 +960,7 @@ mod tests {
         );
     }
 
-    /// No word of a pattern is left over, and what the table names is there.
+    /// All placeholders are expanded, and all listed attributes exist.
     #[test]
     fn listed_attributes_exist_and_have_values() {
         let properties = properties("{}");

@@ -1,5 +1,5 @@
-//! What changes between two evaluations of a resource's properties, and whether it must be replaced
-//! for that.
+//! What changes between two evaluations of a resource's properties, and whether it must be
+//! replaced.
 
 use std::iter::zip;
 
@@ -7,25 +7,26 @@ use super::ResourceProperties;
 use crate::catalog::{ResourceType, resource_type};
 use crate::template::{Value, is_custom_resource};
 
-/// A property that isn't what it was.
+/// A property whose value differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PropertyChange {
-    /// At the top level of the properties: `Tags`.
+pub(crate) struct PropertyChange {
+    /// The name of a top-level property: `Tags`.
     pub property: String,
     pub requires_recreation: RequiresRecreation,
 }
 
-/// Whether a resource is replaced for a change, as change sets say it.
+/// Whether a change replaces a resource, as change sets show it
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceTargetDefinition.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RequiresRecreation {
+pub(crate) enum RequiresRecreation {
     Never,
     Conditionally,
     Always,
 }
 
-/// The properties that were changed or added, in the order of the new ones, then those that are
-/// gone. Types that the catalogue doesn't know are never replaced.
-pub fn property_changes(
+/// Returns the properties that were changed or added in the order of the new ones, then those that
+/// were removed. Types that the catalog doesn't know are never replaced.
+pub(crate) fn property_changes(
     kind: &str,
     old: &ResourceProperties,
     new: &ResourceProperties,
@@ -52,9 +53,9 @@ pub fn property_changes(
     differing.map(change).collect()
 }
 
-/// Whether a change of what is at the path, and of nothing else, replaces a resource: `Endpoint`,
-/// `Port`. Numbers stand for items of lists.
-pub fn recreation_at(kind: &str, path: &[String]) -> RequiresRecreation {
+/// Returns whether a change of the value at a path alone replaces a resource: `Endpoint`, `Port`.
+/// Numbers are indexes of lists.
+pub(crate) fn recreation_at(kind: &str, path: &[String]) -> RequiresRecreation {
     let Some(known) = resource_type(kind).filter(|_| !is_custom_resource(kind)) else {
         return RequiresRecreation::Never;
     };
@@ -65,7 +66,8 @@ pub fn recreation_at(kind: &str, path: &[String]) -> RequiresRecreation {
     strictest(&known, concerns)
 }
 
-/// The strictest update behavior among the paths of the type that are `concerned`.
+/// Returns the strictest update behavior among the paths of the type for which `concerned` returns
+/// true.
 fn strictest(known: &ResourceType, concerned: impl Fn(&&str) -> bool) -> RequiresRecreation {
     if known.create_only.iter().any(&concerned) {
         RequiresRecreation::Always
@@ -92,7 +94,7 @@ fn property_recreation(
     strictest(known, concerns)
 }
 
-/// Whether what is at the path differs; `*` is any item of a list or any name of a map.
+/// Returns whether the values at a path differ; `*` is any item of a list or any key of a map.
 fn differs(path: &str, old: Option<&Value>, new: Option<&Value>) -> bool {
     let (first, rest) = path
         .split_once('.')
@@ -110,7 +112,7 @@ fn differs(path: &str, old: Option<&Value>, new: Option<&Value>) -> bool {
             .chain(new.keys())
             .any(|key| deeper(old.get(key), new.get(key))),
         (Some(Value::Map(old)), Some(Value::Map(new))) => deeper(old.get(first), new.get(first)),
-        // It came or went as a whole, with or without what is at the path.
+        // The map was added or removed as a whole, with or without a value at the path.
         (Some(Value::Map(entries)), None) | (None, Some(Value::Map(entries))) if first != "*" => {
             deeper(entries.get(first), None)
         }
@@ -118,9 +120,9 @@ fn differs(path: &str, old: Option<&Value>, new: Option<&Value>) -> bool {
     }
 }
 
-/// Whether CloudFormation takes both for the same: `1` is `"1"`, and the order of a map's entries
-/// means nothing.
-pub fn is_same_value(old: Option<&Value>, new: Option<&Value>) -> bool {
+/// Returns whether CloudFormation considers both values equal: `1` equals `"1"`, and the order of a
+/// map's entries doesn't matter.
+pub(crate) fn is_same_value(old: Option<&Value>, new: Option<&Value>) -> bool {
     match (old, new) {
         (None, None) => true,
         (Some(Value::List(old)), Some(Value::List(new))) => {
@@ -231,7 +233,7 @@ mod tests {
         check("Custom::Thing", "A", RequiresRecreation::Never);
     }
 
-    /// `DBProxy` Auth etc. have such paths; of a table's keys only some matter.
+    /// Types such as `AWS::RDS::DBProxy` have nested paths.
     #[test]
     fn nested_paths_are_compared_alone() {
         let check = |path: &str, old: &str, new: &str, expect: bool| {

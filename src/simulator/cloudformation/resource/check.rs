@@ -1,13 +1,12 @@
-//! What is refused of a resource's properties when it is created, in the words of its failure:
-//! `crate::properties` finds it, and a request has its identifiers here.
+//! Validation of a resource's properties when it is created. `crate::properties` finds what is
+//! invalid; this module adds the identifiers of the request.
 
 use super::DeclaredResource;
 use super::pattern::SeededText;
 use crate::properties::{self, PropertyRefusal};
 
-/// What CloudFormation refuses of the properties. Of types that the catalogue doesn't know:
-/// nothing.
-pub fn refusal(declared: &DeclaredResource) -> Option<String> {
+/// Returns why CloudFormation refuses the properties; none for types that the catalog doesn't know.
+pub(crate) fn refusal(declared: &DeclaredResource) -> Option<String> {
     let refusal = properties::refusal(declared.kind, declared.properties)?;
     let PropertyRefusal::ByHandler {
         message, service, ..
@@ -214,7 +213,7 @@ mod tests {
         assert_eq!(refusal(&declared(queue, &unknown)), None);
     }
 
-    /// Gives what this folder gives for the resources of one template.
+    /// A world that holds the simulated resources of one template.
     struct SimulatedWorld(BTreeMap<String, (String, ResourceProperties, String)>);
 
     impl Environment for SimulatedWorld {
@@ -240,7 +239,7 @@ mod tests {
         }
     }
 
-    /// The resources of real projects pass, with IDs and attributes as they are simulated.
+    /// The resources of real projects are valid, with their simulated IDs and attributes.
     #[test]
     #[ignore = "needs ../shared/corpus; run tests/run.sh"]
     fn corpus_templates_are_accepted() {

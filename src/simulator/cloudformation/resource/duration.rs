@@ -1,15 +1,15 @@
-//! How long AWS takes for a resource, nominally.
+//! Nominal durations of operations on resources.
 //!
-//! The figures are plausible, not measured: rounded from what stack events that people publish show
-//! for the types, and for whole services where a type isn't listed. Only their order of magnitude
-//! means something: what is quick, what takes minutes, and what makes a test run long.
+//! The figures are plausible, not measured: rounded from published stack events for the types, or
+//! for whole services if a type isn't listed. Only their order of magnitude is meaningful: what is
+//! quick, what takes minutes, and what makes a test run long.
 
 use std::time::Duration;
 
 use crate::simulator::scenario::ResourcePhase;
 
-/// Seconds for creation, an update and deletion, by the start of a type's name; the longest start
-/// that fits counts.
+/// Seconds of creation, update and deletion, by the beginning of a type's name; the longest match
+/// counts.
 const SECONDS: &[(&str, [u64; 3])] = &[
     ("", [5, 4, 3]),
     ("AWS::ACMPCA::CertificateAuthority", [15, 5, 10]),
@@ -129,9 +129,9 @@ const SECONDS: &[(&str, [u64; 3])] = &[
     ("Custom::", [8, 8, 8]),
 ];
 
-/// How long AWS takes, nominally.
-pub fn nominal_duration(kind: &str, phase: ResourcePhase) -> Duration {
-    // A type's own name is not the start of another's: `AWS::EC2::VPC` says nothing of
+/// Returns how long AWS takes, nominally.
+pub(crate) fn nominal_duration(kind: &str, phase: ResourcePhase) -> Duration {
+    // A complete type name isn't a prefix: the row of `AWS::EC2::VPC` doesn't apply to
     // `AWS::EC2::VPCEndpoint`.
     let fits = |start: &str| {
         start.is_empty() || kind == start || start.ends_with("::") && kind.starts_with(start)

@@ -1,7 +1,7 @@
-//! Physical IDs, which are what `Ref` gives, and the names in them.
+//! Physical IDs, which `Ref` returns, and the names in them.
 //!
-//! Types that the tables don't list follow the catalogue's primary identifier, which is what `Ref`
-//! gives for most types.
+//! Types that the tables don't list follow the catalog's primary identifier, which `Ref` returns
+//! for most types.
 
 use super::identity_table::{GENERATED_NAMES, NAME_PROPERTIES, NON_UNIQUE_NAMES, PHYSICAL_IDS};
 use super::pattern::{LOWER, Placeholders, SeededText, UPPER, is_documented};
@@ -10,10 +10,10 @@ use crate::catalog::{ResourceType, resource_type};
 use crate::properties::is_true;
 use crate::template::{Value, is_custom_resource};
 
-/// How long a name is made where no limit is listed.
+/// The maximum length of generated names if no limit is listed.
 const DEFAULT_LIMIT: usize = 128;
 
-/// Services that take names in lower case only.
+/// Services that require names in lower case.
 const LOWER_CASE: &[&str] = &[
     "AWS::S3::",
     "AWS::RDS::",
@@ -26,8 +26,8 @@ const LOWER_CASE: &[&str] = &[
     "AWS::ECR::",
 ];
 
-/// A new physical ID: what `Ref` gives. Text of its own each time, but for what the template names.
-pub fn physical_id(declared: &DeclaredResource) -> String {
+/// Returns a new physical ID, which is random except for what the template sets.
+pub(crate) fn physical_id(declared: &DeclaredResource) -> String {
     new_physical_id(declared, SeededText::random())
 }
 
@@ -53,13 +53,13 @@ fn new_physical_id(declared: &DeclaredResource, mut source: SeededText) -> Strin
         Some((_, pattern)) => Some(placeholders.expand(pattern)),
         None => known.map(|known| from_primary_identifier(&mut placeholders, &known)),
     };
-    // Of a property that isn't set, or isn't text, nothing can be made.
+    // A pattern may consist of properties that aren't set or aren't text.
     id.filter(|id| !id.is_empty()).unwrap_or(name)
 }
 
-/// Whether what `Ref` gives is made up: a name that CloudFormation generates, or an ID of which AWS
-/// documents no form.
-pub fn has_made_up_id(declared: &DeclaredResource) -> bool {
+/// Returns whether the physical ID is made up: a name that CloudFormation generates, or an ID whose
+/// form AWS doesn't document.
+pub(crate) fn has_made_up_id(declared: &DeclaredResource) -> bool {
     if is_custom_resource(declared.kind) {
         return true;
     }
@@ -77,8 +77,8 @@ pub fn has_made_up_id(declared: &DeclaredResource) -> bool {
     }
 }
 
-/// The name that the template itself gives the resource, where no two may have it.
-pub fn declared_name<'a>(declared: &DeclaredResource<'a>) -> Option<&'a str> {
+/// Returns the name that the template sets, if it must be unique.
+pub(crate) fn declared_name<'a>(declared: &DeclaredResource<'a>) -> Option<&'a str> {
     let property = match NAME_PROPERTIES
         .iter()
         .find(|(kind, ..)| *kind == declared.kind)
@@ -96,7 +96,7 @@ pub fn declared_name<'a>(declared: &DeclaredResource<'a>) -> Option<&'a str> {
     }
 }
 
-/// The property that alone identifies a resource and that a template may set.
+/// Returns the property that identifies a resource by itself and that a template may set.
 fn identifying(known: &ResourceType) -> Option<&'static str> {
     match known.primary_identifier[..] {
         [property] if !known.read_only.contains(&property) => Some(property),
@@ -104,7 +104,7 @@ fn identifying(known: &ResourceType) -> Option<&'static str> {
     }
 }
 
-/// The property that names a resource, alone or not.
+/// Returns the property that names a resource, unique or not.
 fn name_property(kind: &str, known: Option<&ResourceType>) -> Option<&'static str> {
     let named = NAME_PROPERTIES
         .iter()
@@ -120,12 +120,12 @@ fn name_property(kind: &str, known: Option<&ResourceType>) -> Option<&'static st
         .or_else(|| known.and_then(identifying))
 }
 
-/// Whether a property names a resource of the type.
-pub fn is_name(kind: &str, property: &str) -> bool {
+/// Returns whether a property names a resource of the type.
+pub(super) fn is_name(kind: &str, property: &str) -> bool {
     name_property(kind, resource_type(kind).as_ref()) == Some(property)
 }
 
-/// The name that the template gives, alone or not.
+/// Returns the name that the template sets, unique or not.
 fn declared_name_text(declared: &DeclaredResource, known: Option<&ResourceType>) -> Option<String> {
     let property = name_property(declared.kind, known)?;
     declared
@@ -134,7 +134,7 @@ fn declared_name_text(declared: &DeclaredResource, known: Option<&ResourceType>)
         .filter(|name| !name.is_empty())
 }
 
-/// The name that the template gives, or a new one.
+/// Returns the name that the template sets, or a generated one.
 fn name(
     declared: &DeclaredResource,
     known: Option<&ResourceType>,
@@ -164,7 +164,7 @@ fn name(
             let is_fifo = ["FifoQueue", "FifoTopic"]
                 .iter()
                 .filter_map(|property| declared.property(property)?.as_text());
-            // The services want it at the end of the name, and CloudFormation's names have it.
+            // The services require this suffix, and CloudFormation's generated names have it.
             let ending = if is_fifo.into_iter().any(|text| is_true(&text)) {
                 ".fifo"
             } else {
@@ -174,7 +174,8 @@ fn name(
         })
 }
 
-/// `stack-logical-RANDOM`, the stack's name and the logical ID cut where the service allows less.
+/// Returns `stack-logical-RANDOM`, with the stack's name and the logical ID shortened to the
+/// service's limit.
 fn new_name(declared: &DeclaredResource, limit: usize, source: &mut SeededText) -> String {
     const RANDOM: usize = 12;
     let lower = LOWER_CASE
@@ -197,7 +198,7 @@ fn new_name(declared: &DeclaredResource, limit: usize, source: &mut SeededText) 
     }
 }
 
-/// So many bytes of the text, fewer if a character would be cut.
+/// Returns the first bytes of a text, fewer if a character would be cut.
 fn start(text: &str, length: usize) -> &str {
     let mut end = length.min(text.len());
     while !text.is_char_boundary(end) {
@@ -206,7 +207,7 @@ fn start(text: &str, length: usize) -> &str {
     &text[..end]
 }
 
-/// As the catalogue's primary identifier says.
+/// Returns the ID that the catalog's primary identifier describes.
 fn from_primary_identifier(placeholders: &mut Placeholders, known: &ResourceType) -> String {
     let parts: Vec<_> = known
         .primary_identifier
@@ -234,7 +235,7 @@ fn part(placeholders: &mut Placeholders, known: &ResourceType, path: &str) -> St
             "VGW".to_owned()
         }
         "AttachmentType" => "IGW".to_owned(),
-        // Older types call their name so as well.
+        // `Id` of older types is the name as well.
         "Id" if known.primary_identifier.len() == 1 && !known.name.starts_with("AWS::EC2::") => {
             placeholders.name.to_owned()
         }
@@ -254,8 +255,8 @@ mod tests {
     use super::super::tests::{declared, properties};
     use super::*;
 
-    /// `#` stands for a hexadecimal digit, `^` for a capital or a digit, `~` for a small letter or
-    /// a digit.
+    /// In forms, `#` is a hexadecimal digit, `^` an upper-case letter or a digit, `~` a lower-case
+    /// letter or a digit.
     fn looks_like(id: &str, form: &str) -> bool {
         id.len() == form.len()
             && id
@@ -441,8 +442,7 @@ mod tests {
         check("Custom::Thing", r#"{"Name":"n"}"#, None);
     }
 
-    /// No word of a pattern is left over, of listed types or of others, and what the tables name is
-    /// there.
+    /// All placeholders are expanded for listed types and others, and all listed properties exist.
     #[test]
     fn every_listed_type_gets_a_physical_id() {
         let properties = properties("{}");

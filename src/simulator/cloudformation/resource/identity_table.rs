@@ -1,11 +1,11 @@
-//! The tables of names and physical IDs: what the template reference says of each type under
-//! "Return values"
+//! The tables of names and physical IDs, as the template reference documents them under "Return
+//! values"
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html>);
-//! where it says nothing of a form, they follow what stacks show. `pattern` has the notation,
-//! `identity` reads them.
+//! where it doesn't document a form, they follow what stacks show. `pattern` describes the
+//! notation, `identity` uses the tables.
 
-/// The property that holds a type's name, and how long the name may be. Types whose name is their
-/// primary identifier are here only for their limit.
+/// The property that holds a type's name, and the maximum length of the name. Types whose name is
+/// their primary identifier are listed only for their limit.
 pub(super) const NAME_PROPERTIES: &[(&str, &str, usize)] = &[
     (
         "AWS::AutoScaling::AutoScalingGroup",
@@ -72,8 +72,8 @@ pub(super) const NAME_PROPERTIES: &[(&str, &str, usize)] = &[
     ("AWS::StepFunctions::StateMachine", "StateMachineName", 80),
 ];
 
-/// Names of types that put them into an ID but let them be had twice, within another resource or
-/// under another ID.
+/// Types with a name in their ID that needn't be unique, because it belongs to another resource or
+/// the ID has more parts.
 pub(super) const NON_UNIQUE_NAMES: &[(&str, &str)] = &[
     ("AWS::ApiGateway::Model", "Name"),
     ("AWS::ApplicationAutoScaling::ScalingPolicy", "PolicyName"),
@@ -106,11 +106,11 @@ pub(super) const NON_UNIQUE_NAMES: &[(&str, &str)] = &[
     ("AWS::WAFv2::WebACL", "Name"),
 ];
 
-/// New names that aren't made of the stack's name and the logical ID.
+/// Generated names that aren't made of the stack's name and the logical ID.
 pub(super) const GENERATED_NAMES: &[(&str, &str)] =
     &[("AWS::SSM::Parameter", "CFN-{logical}-{mixed12}")];
 
-/// Physical IDs; see `pattern`. `{name}` is the name that the template gives, or a new one.
+/// Physical IDs; see `pattern`. `{name}` is the name that the template sets, or a generated one.
 pub(super) const PHYSICAL_IDS: &[(&str, &str)] = &[
     ("AWS::AmazonMQ::Broker", "b-{uuid}"),
     ("AWS::AmazonMQ::Configuration", "c-{uuid}"),

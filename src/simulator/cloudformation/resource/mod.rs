@@ -1,17 +1,16 @@
-//! What a single resource is, as far as its template and its stack tell: its physical ID, its
-//! attributes, how long AWS takes for it, what CloudFormation refuses of its properties, and what a
-//! change of them comes to.
+//! A single resource, as far as its template and its stack determine it: its physical ID, its
+//! attributes, how long AWS takes, whether its properties are valid, and what a change of them
+//! requires.
 //!
-//! No state, no clock, no I/O: a stack's way through its resources is the caller's. The facts are
-//! those of `crate::catalog`, and tables beside the code for what no schema says. What they tell is
-//! *plausible*: an ID has the form that AWS's have, an ARN the service's own, and nothing more is
-//! promised. `AWS::CloudFormation::Stack` isn't treated here.
+//! No state, no clock, no I/O. The data come from `crate::catalog`, and from tables beside the code
+//! for what no schema contains. They are *plausible*: an ID has the form of AWS's IDs, an ARN that
+//! of its service, and nothing more is guaranteed. `AWS::CloudFormation::Stack` isn't handled here.
 //!
-//! - `identity`: physical IDs and names, from `identity_table`; `arn`: ARNs; `attribute`: what
-//!   `Fn::GetAtt` gives
-//! - `pattern`: the notation of those tables, and where made-up text comes from
-//! - `duration`: how long AWS takes; `timeout`: how long it waits for an answer
-//! - `check`: what is refused; `change`: what an update changes
+//! - `identity`: physical IDs and names, from `identity_table`; `arn`: ARNs; `attribute`: the
+//!   attributes that `Fn::GetAtt` returns
+//! - `pattern`: the notation of these tables, and made-up text
+//! - `duration`: how long AWS takes; `timeout`: how long it waits for a response
+//! - `check`: validation of properties; `change`: what an update changes
 
 mod arn;
 mod attribute;
@@ -28,34 +27,32 @@ use indexmap::IndexMap;
 use crate::catalog;
 use crate::template::Value;
 
-pub use crate::properties::is_checked_by_service;
-pub use attribute::{attribute, has_attribute, is_made_up_attribute};
-pub use change::{
-    PropertyChange, RequiresRecreation, is_same_value, property_changes, recreation_at,
-};
-pub use check::refusal;
-pub use duration::nominal_duration;
-pub use identity::{declared_name, has_made_up_id, physical_id};
-pub use timeout::timeout;
+pub(crate) use crate::properties::is_checked_by_service;
+pub(crate) use attribute::{attribute, has_attribute, is_made_up_attribute};
+pub(crate) use change::{RequiresRecreation, is_same_value, property_changes, recreation_at};
+pub(crate) use check::refusal;
+pub(crate) use duration::nominal_duration;
+pub(crate) use identity::{declared_name, has_made_up_id, physical_id};
+pub(crate) use timeout::timeout;
 
 /// The evaluated properties of a resource, by their names.
-pub type ResourceProperties = IndexMap<String, Value>;
+pub(crate) type ResourceProperties = IndexMap<String, Value>;
 
-/// A resource as far as its template and its stack tell.
+/// A resource as its template and its stack declare it.
 #[derive(Clone, Copy, Debug)]
-pub struct DeclaredResource<'a> {
+pub(crate) struct DeclaredResource<'a> {
     pub account: &'a str,
     pub region: &'a str,
     pub stack_name: &'a str,
     pub logical_id: &'a str,
     /// `AWS::SNS::Topic`
     pub kind: &'a str,
-    /// Evaluated.
+    /// The evaluated properties.
     pub properties: &'a ResourceProperties,
 }
 
 impl<'a> DeclaredResource<'a> {
-    /// The property at a path whose parts dots join.
+    /// Returns the property at a path, whose parts are joined by dots.
     fn property(&self, path: &str) -> Option<&'a Value> {
         let (first, rest) = path
             .split_once('.')
@@ -69,15 +66,15 @@ impl<'a> DeclaredResource<'a> {
             })
     }
 
-    /// The last part of the type's name: `Topic`.
+    /// Returns the last part of the type's name: `Topic`.
     fn type_name(&self) -> &'a str {
         self.kind.rsplit("::").next().unwrap_or(self.kind)
     }
 }
 
-/// The properties to create a resource with where some aren't known: without its name, which it
-/// then gets anew, and with something in the place of the others.
-pub fn properties_with_placeholders(
+/// Returns the properties to create a resource with if some aren't known: without an unknown name,
+/// which is then generated, and with placeholders for the other unknown values.
+pub(crate) fn properties_with_placeholders(
     kind: &str,
     properties: &ResourceProperties,
 ) -> ResourceProperties {
@@ -91,8 +88,8 @@ pub fn properties_with_placeholders(
         .collect()
 }
 
-/// A value with something in the place of what isn't known in it.
-pub fn with_placeholders(value: Value) -> Value {
+/// Returns a value with a placeholder for everything unknown in it.
+pub(crate) fn with_placeholders(value: Value) -> Value {
     match value {
         Value::Unknown(_) => Value::text("simulated"),
         Value::List(items) => Value::List(items.into_iter().map(with_placeholders).collect()),
@@ -106,8 +103,8 @@ pub fn with_placeholders(value: Value) -> Value {
     }
 }
 
-/// The property `Tags`: a list of keys and values, or a map, which some types have.
-pub fn property_tags(properties: &ResourceProperties) -> Vec<(String, String)> {
+/// Returns the property `Tags`: a list of keys and values, or a map, which some types have.
+pub(crate) fn property_tags(properties: &ResourceProperties) -> Vec<(String, String)> {
     match properties.get("Tags") {
         Some(Value::List(items)) => {
             let pair = |tag: &Value| Some((member(tag, "Key")?, member(tag, "Value")?));
@@ -121,33 +118,33 @@ pub fn property_tags(properties: &ResourceProperties) -> Vec<(String, String)> {
     }
 }
 
-/// True if a name is taken in all regions at once: of IAM and the other services without a region,
-/// and of buckets, whose names all accounts share.
-pub fn is_global(kind: &str) -> bool {
+/// Returns true if a name must be unique in all regions: of IAM and other global services, and of
+/// buckets, whose names all accounts share.
+pub(crate) fn is_global(kind: &str) -> bool {
     kind == "AWS::S3::Bucket" || arn::has_no_region(kind)
 }
 
-/// Whether resources of this type bear the tags of their stack.
+/// Returns whether resources of this type inherit the tags of their stack.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-resource-tags.html>
-pub fn is_taggable(kind: &str) -> bool {
+pub(crate) fn is_taggable(kind: &str) -> bool {
     catalog::resource_type(kind).is_some_and(|it| it.properties.shape("Tags").is_some())
 }
 
-/// What a stack with a resource must acknowledge.
+/// The capability that a resource requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Capability {
-    /// `CAPABILITY_IAM`; `CAPABILITY_NAMED_IAM` does as well.
+pub(crate) enum Capability {
+    /// `CAPABILITY_IAM`; `CAPABILITY_NAMED_IAM` is accepted as well.
     Iam,
     /// `CAPABILITY_NAMED_IAM`
     NamedIam,
 }
 
-/// What a stack with a resource of this type must acknowledge. `is_set` says whether the template
-/// sets a property.
+/// Returns the capability that a resource of this type requires. `is_set` returns whether the
+/// template sets a property.
 ///
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html>
 /// (`Capabilities`)
-pub fn capability(kind: &str, is_set: impl Fn(&str) -> bool) -> Option<Capability> {
+pub(crate) fn capability(kind: &str, is_set: impl Fn(&str) -> bool) -> Option<Capability> {
     let name = match kind.strip_prefix("AWS::IAM::")? {
         "AccessKey" | "Policy" | "UserToGroupAddition" => return Some(Capability::Iam),
         "Group" => "GroupName",
@@ -175,7 +172,7 @@ fn member(value: &Value, name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// Properties as JSON gives them.
+    /// Returns properties from JSON.
     pub(super) fn properties(json: &str) -> ResourceProperties {
         match value(&serde_json::from_str(json).unwrap()) {
             Value::Map(entries) => entries,

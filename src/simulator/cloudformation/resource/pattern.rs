@@ -1,20 +1,20 @@
-//! The notation of the tables of IDs, ARNs and attributes, and where made-up text comes from.
+//! The notation of the tables of IDs, ARNs and attributes, and made-up text.
 //!
-//! A pattern is text with words in braces: `{partition}`, `{suffix}`, `{region}`, `{account}`,
-//! `{stack}`, `{logical}`; `{id}` is the physical ID and `{name}` the name in it; `{arn}` the
-//! resource's ARN. A capitalised word is the property of that name, `{Path|/}` with what stands
-//! there if it isn't set; of an ARN it gives the last part, and `{=Path}` the whole. `{bus}` is an
-//! event bus but for the default one, and `{handle}` the ARN that a wait condition's handle names.
-//! Words with a number make text of that length: `{hex17}`, `{HEX32}`, `{upper12}`, `{lower10}`,
-//! `{mixed6}`, `{digits10}`; `{stack5}` is the start of the stack's name. `{uuid}` and `{byte}` (1
-//! to 254) are made too.
+//! A pattern is text with placeholders in braces: `{partition}`, `{suffix}`, `{region}`,
+//! `{account}`, `{stack}`, `{logical}`; `{id}` is the physical ID and `{name}` the name in it;
+//! `{arn}` the resource's ARN. A capitalised placeholder is the property of that name; `{Path|/}`
+//! has a default value. Of an ARN it is the last part, while `{=Path}` is all of it. `{bus}` is an
+//! event bus except the default one, and `{handle}` the ARN in the URL of a wait condition's
+//! handle. Placeholders with a number are random text of that length: `{hex17}`, `{HEX32}`,
+//! `{upper12}`, `{lower10}`, `{mixed6}`, `{digits10}`; `{stack5}` is the beginning of the stack's
+//! name. `{uuid}` and `{byte}` (1 to 254) are random too.
 
 use uuid::{Builder, Uuid};
 
 use super::{DeclaredResource, arn};
 use crate::catalog::{self, s3_url};
 
-/// Where made-up text comes from: the same text for the same seed.
+/// A source of random text, which is the same for the same seed.
 #[derive(Clone, Debug)]
 pub(super) struct SeededText {
     seed: Uuid,
@@ -22,6 +22,7 @@ pub(super) struct SeededText {
 }
 
 impl SeededText {
+    /// Returns a source with a random seed.
     pub(super) fn random() -> Self {
         Self {
             seed: Uuid::new_v4(),
@@ -29,6 +30,7 @@ impl SeededText {
         }
     }
 
+    /// Returns the source for a seed.
     pub(super) fn from_seed(text: &str) -> Self {
         Self {
             seed: Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes()),
@@ -41,7 +43,7 @@ impl SeededText {
         Uuid::new_v5(&self.seed, &self.drawn.to_le_bytes()).into_bytes()
     }
 
-    /// So many characters of the alphabet.
+    /// Returns random text of this length.
     pub(super) fn text(&mut self, alphabet: &str, length: usize) -> String {
         let letters = alphabet.as_bytes();
         (0..length)
@@ -49,34 +51,38 @@ impl SeededText {
             .collect()
     }
 
+    /// Returns a random UUID.
     pub(super) fn uuid(&mut self) -> String {
         Builder::from_random_bytes(self.draw())
             .into_uuid()
             .to_string()
     }
 
-    /// The end of an IP address.
+    /// Returns the last number of an IP address.
     fn address_byte(&mut self) -> String {
         (self.draw()[0] % 254 + 1).to_string()
     }
 }
 
+/// Upper-case letters and digits.
 pub(super) const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+/// Lower-case letters and digits.
 pub(super) const LOWER: &str = "abcdefghijklmnopqrstuvwxyz0123456789";
 
-/// What the words of a pattern stand for.
+/// The values of placeholders.
 pub(super) struct Placeholders<'a> {
     pub declared: &'a DeclaredResource<'a>,
-    /// The physical ID; empty while there is none.
+    /// The physical ID; empty if there is none yet.
     pub id: &'a str,
-    /// The name in it.
+    /// The name in the physical ID.
     pub name: &'a str,
     pub source: SeededText,
-    /// Of addresses, so that all attributes which contain one have the same.
+    /// The source of addresses, so that all attributes that contain one agree.
     pub addresses: SeededText,
 }
 
 impl Placeholders<'_> {
+    /// Returns a pattern with its placeholders replaced by their values.
     pub(super) fn expand(&mut self, pattern: &str) -> String {
         let mut text = String::with_capacity(pattern.len() + 32);
         let mut rest = pattern;
@@ -128,7 +134,7 @@ impl Placeholders<'_> {
         }
     }
 
-    /// `orders|`, of a rule on another event bus than the default one.
+    /// Returns `orders|` for a rule on an event bus other than the default one.
     fn bus(&self) -> String {
         let name = self
             .declared
@@ -141,8 +147,8 @@ impl Placeholders<'_> {
         }
     }
 
-    /// The ARN in the path of a wait condition's handle, which ends in the handle's logical ID; one
-    /// like it where there is no such handle.
+    /// Returns the ARN in the path of a wait condition's handle, which ends in the handle's logical
+    /// ID; a similar one if there is no such handle.
     fn handle(&mut self) -> String {
         let url = self
             .declared
@@ -164,8 +170,8 @@ impl Placeholders<'_> {
         }
     }
 
-    /// Of a word with a number; an unknown one stays as it is, which the tests of the tables rule
-    /// out.
+    /// Returns random text for a placeholder with a number; an unknown placeholder is returned
+    /// unchanged, which the tests of the tables rule out.
     fn random_text(&mut self, word: &str) -> String {
         let (kind, length) = word.split_at(
             word.find(|letter: char| letter.is_ascii_digit())
@@ -187,8 +193,8 @@ impl Placeholders<'_> {
     }
 }
 
-/// Whether AWS documents the form of what a pattern gives. Of text that is random in another form,
-/// and of addresses and hosts, nothing is promised, so nothing may hang on what stands in for it.
+/// Returns whether AWS documents the form of what a pattern returns. The form of other random text,
+/// addresses and host names isn't guaranteed, so nothing may depend on it.
 pub(super) fn is_documented(pattern: &str) -> bool {
     const UNDOCUMENTED: [&str; 8] = [
         "lower", "upper", "mixed", "digits", "HEX", "number", "hosted", "byte",
@@ -199,13 +205,13 @@ pub(super) fn is_documented(pattern: &str) -> bool {
         .map(|word| word.split('}').next().unwrap_or_default());
     let kinds =
         placeholders.map(|word| word.trim_end_matches(|letter: char| letter.is_ascii_digit()));
-    // Of an empty word there is nothing but what signals bring.
+    // An empty placeholder is data that only signals bring.
     kinds
         .into_iter()
         .all(|kind| !kind.is_empty() && !UNDOCUMENTED.contains(&kind))
 }
 
-/// The last part of an ARN or of a URL, other text as it is: an ID's name.
+/// Returns the last part of an ARN or of a URL; other text is returned unchanged.
 pub(super) fn last_of_arn(text: &str) -> &str {
     if text.starts_with("arn:") || text.starts_with("https://") {
         text.rsplit(['/', ':']).next().unwrap_or(text)

@@ -1,4 +1,4 @@
-//! What becomes of a resource that waits for an answer which never comes.
+//! What happens to a resource that waits for a response that never comes.
 
 use std::time::Duration;
 
@@ -9,21 +9,22 @@ use crate::simulator::scenario::ResourcePhase;
 use crate::template::{Value, is_custom_resource};
 use crate::yaml::Node;
 
-/// A custom resource has an hour to respond, unless its template says otherwise.
+/// Seconds that a custom resource has to respond, unless its template sets fewer.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-cloudformation-customresource.html>
 const CUSTOM_RESOURCE_TIMEOUT: u64 = 3600;
-/// A wait condition gets its signals within so many seconds at most.
+/// The most seconds that a wait condition waits for its signals.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-waitcondition.html>
 const MAX_WAIT_CONDITION_TIMEOUT: u64 = 43_200;
-/// `Timeout` of a creation policy without one.
+/// Seconds of a creation policy without `Timeout`.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-creationpolicy.html>
 const DEFAULT_CREATION_POLICY_TIMEOUT: u64 = 300;
-/// A service that never gets a resource ready gives up after so many times the usual.
+/// A service gives up on a resource that doesn't become ready after this multiple of the nominal
+/// duration.
 const STABILIZATION_TIMEOUT_FACTOR: u32 = 10;
 
-/// When the resource fails, as AWS's time, and with which reason. `policy` is its creation policy
-/// as it is written.
-pub fn timeout(
+/// Returns after which nominal time the resource fails, and the reason. `policy` is its creation
+/// policy as it is written.
+pub(crate) fn timeout(
     declared: &DeclaredResource,
     policy: Option<&Node>,
     phase: ResourcePhase,
@@ -90,7 +91,7 @@ pub fn timeout(
     }
 }
 
-/// The seconds of `PT1H30M10S`; none for what is written otherwise.
+/// Returns the seconds of `PT1H30M10S`; none for other forms.
 fn seconds(text: &str) -> Option<u64> {
     let mut rest = text.strip_prefix("PT")?;
     let mut total = 0_u64;

@@ -1,4 +1,4 @@
-//! Change sets, by the names of CloudFormation's API.
+//! Change sets, with the names of CloudFormation's API.
 
 use std::sync::Arc;
 
@@ -11,19 +11,20 @@ use super::settings::{StackNumber, StackSettings};
 use crate::simulator::cloudformation::resource::RequiresRecreation;
 use crate::status::{ChangeSetStatus, StackStatus};
 
-pub struct ChangeSetRecord {
-    /// ARN.
+/// A change set.
+pub(crate) struct ChangeSetRecord {
+    /// The ARN.
     pub id: String,
     pub name: String,
     pub description: Option<String>,
-    /// The ID under which DescribeEvents shows that it was worked out.
+    /// The ID under which DescribeEvents shows its creation.
     pub operation: Uuid,
     pub created: Timestamp,
-    /// When it is worked out.
+    /// When its creation is complete.
     pub ready: Timestamp,
     pub kind: ChangeSetType,
     pub source: Arc<ParsedTemplate>,
-    /// Absent where a transform of the template has failed.
+    /// Absent if a transform of the template has failed.
     pub accepted: Option<AcceptedRevision>,
     pub settings: StackSettings,
     pub changes: ResourceChanges,
@@ -31,36 +32,36 @@ pub struct ChangeSetRecord {
     pub failure: Option<String>,
     pub execution: ExecutionStatus,
     pub includes_nested_stacks: bool,
-    /// Existing resources with the names of new ones are taken over.
+    /// Whether existing resources with the names of new ones are imported.
     pub imports_existing: bool,
-    /// Stack and ID of nested stacks' change sets, which come and go with it.
+    /// Stacks and IDs of the change sets of nested stacks, which are created and deleted with it.
     pub nested: Vec<(StackNumber, String)>,
-    /// Of a nested stack: the change set of the stack that nests it.
+    /// For a nested stack: the change set of the parent stack.
     pub parent: Option<String>,
-    /// Of a nested stack: the change set that it came with.
+    /// For a nested stack: the change set of the root stack.
     pub root: Option<String>,
 }
 
 /// What executing a change set does to its stack.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ChangeSetType {
+pub(crate) enum ChangeSetType {
     Create,
     Update,
     Import(Vec<ResourceToImport>),
 }
 
-/// An existing resource that a stack takes over.
+/// An existing resource that a stack imports.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourceToImport {
+pub(crate) struct ResourceToImport {
     pub logical_id: String,
     /// `AWS::SNS::Topic`
     pub kind: String,
     pub physical_id: String,
 }
 
-/// How far a change set's execution has come.
+/// The status of a change set's execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExecutionStatus {
+pub(crate) enum ExecutionStatus {
     Available,
     ExecuteInProgress,
     ExecuteComplete,
@@ -69,36 +70,37 @@ pub enum ExecutionStatus {
     Obsolete,
 }
 
-/// What a change set lists.
+/// The changes of a change set, in both forms that DescribeChangeSet shows.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ResourceChanges {
-    /// By the names of the properties.
+pub(crate) struct ResourceChanges {
+    /// With the names of the properties.
     pub by_name: Vec<ResourceChange>,
     /// With the values of the properties (`IncludePropertyValues`).
     pub by_value: Vec<ResourceChange>,
 }
 
-/// What would become of one resource.
+/// What would change in one resource.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ResourceChange {
+pub(crate) struct ResourceChange {
     pub action: ChangeAction,
     pub logical_id: String,
     pub physical_id: Option<String>,
     pub kind: String,
-    /// Of a modified one.
+    /// Only for modified resources.
     pub replacement: Option<RequiresRecreation>,
     /// `ReplaceAndDelete`
     pub policy_action: Option<&'static str>,
     pub details: Vec<ResourceChangeDetail>,
-    /// Of a nested stack that is looked into: the ARN of its own.
+    /// For a nested stack that is included: the ARN of its change set.
     pub change_set: Option<String>,
-    /// The resource as JSON, before and after.
+    /// The resource as JSON, before and after the change.
     pub before: Option<String>,
     pub after: Option<String>,
 }
 
+/// What a change set does with a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChangeAction {
+pub(crate) enum ChangeAction {
     Add,
     Modify,
     Remove,
@@ -107,10 +109,10 @@ pub enum ChangeAction {
 
 /// One reason for a modification.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ResourceChangeDetail {
+pub(crate) struct ResourceChangeDetail {
     pub target: ResourceTargetDefinition,
     pub source: ChangeSource,
-    /// What the value is made of is known only when the change set is executed.
+    /// Whether the value is known only when the change set is executed.
     pub is_dynamic: bool,
     /// `Topic.TopicName`
     pub cause: Option<String>,
@@ -118,10 +120,10 @@ pub struct ResourceChangeDetail {
 
 /// What a detail is about.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ResourceTargetDefinition {
-    /// `Properties`, or another part of the resource: `Tags`, `Metadata`, `DeletionPolicy`.
+pub(crate) struct ResourceTargetDefinition {
+    /// `Properties`, or another attribute of the resource: `Tags`, `Metadata`, `DeletionPolicy`.
     pub attribute: String,
-    /// The property.
+    /// The name of the property.
     pub name: Option<String>,
     pub requires_recreation: RequiresRecreation,
     /// `/Properties/Tags/0/Value`; only where values are shown.
@@ -130,9 +132,9 @@ pub struct ResourceTargetDefinition {
     pub after: Option<String>,
 }
 
-/// Where a change comes from.
+/// What causes a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChangeSource {
+pub(crate) enum ChangeSource {
     DirectModification,
     ParameterReference,
     ResourceReference,
@@ -142,8 +144,8 @@ pub enum ChangeSource {
 }
 
 impl ChangeSetRecord {
-    /// Status and execution status, by this moment.
-    pub fn status(&self, now: Timestamp) -> (ChangeSetStatus, &'static str) {
+    /// Returns the status and the execution status at this moment.
+    pub(crate) fn status(&self, now: Timestamp) -> (ChangeSetStatus, &'static str) {
         let execution = match self.execution {
             ExecutionStatus::Available => "AVAILABLE",
             ExecutionStatus::ExecuteInProgress => "EXECUTE_IN_PROGRESS",
@@ -161,8 +163,8 @@ impl ChangeSetRecord {
         }
     }
 
-    /// Why it is in its status, by this moment.
-    pub fn status_reason(&self, now: Timestamp) -> Option<&str> {
+    /// Returns the reason of the status at this moment.
+    pub(crate) fn status_reason(&self, now: Timestamp) -> Option<&str> {
         match self.status(now) {
             (ChangeSetStatus::Failed, _) => self.failure.as_deref(),
             (ChangeSetStatus::CreateComplete, "UNAVAILABLE") => {
@@ -172,8 +174,8 @@ impl ChangeSetRecord {
         }
     }
 
-    /// Whether its execution has begun, however it went on.
-    pub fn is_executed(&self) -> bool {
+    /// Returns whether its execution has begun, whatever the result.
+    pub(crate) fn is_executed(&self) -> bool {
         matches!(
             self.execution,
             ExecutionStatus::ExecuteInProgress
@@ -182,8 +184,8 @@ impl ChangeSetRecord {
         )
     }
 
-    /// Takes note of what the stack that executes it has become.
-    pub fn update_execution(&mut self, status: &StackStatus) {
+    /// Updates the execution status from the new status of the stack.
+    pub(crate) fn update_execution(&mut self, status: &StackStatus) {
         if self.execution != ExecutionStatus::ExecuteInProgress {
             return;
         }
@@ -200,6 +202,7 @@ impl ChangeSetRecord {
 }
 
 impl ResourceChange {
+    /// Returns one without optional members.
     pub(crate) fn new(
         action: ChangeAction,
         id: &str,
@@ -222,6 +225,7 @@ impl ResourceChange {
 }
 
 impl ResourceChangeDetail {
+    /// Returns a detail for a change in the template itself.
     pub(crate) fn direct(target: ResourceTargetDefinition, is_dynamic: bool) -> Self {
         Self {
             target,
@@ -231,7 +235,7 @@ impl ResourceChangeDetail {
         }
     }
 
-    /// Whether the resource is replaced for it: `Always` and dynamic is `Conditionally`.
+    /// Returns whether the resource is replaced: `Always` and dynamic is `Conditionally`.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html>
     /// (`Replacement`)
     pub(crate) fn replacement(&self) -> RequiresRecreation {
@@ -243,6 +247,7 @@ impl ResourceChangeDetail {
 }
 
 impl ResourceTargetDefinition {
+    /// Returns one without optional members.
     pub(crate) fn new(
         attribute: &str,
         name: Option<&str>,

@@ -1,17 +1,17 @@
-//! All stacks, the names that they go by, and what is scheduled.
+//! All stacks, and the index of their names, their exports, and the queue of scheduled actions.
 //!
 //! - `stack`: a stack; `resource_record`: its resources, outputs and events; `settings`
 //! - `parsed_template`, `revision`: its template, and the values of its parameters
-//! - `operation`: what is being done with it; `change_set`; `stack_policy`
+//! - `operation`: the operation on it; `change_set`; `stack_policy`
 
-pub mod change_set;
-pub mod operation;
-pub mod parsed_template;
-pub mod resource_record;
-pub mod revision;
-pub mod settings;
-pub mod stack;
-pub mod stack_policy;
+pub(crate) mod change_set;
+pub(crate) mod operation;
+pub(crate) mod parsed_template;
+pub(crate) mod resource_record;
+pub(crate) mod revision;
+pub(crate) mod settings;
+pub(crate) mod stack;
+pub(crate) mod stack_policy;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
@@ -30,8 +30,9 @@ use resource_record::ResourceRecord;
 use settings::StackNumber;
 use stack::StackRecord;
 
+/// The state of CloudFormation in all accounts and regions.
 #[derive(Default)]
-pub struct CloudFormationState {
+pub(super) struct CloudFormationState {
     stacks: Vec<StackRecord>,
     /// By account, region and name: those that aren't deleted.
     names: HashMap<(String, String, String), StackNumber>,
@@ -41,43 +42,46 @@ pub struct CloudFormationState {
     pub templates: TemplateCache,
     /// By account, region and name.
     pub exports: BTreeMap<(String, String, String), Export>,
-    /// Names that no second resource may have: account, region (empty for global types), type and
-    /// name, and the stack whose resource has it.
+    /// Names that must be unique: account, region (empty for global types), type and name, and the
+    /// ID of the stack whose resource has it.
     pub reserved_names: HashMap<(String, String, String, String), Arc<str>>,
-    /// Account, region, type and physical ID of resources that stacks have retained when they were
-    /// deleted.
+    /// Account, region, type and physical ID of resources that stacks have retained.
     retained: HashSet<(String, String, String, String)>,
 }
 
+/// An exported value.
 #[derive(Clone, Debug)]
-pub struct Export {
+pub(super) struct Export {
     pub value: String,
-    /// None for one that is seeded, whose stack isn't here.
+    /// None for a seeded export, whose stack isn't here.
     pub stack: Option<StackNumber>,
 }
 
-/// Something that happens at its time.
+/// An action at its time.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct QueueEntry {
+pub(super) struct QueueEntry {
     pub at: Timestamp,
-    /// What is planned first happens first.
+    /// Actions at the same time are carried out in the order in which they were scheduled.
     sequence: u64,
     pub stack: StackNumber,
-    /// The operation that it is part of: with another one under way, it doesn't happen.
+    /// The number of the operation that it belongs to; it is dropped if another one has begun.
     pub operation: u64,
     pub action: ScheduledAction,
 }
 
 impl CloudFormationState {
-    pub fn stack(&self, number: StackNumber) -> &StackRecord {
+    /// Returns a stack.
+    pub(super) fn stack(&self, number: StackNumber) -> &StackRecord {
         &self.stacks[number.0]
     }
 
-    pub fn stack_mut(&mut self, number: StackNumber) -> &mut StackRecord {
+    /// Returns a stack.
+    pub(super) fn stack_mut(&mut self, number: StackNumber) -> &mut StackRecord {
         &mut self.stacks[number.0]
     }
 
-    pub fn add_stack(&mut self, stack: StackRecord) -> StackNumber {
+    /// Adds a stack, and returns its number.
+    pub(super) fn add_stack(&mut self, stack: StackRecord) -> StackNumber {
         let number = StackNumber(self.stacks.len());
         self.ids.insert(stack.id.clone(), number);
         self.names
@@ -86,14 +90,14 @@ impl CloudFormationState {
         number
     }
 
-    /// A deleted stack is known by its ID alone.
-    pub fn release_name(&mut self, number: StackNumber) {
+    /// Releases the name of a deleted stack, which is found by its ID only.
+    pub(super) fn release_name(&mut self, number: StackNumber) {
         let stack = &self.stacks[number.0];
         self.names.remove(&stack_key(&stack.owner, &stack.name));
     }
 
-    /// The stack of that name, or of that ID, deleted or not.
-    pub fn find(&self, caller: &Caller, name_or_id: &str) -> Option<StackNumber> {
+    /// Returns the stack with that name, or with that ID, deleted or not.
+    pub(super) fn find(&self, caller: &Caller, name_or_id: &str) -> Option<StackNumber> {
         let found = match name_or_id.starts_with("arn:") {
             true => self.ids.get(name_or_id),
             false => self.names.get(&stack_key(caller, name_or_id)),
@@ -104,8 +108,8 @@ impl CloudFormationState {
     }
 
     /// # Errors
-    /// CloudFormation's words for a stack that isn't there.
-    pub fn find_required(
+    /// Fails in CloudFormation's words if there is no such stack.
+    pub(super) fn find_required(
         &self,
         caller: &Caller,
         name_or_id: &str,
@@ -114,8 +118,11 @@ impl CloudFormationState {
         self.find(caller, name_or_id).ok_or_else(missing)
     }
 
-    /// A caller's stacks, the newest first.
-    pub fn stacks_of(&self, caller: &Caller) -> impl Iterator<Item = (StackNumber, &StackRecord)> {
+    /// Returns a caller's stacks, the newest first.
+    pub(super) fn stacks_of(
+        &self,
+        caller: &Caller,
+    ) -> impl Iterator<Item = (StackNumber, &StackRecord)> {
         let numbered = self
             .stacks
             .iter()
@@ -125,8 +132,8 @@ impl CloudFormationState {
         numbered.filter(move |(_, stack)| stack.owner == *caller)
     }
 
-    /// The ID of the stack that has exported something.
-    pub fn exporting_stack_id(&self, owner: &Caller, export: &Export) -> Arc<str> {
+    /// Returns the ID of the stack that has exported something.
+    pub(super) fn exporting_stack_id(&self, owner: &Caller, export: &Export) -> Arc<str> {
         let seeded = || {
             let (partition, region, account) = (
                 partition_of(&owner.region).name,
@@ -144,8 +151,8 @@ impl CloudFormationState {
             .map_or_else(seeded, |number| self.stack(number).id.clone())
     }
 
-    /// Whether a stack of the caller's has a resource with this physical ID.
-    pub fn has_resource(&self, caller: &Caller, physical_id: &str) -> bool {
+    /// Returns whether a stack of the caller's has a resource with this physical ID.
+    pub(super) fn has_resource(&self, caller: &Caller, physical_id: &str) -> bool {
         let mut resources = self
             .stacks_of(caller)
             .flat_map(|(_, stack)| stack.resources.values());
@@ -153,21 +160,22 @@ impl CloudFormationState {
         resources.any(|it| it.physical_id.as_deref() == Some(physical_id) && !is_removed(it))
     }
 
-    /// A resource continues to exist without its stack.
-    pub fn record_retained(&mut self, owner: &Caller, resource: &ResourceRecord) {
+    /// Records that a resource exists without its stack.
+    pub(super) fn record_retained(&mut self, owner: &Caller, resource: &ResourceRecord) {
         if let Some(physical_id) = resource.physical_id.as_deref() {
             self.retained
                 .insert(resource_key(owner, &resource.kind, physical_id));
         }
     }
 
-    /// Whether a stack has left this resource.
-    pub fn has_retained(&self, owner: &Caller, kind: &str, physical_id: &str) -> bool {
+    /// Returns whether a stack has retained this resource.
+    pub(super) fn has_retained(&self, owner: &Caller, kind: &str, physical_id: &str) -> bool {
         self.retained
             .contains(&resource_key(owner, kind, physical_id))
     }
 
-    pub fn schedule(
+    /// Schedules an action of an operation.
+    pub(super) fn schedule(
         &mut self,
         at: Timestamp,
         stack: StackNumber,
@@ -184,20 +192,20 @@ impl CloudFormationState {
         }));
     }
 
-    /// What has to happen next, if its time has come.
-    pub fn pop_due(&mut self, now: Timestamp) -> Option<QueueEntry> {
+    /// Returns the next action if it is due.
+    pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<QueueEntry> {
         self.queue.peek().filter(|next| next.0.at <= now)?;
         self.queue.pop().map(|next| next.0)
     }
 
-    /// A number that no operation has had.
-    pub fn next_operation_number(&mut self) -> u64 {
+    /// Returns a new number for an operation.
+    pub(super) fn next_operation_number(&mut self) -> u64 {
         self.sequence += 1;
         self.sequence
     }
 
-    /// Whoever uses an export, by name.
-    pub fn importers<'s>(
+    /// Returns the stacks that import an export.
+    pub(super) fn importers<'s>(
         &'s self,
         caller: &'s Caller,
         export: &'s str,

@@ -1,4 +1,4 @@
-//! Operations on stacks: a phase with a task for each resource, and what happens next in it.
+//! Operations on stacks: a phase with a task for each resource.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -6,43 +6,45 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::resource_record::{ResourceRecord, StackOutput};
+use super::resource_record::{OutputRecord, ResourceRecord};
 use super::revision::Revision;
 use super::settings::StackSettings;
 use crate::status::StackStatus;
 
-/// What is being done with a stack.
-pub struct StackOperation {
-    /// No other operation has it.
+/// The operation on a stack.
+pub(crate) struct StackOperation {
+    /// The unique number of the operation.
     pub(crate) number: u64,
     pub(crate) phase: OperationPhase,
     pub(crate) tasks: Vec<ResourceTask>,
-    /// Tasks that are planned or running.
+    /// The number of tasks that are scheduled or running.
     pub(crate) active: usize,
-    /// Logical IDs, in the order in which they failed.
+    /// Logical IDs of failed resources, in the order in which they failed.
     pub(crate) failed: Vec<String>,
-    /// Nothing new is begun.
+    /// Whether no further tasks begin.
     pub(crate) is_cancelled: bool,
     /// Why the stack as a whole fails.
     pub(crate) reason: Option<String>,
-    /// Of a deletion: resources that are to be left, and whether those that can't be deleted are.
+    /// For a deletion: resources to retain, and whether resources that can't be deleted are
+    /// retained.
     pub(crate) retain: BTreeSet<String>,
     pub(crate) is_forced: bool,
-    /// Physical IDs of resources that are taken over, by logical IDs.
+    /// Physical IDs of resources to import, by logical IDs.
     pub(crate) imports: BTreeMap<String, String>,
-    /// Of an update or an import: what there was.
+    /// For an update or an import: the stack before.
     pub(crate) before: Option<Box<StackSnapshot>>,
 }
 
+/// The phase of an operation, named by the stack's status `<PHASE>_IN_PROGRESS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OperationPhase {
     Create,
-    /// What was created is deleted again.
+    /// `ROLLBACK_IN_PROGRESS`: what was created is deleted.
     Rollback,
     Update,
-    /// What was updated is put back.
+    /// `UPDATE_ROLLBACK_IN_PROGRESS`: what was updated is rolled back.
     UpdateRollback,
-    /// What an update, or its rollback, no longer needs is deleted.
+    /// The cleanup of an update or of its rollback: what is no longer needed is deleted.
     UpdateCompleteCleanup,
     UpdateRollbackCompleteCleanup,
     Delete,
@@ -51,25 +53,27 @@ pub(crate) enum OperationPhase {
 
 /// A stack before its update.
 #[derive(Clone)]
-pub struct StackSnapshot {
+pub(crate) struct StackSnapshot {
     pub(crate) revision: Option<Revision>,
     pub(crate) resources: IndexMap<String, ResourceRecord>,
-    pub(crate) outputs: Vec<StackOutput>,
+    pub(crate) outputs: Vec<OutputRecord>,
     pub(crate) settings: StackSettings,
 }
 
-/// What is to be done with one resource.
+/// What an operation does with one resource.
 pub(crate) struct ResourceTask {
     pub(crate) logical_id: String,
-    /// What it is put back to, or what is deleted if it isn't the stack's resource of that name.
+    /// The resource to roll back to; for a deletion, the resource to delete if it isn't the stack's
+    /// current one.
     pub(crate) subject: Option<Box<ResourceRecord>>,
-    /// So many others must be done first.
+    /// The number of dependencies that aren't done yet.
     pub(crate) unfinished_dependencies: usize,
-    /// Those that wait for it.
+    /// The positions of tasks that wait for it.
     pub(crate) dependents: Vec<usize>,
     pub(crate) state: TaskState,
 }
 
+/// The state of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TaskState {
     Waiting,
@@ -79,20 +83,21 @@ pub(crate) enum TaskState {
     Failed,
 }
 
-/// What happens next in an operation. Tasks go by their place in it.
+/// What happens next in an operation. Tasks are given by their position.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ScheduledAction {
+pub(crate) enum ScheduledAction {
     BeginTask(usize),
-    /// The service has begun to make the resource.
+    /// The service has begun to create or update the resource.
     InitiateTask(usize),
-    /// With the reason where it failed.
+    /// The task ends, with the reason if it failed.
     FinishTask(usize, Option<String>),
-    /// The phase is over though it had no tasks.
+    /// The phase ends though it had no tasks.
     CompletePhase,
     TimeOut,
 }
 
 impl StackOperation {
+    /// Returns an operation that hasn't begun.
     pub(crate) fn new(phase: OperationPhase, tasks: Vec<ResourceTask>) -> Self {
         Self {
             number: 0,
@@ -109,7 +114,7 @@ impl StackOperation {
         }
     }
 
-    /// Whether a task is about an existing resource that becomes the stack's.
+    /// Returns whether a task imports an existing resource.
     pub(crate) fn imports_resource(&self, task: usize) -> bool {
         self.tasks
             .get(task)
@@ -117,8 +122,8 @@ impl StackOperation {
     }
 }
 
-/// A task for each, in an order that lets none begin before those that it must wait for. Who isn't
-/// among them isn't waited for.
+/// Returns a task for each resource, with dependencies on those that it must wait for. Resources
+/// that aren't among them aren't waited for.
 pub(crate) fn tasks<'a>(
     subjects: impl IntoIterator<Item = (&'a str, Option<Box<ResourceRecord>>)>,
     waits_for: impl Fn(&str) -> Vec<String>,
@@ -149,16 +154,18 @@ pub(crate) fn tasks<'a>(
     tasks
 }
 
-/// An operation as events name it.
+/// An operation as events show it.
 #[derive(Clone, Debug)]
-pub struct OperationRecord {
+pub(crate) struct OperationRecord {
     pub id: Uuid,
     pub kind: OperationKind,
     pub started: Timestamp,
 }
 
+/// The type of an operation
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_OperationEntry.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OperationKind {
+pub(crate) enum OperationKind {
     CreateStack,
     UpdateStack,
     DeleteStack,
@@ -168,7 +175,8 @@ pub enum OperationKind {
 }
 
 impl OperationKind {
-    pub fn name(self) -> &'static str {
+    /// Returns the `OperationType`.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::CreateStack => "CREATE_STACK",
             Self::UpdateStack => "UPDATE_STACK",
@@ -179,7 +187,7 @@ impl OperationKind {
         }
     }
 
-    /// The operation that a stack's new status begins.
+    /// Returns the kind of operation that begins with a stack's new status.
     pub(crate) fn started_by(status: &StackStatus, before: &StackStatus) -> Option<Self> {
         Some(match status {
             StackStatus::ReviewInProgress => Self::CreateChangeSet,

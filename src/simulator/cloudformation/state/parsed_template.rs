@@ -1,4 +1,4 @@
-//! Templates that callers have sent, each text parsed once while it is in use.
+//! Templates that callers have sent. Each text is parsed once while it is in use.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,23 +10,23 @@ use crate::simulator::error::ServiceError;
 use crate::template::Template;
 use crate::yaml::{self, NotWellFormed};
 
-/// A template's text, and what it says.
-pub struct ParsedTemplate {
+/// A template's text, and what was parsed from it.
+pub(crate) struct ParsedTemplate {
     pub text: Arc<str>,
     pub template: Template,
 }
 
-/// Those in use, by their texts.
+/// The templates in use, by their texts.
 #[derive(Default)]
-pub struct TemplateCache(HashMap<Arc<str>, Weak<ParsedTemplate>>);
+pub(crate) struct TemplateCache(HashMap<Arc<str>, Weak<ParsedTemplate>>);
 
-/// With so many texts, those that nobody uses any more are thrown out.
+/// The number of templates above which unused ones are dropped.
 const MAX_CACHED: usize = 256;
 
 impl TemplateCache {
     /// # Errors
-    /// `Template format error: …`, with the place of the first mistake.
-    pub fn read(&mut self, text: &str) -> Result<Arc<ParsedTemplate>, ServiceError> {
+    /// Fails with `Template format error: …` and the position of the first error.
+    pub(crate) fn read(&mut self, text: &str) -> Result<Arc<ParsedTemplate>, ServiceError> {
         if let Some(known) = self.0.get(text).and_then(Weak::upgrade) {
             return Ok(known);
         }
@@ -48,8 +48,8 @@ impl TemplateCache {
     }
 }
 
-/// What CloudFormation says of a text that is no template: the place alone for what isn't
-/// well-formed, and otherwise the first thing that is wrong.
+/// Returns CloudFormation's error for text that isn't a template: only the position if it isn't
+/// well-formed, otherwise the first error.
 fn parse_error(text: &str, diagnostics: &[Diagnostic]) -> ServiceError {
     if let Some(NotWellFormed { format, at }) = yaml::not_well_formed(text) {
         let (line, column) = (at.line, at.column);

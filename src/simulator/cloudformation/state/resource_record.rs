@@ -1,4 +1,4 @@
-//! The resources and outputs of a stack, and the events that they and the stack have.
+//! The resources and outputs of a stack, and its events.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,11 +10,12 @@ use super::settings::StackNumber;
 use crate::simulator::cloudformation::resource::ResourceProperties;
 use crate::status::ResourceStatus;
 
+/// A resource of a stack.
 #[derive(Clone, Debug)]
-pub struct ResourceRecord {
+pub(crate) struct ResourceRecord {
     /// `AWS::SNS::Topic`
     pub kind: Arc<str>,
-    /// Absent until its service has begun to make it.
+    /// Absent until its service has begun to create it.
     pub physical_id: Option<Arc<str>>,
     /// Absent before its first event.
     pub status: Option<ResourceStatus>,
@@ -23,25 +24,27 @@ pub struct ResourceRecord {
     pub properties: Arc<ResourceProperties>,
     pub deletion_policy: Option<String>,
     pub update_replace_policy: Option<String>,
-    /// Logical IDs of those that must outlive it.
+    /// Logical IDs of the resources that it depends on.
     pub depends_on: Arc<[String]>,
-    /// Of an `AWS::CloudFormation::StackRecord`.
+    /// The nested stack of an `AWS::CloudFormation::Stack`.
     pub child: Option<StackNumber>,
 }
 
+/// An output of a stack.
 #[derive(Clone, Debug)]
-pub struct StackOutput {
+pub(crate) struct OutputRecord {
     pub key: String,
     pub value: String,
     pub description: Option<String>,
     pub export_name: Option<String>,
-    /// The simulator made up its value, or a part of it.
+    /// Whether the simulator made up its value, or a part of it.
     pub is_made_up: bool,
 }
 
-/// There are many of them, so they share what they can.
+/// An event of a stack or of one of its resources. There are many of them, so they share what they
+/// can.
 #[derive(Clone, Debug)]
-pub struct EventRecord {
+pub(crate) struct EventRecord {
     pub id: Uuid,
     pub at: Timestamp,
     /// The ID of the operation that it belongs to.
@@ -51,34 +54,37 @@ pub struct EventRecord {
     pub kind: Arc<str>,
     pub status: ResourceStatus,
     pub reason: Option<StatusReason>,
-    /// What a resource is made of.
+    /// The properties of the resource.
     pub properties: Option<Arc<ResourceProperties>>,
     pub token: Option<Arc<str>>,
 }
 
-pub type StatusReason = Cow<'static, str>;
+/// The reason of a status.
+pub(crate) type StatusReason = Cow<'static, str>;
 
-/// The type of a stack in a stack, and of stacks themselves in their events.
-pub const STACK: &str = "AWS::CloudFormation::Stack";
+/// The type of nested stacks, and of stacks themselves in their events.
+pub(crate) const STACK: &str = "AWS::CloudFormation::Stack";
 
 impl ResourceRecord {
-    pub fn has_status(&self, status: &ResourceStatus) -> bool {
+    /// Returns whether the resource has a status.
+    pub(crate) fn has_status(&self, status: &ResourceStatus) -> bool {
         self.status.as_ref() == Some(status)
     }
 
-    pub fn is_deleted(&self) -> bool {
+    /// Returns whether the resource was deleted.
+    pub(crate) fn is_deleted(&self) -> bool {
         self.has_status(&ResourceStatus::DeleteComplete)
     }
 
-    /// Whether the stack no longer has it: it is deleted, or retained by itself.
-    pub fn is_removed(&self) -> bool {
+    /// Returns whether the stack no longer has it: it was deleted, or retained.
+    pub(crate) fn is_removed(&self) -> bool {
         self.is_deleted() || self.has_status(&ResourceStatus::DeleteSkipped)
     }
 }
 
 impl EventRecord {
-    /// Whether it is about the stack, and not about a resource of it.
-    pub fn is_of_stack_itself(&self) -> bool {
+    /// Returns whether it is about the stack itself, and not about one of its resources.
+    pub(crate) fn is_of_stack_itself(&self) -> bool {
         &*self.kind == STACK
             && self
                 .physical_id
@@ -86,9 +92,9 @@ impl EventRecord {
                 .is_some_and(|id| id.contains(&format!("/{}/", self.logical_id)))
     }
 
-    /// Its ID as CloudFormation writes it: those of resources say what they are about, and when it
-    /// happened, but for those that clean up after an update.
-    pub fn name(&self) -> String {
+    /// Returns its ID as CloudFormation writes it: those of resources contain the logical ID, the
+    /// status and the time, except in the cleanup of an update.
+    pub(crate) fn name(&self) -> String {
         match self.is_of_stack_itself() {
             true => self.id.to_string(),
             false if self.properties.is_none() => format!("{}-{}", self.logical_id, self.id),
@@ -102,11 +108,12 @@ impl EventRecord {
     }
 }
 
-/// A moment as CloudFormation writes it, to the millisecond.
-pub fn format_timestamp(at: Timestamp) -> String {
+/// Returns a time stamp as CloudFormation writes it, to the millisecond.
+pub(crate) fn format_timestamp(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
+/// Returns an event of a resource; `operation` and `token` are the stack's.
 pub(crate) fn resource_event(
     logical_id: Arc<str>,
     resource: &ResourceRecord,

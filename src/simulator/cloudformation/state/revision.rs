@@ -1,4 +1,4 @@
-//! A template together with the values of its parameters.
+//! A template with the values of its parameters.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -7,43 +7,44 @@ use indexmap::IndexMap;
 
 use super::parsed_template::ParsedTemplate;
 
-/// What a stack was last asked to be.
+/// A template with the values of its parameters, as the last call has set them for a stack.
 #[derive(Clone)]
-pub struct Revision {
+pub(crate) struct Revision {
     pub source: Arc<ParsedTemplate>,
-    /// Of the declared parameters, those that were given a value.
+    /// Values of declared parameters that were set.
     pub parameter_values: IndexMap<String, String>,
-    /// Those whose values the simulator made up for the parent.
+    /// Parameters whose values the simulator made up for the parent stack.
     pub(crate) made_up: BTreeSet<String>,
     /// As DescribeStacks shows them.
     pub parameters: Vec<StackParameter>,
-    /// SSM parameters' values when they were asked for.
+    /// Values of SSM parameters when they were resolved.
     pub(crate) ssm_values: HashMap<String, String>,
-    /// The resources that exist, in the template's order, with what must be there before each.
+    /// The resources of the template in order, with the logical IDs that each depends on.
     pub depends_on: IndexMap<String, Arc<[String]>>,
     pub imports: BTreeSet<String>,
 }
 
+/// A parameter as DescribeStacks shows it.
 #[derive(Clone)]
-pub struct StackParameter {
+pub(crate) struct StackParameter {
     pub key: String,
     pub value: String,
-    /// What the SSM parameter that it names holds.
+    /// The value of the SSM parameter that it names.
     pub resolved: Option<String>,
 }
 
-/// What is left of it once it is decided: a revision that is begun with.
+/// A revision that was accepted for an operation.
 #[derive(Clone)]
-pub struct AcceptedRevision {
+pub(crate) struct AcceptedRevision {
     pub revision: Revision,
-    /// As in [`EvaluatedRevision`].
+    /// Why the stack fails as soon as its operation begins.
     pub failure: Option<String>,
-    /// Physical IDs of existing resources that are taken over instead of created, by logical IDs.
+    /// Physical IDs of existing resources that are imported instead of created, by logical IDs.
     pub imports: BTreeMap<String, String>,
 }
 
 impl Revision {
-    /// A parameter's value, and the stored one that it names.
+    /// Returns a parameter's value, and the value of the SSM parameter that it names.
     fn value(&self, key: &str) -> Option<(String, Option<&String>)> {
         let parameter = self
             .source
@@ -64,8 +65,8 @@ impl Revision {
     }
 }
 
-/// The parameters of both revisions whose values differ.
-pub fn changed_parameters(old: &Revision, new: &Revision) -> BTreeSet<String> {
+/// Returns the parameters of both revisions whose values differ.
+pub(crate) fn changed_parameters(old: &Revision, new: &Revision) -> BTreeSet<String> {
     let declared = |revision: &Revision, key: &str| {
         revision
             .source

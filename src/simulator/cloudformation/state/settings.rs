@@ -1,12 +1,12 @@
-//! What a stack is created with besides its template and parameters.
+//! The settings of a stack besides its template and parameters.
 
-/// The number under which [`super::state::CloudFormationState`] keeps a stack, deleted ones included.
+/// The number under which the state keeps a stack, deleted ones included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StackNumber(pub usize);
+pub(crate) struct StackNumber(pub usize);
 
-/// What a stack was told besides its template and parameters.
+/// The settings of a stack besides its template and parameters.
 #[derive(Clone, Debug, Default)]
-pub struct StackSettings {
+pub(crate) struct StackSettings {
     pub tags: Vec<(String, String)>,
     pub capabilities: Vec<String>,
     pub notification_arns: Vec<String>,
@@ -18,27 +18,27 @@ pub struct StackSettings {
     pub rollback: RollbackConfiguration,
 }
 
-/// Alarms that are watched while a stack is created or updated, and how long after
+/// Alarms that are monitored while a stack is created or updated, and for how long afterwards
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackConfiguration.html>).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RollbackConfiguration {
+pub(crate) struct RollbackConfiguration {
     pub monitoring_minutes: Option<u32>,
-    /// ARN and type of each.
+    /// The ARN and type of each trigger.
     pub triggers: Vec<(String, String)>,
 }
 
-/// What becomes of a stack that can't be created.
+/// What happens to a stack that can't be created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnFailure {
+pub(crate) enum OnFailure {
     #[default]
     Rollback,
     Delete,
     DoNothing,
 }
 
-/// The stack that a nested one belongs to, and as which of its resources.
+/// The parent and the root of a nested stack, and its logical ID in the parent.
 #[derive(Clone, Debug)]
-pub struct ParentStack {
+pub(crate) struct ParentStack {
     pub parent: StackNumber,
     pub root: StackNumber,
     pub logical_id: String,

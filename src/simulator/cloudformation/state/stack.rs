@@ -1,4 +1,4 @@
-//! A stack: its settings, its resources, and what has happened to it.
+//! A stack: its settings, its resources, and its history.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::change_set::{ChangeSetRecord, ExecutionStatus};
 use super::operation::{OperationKind, OperationRecord, StackOperation, StackSnapshot};
 use super::resource_record::{
-    EventRecord, ResourceRecord, STACK, StackOutput, StatusReason, resource_event,
+    EventRecord, OutputRecord, ResourceRecord, STACK, StatusReason, resource_event,
 };
 use super::revision::Revision;
 use super::settings::{ParentStack, StackSettings};
@@ -19,70 +19,78 @@ use crate::simulator::Caller;
 use crate::simulator::cloudformation::resource::{self, DeclaredResource};
 use crate::status::{ResourceStatus, StackStatus};
 
-pub struct StackRecord {
-    /// ARN.
+/// A stack.
+pub(crate) struct StackRecord {
+    /// The ARN.
     pub id: Arc<str>,
     pub name: Arc<str>,
     pub owner: Caller,
     pub created: Timestamp,
     pub updated: Option<Timestamp>,
     pub deleted: Option<Timestamp>,
-    /// The scenario keeps it out of sight for a while.
+    /// Until when the scenario hides it.
     pub hidden_until: Option<Timestamp>,
     pub status: StackStatus,
     pub reason: Option<String>,
     pub settings: StackSettings,
-    /// None as long as it is in review.
+    /// None while it is in review.
     pub revision: Option<Revision>,
     pub resources: IndexMap<String, ResourceRecord>,
-    pub outputs: Vec<StackOutput>,
-    /// Exports of other stacks that it uses.
+    pub outputs: Vec<OutputRecord>,
+    /// Names of the exports that it imports.
     pub imports: BTreeSet<String>,
     /// Oldest first.
     pub events: Vec<EventRecord>,
-    /// The moment of the last event, of this stack or of one that it has heard of: its next one is
-    /// later.
+    /// The time of the last event of this stack or of its nested stacks; the next event is later.
     pub last_event_at: Timestamp,
-    /// What is being done with it.
+    /// The current operation.
     pub operation: Option<StackOperation>,
     /// By their IDs, executed ones included.
     pub change_sets: IndexMap<String, ChangeSetRecord>,
-    /// The one that was executed last.
+    /// The change set that was executed last.
     pub change_set_id: Option<String>,
     pub nested_in: Option<ParentStack>,
-    /// Which resources updates may touch.
+    /// The stack policy.
     pub policy: Option<StackPolicy>,
-    /// The policy of the update that is under way, where it has one of its own.
+    /// The policy of the current update, if it has one of its own.
     pub policy_during_update: Option<StackPolicy>,
-    /// What has been done with it, oldest first; never empty once it has an event.
+    /// Its operations, oldest first; never empty once it has an event.
     pub operations: Vec<OperationRecord>,
-    /// Of a failed update, or of a rollback that has failed: what there was before.
+    /// After a failed update or a failed rollback: the stack before the update.
     pub rollback_target: Option<Box<StackSnapshot>>,
-    /// Logical IDs of resources that the rollback to be continued leaves as they are.
+    /// Logical IDs of resources that the continued rollback skips.
     pub skipped_resources: BTreeSet<String>,
-    /// The last time that somebody looked for drift.
+    /// The last drift detection.
     pub drift: Option<DriftDetection>,
-    /// The token of the last call that began something, and that call's action.
+    /// The token of the last call that started an operation, and the action of the call.
     pub token: Option<(Arc<str>, &'static str)>,
 }
 
+/// A drift detection.
 #[derive(Clone, Debug)]
-pub struct DriftDetection {
+pub(crate) struct DriftDetection {
     pub id: Uuid,
     pub at: Timestamp,
 }
 
 impl StackRecord {
-    pub fn is_deleted(&self) -> bool {
+    /// Returns whether the stack was deleted.
+    pub(crate) fn is_deleted(&self) -> bool {
         self.status == StackStatus::DeleteComplete
     }
 
-    pub fn is_busy(&self) -> bool {
+    /// Returns whether an operation is in progress.
+    pub(crate) fn is_busy(&self) -> bool {
         self.status.is_in_progress() && self.status != StackStatus::ReviewInProgress
     }
 
-    /// The stack's own state, with an event that says so.
-    pub fn set_status(&mut self, status: StackStatus, reason: Option<String>, at: Timestamp) {
+    /// Sets the stack's status, and adds the event.
+    pub(crate) fn set_status(
+        &mut self,
+        status: StackStatus,
+        reason: Option<String>,
+        at: Timestamp,
+    ) {
         let at = self.next_event_time(at);
         if let Some(kind) = OperationKind::started_by(&status, &self.status) {
             self.operations.push(OperationRecord {
@@ -103,8 +111,8 @@ impl StackRecord {
             StackStatus::UpdateInProgress | StackStatus::UpdateRollbackInProgress => {
                 self.updated = Some(at)
             }
-            // The time at which the deletion began, which a deleted stack keeps. A rollback deletes
-            // as well.
+            // A deleted stack keeps the time at which its deletion began. A rollback deletes
+            // resources as well.
             StackStatus::DeleteInProgress | StackStatus::RollbackInProgress => {
                 self.deleted = Some(at)
             }
@@ -125,7 +133,7 @@ impl StackRecord {
         self.events.push(event);
     }
 
-    /// The moment of the next event: no two of a stack have the same time stamp, which is in
+    /// Returns the time of the next event: no two events of a stack have the same time stamp in
     /// milliseconds.
     fn next_event_time(&mut self, at: Timestamp) -> Timestamp {
         let is_later = at.as_millisecond() > self.last_event_at.as_millisecond();
@@ -139,8 +147,8 @@ impl StackRecord {
         self.last_event_at
     }
 
-    /// A resource's state, with an event that says so.
-    pub fn set_resource_status(
+    /// Sets a resource's status, and adds the event.
+    pub(crate) fn set_resource_status(
         &mut self,
         id: &str,
         status: ResourceStatus,
@@ -165,19 +173,19 @@ impl StackRecord {
         ));
     }
 
-    /// The policy that counts for an update that is under way.
-    pub fn effective_policy(&self) -> Option<&StackPolicy> {
+    /// Returns the policy that applies to the current update.
+    pub(crate) fn effective_policy(&self) -> Option<&StackPolicy> {
         self.policy_during_update.as_ref().or(self.policy.as_ref())
     }
 
-    /// The ID of the operation that was begun last.
-    pub fn operation_id(&self) -> Uuid {
+    /// Returns the ID of the last operation.
+    pub(crate) fn operation_id(&self) -> Uuid {
         self.operations.last().map(|it| it.id).unwrap_or_default()
     }
 
-    /// An event of a resource that the stack has no more, since it was replaced or removed.
-    /// CloudFormation shows no properties in it.
-    pub fn record_removed_resource(
+    /// Adds an event for a resource that was replaced or removed, in which CloudFormation shows no
+    /// properties.
+    pub(crate) fn record_removed_resource(
         &mut self,
         id: &str,
         resource: &ResourceRecord,
@@ -201,6 +209,7 @@ impl StackRecord {
         });
     }
 
+    /// Returns a resource as the stack declares it.
     pub(crate) fn declared<'a>(
         &'a self,
         logical_id: &'a str,
@@ -216,7 +225,7 @@ impl StackRecord {
         }
     }
 
-    /// The resource's name as [`CloudFormationState::taken`] keeps it, if no second one may have it.
+    /// Returns the key under which the state reserves the resource's name, if it must be unique.
     pub(crate) fn unique_name(
         &self,
         logical_id: &str,
@@ -236,15 +245,15 @@ impl StackRecord {
         ))
     }
 
-    /// A change set that waits for its execution.
-    pub fn change_set_named(&self, name: &str) -> Option<&ChangeSetRecord> {
+    /// Returns a change set that isn't executed yet.
+    pub(crate) fn change_set_named(&self, name: &str) -> Option<&ChangeSetRecord> {
         self.change_sets
             .values()
             .find(|it| it.name == name && !it.is_executed())
     }
 
-    /// The stack has been changed by something else than a change set.
-    pub fn mark_change_sets_obsolete(&mut self) {
+    /// Marks the change sets as obsolete, because something else has changed the stack.
+    pub(crate) fn mark_change_sets_obsolete(&mut self) {
         for change_set in self
             .change_sets
             .values_mut()
@@ -254,7 +263,7 @@ impl StackRecord {
         }
     }
 
-    /// Drops the resources that its template doesn't have.
+    /// Drops the resources that its template doesn't declare.
     pub(crate) fn drop_undeclared_resources(&mut self) {
         if let Some(revision) = &self.revision {
             self.resources

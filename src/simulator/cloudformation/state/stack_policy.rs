@@ -1,4 +1,4 @@
-//! Stack policies: which resources an update may touch.
+//! Stack policies: which resources an update may change.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/protect-stack-resources.html>
 
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use crate::simulator::cloudformation::error::invalid;
 use crate::simulator::error::ServiceError;
 use crate::simulator::scenario::matches_wildcard;
 
-/// A policy as it was set.
+/// A stack policy.
 #[derive(Clone, Debug)]
-pub struct StackPolicy {
+pub(crate) struct StackPolicy {
     pub text: Arc<str>,
     statements: Vec<StackPolicyStatement>,
 }
@@ -22,11 +22,11 @@ struct StackPolicyStatement {
     actions: NameMatch,
     /// `LogicalResourceId/Database`, with wildcards.
     resources: NameMatch,
-    /// Resource types with wildcards; any where there are none.
+    /// Resource types with wildcards; any type if empty.
     kinds: Vec<String>,
 }
 
-/// Those that are meant, or all but those.
+/// Names that match, or all others.
 #[derive(Clone, Debug)]
 struct NameMatch {
     names: Vec<String>,
@@ -35,7 +35,7 @@ struct NameMatch {
 
 /// What an update does to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UpdateAction {
+pub(crate) enum UpdateAction {
     Modify,
     Replace,
     Delete,
@@ -60,8 +60,8 @@ impl UpdateAction {
 
 impl StackPolicy {
     /// # Errors
-    /// The text is no policy.
-    pub fn parse(text: &str) -> Result<Self, ServiceError> {
+    /// Fails if the text isn't a stack policy.
+    pub(crate) fn parse(text: &str) -> Result<Self, ServiceError> {
         let none = || invalid("Error validating stack policy: Invalid stack policy");
         let json: Json = serde_json::from_str(text).map_err(|_| none())?;
         let object = json.as_object().ok_or_else(none)?;
@@ -81,8 +81,13 @@ impl StackPolicy {
         })
     }
 
-    /// Why the action isn't allowed: a statement that denies it, or none that allows it.
-    pub fn denial(&self, action: UpdateAction, logical_id: &str, kind: &str) -> Option<String> {
+    /// Returns why the action isn't allowed: a statement denies it, or none allows it.
+    pub(crate) fn denial(
+        &self,
+        action: UpdateAction,
+        logical_id: &str,
+        kind: &str,
+    ) -> Option<String> {
         if self.statements.is_empty() {
             return None;
         }
@@ -172,7 +177,7 @@ fn names(json: &Json, key: &str, negated: &str) -> Option<NameMatch> {
     (!found.names.is_empty()).then_some(found)
 }
 
-/// One text, or a list of them.
+/// Returns one string, or a list of them.
 fn texts(json: &Json) -> Vec<String> {
     match json {
         Json::String(text) => vec![text.clone()],
