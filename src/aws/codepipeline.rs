@@ -6,6 +6,7 @@ use aws_sdk_codepipeline::types::{
 };
 use jiff::Timestamp;
 
+use super::endpoint::config_for;
 use super::trace::Trace;
 use super::{AwsError, Clients};
 
@@ -137,10 +138,11 @@ impl Clients {
 
     /// Whoever answers for a job has little time left: fewer tries than elsewhere.
     fn codepipeline(&self) -> aws_sdk_codepipeline::Client {
-        let config = aws_sdk_codepipeline::config::Builder::from(&self.config)
-            .retry_config(RetryConfig::standard().with_max_attempts(4))
-            .interceptor(Trace)
-            .build();
+        let config =
+            aws_sdk_codepipeline::config::Builder::from(&config_for(&self.config, "CodePipeline"))
+                .retry_config(RetryConfig::standard().with_max_attempts(4))
+                .interceptor(Trace)
+                .build();
         aws_sdk_codepipeline::Client::from_conf(config)
     }
 }

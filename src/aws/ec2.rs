@@ -17,20 +17,23 @@ use aws_smithy_types::byte_stream::ByteStream;
 use backon::Retryable;
 use quick_xml::events::Event;
 
-use super::retry::{Failure, backoff, timeouts};
-use super::{Aws, AwsError, Clients, ErrorKind, endpoint_override};
-use crate::catalog;
+use super::endpoint::{EndpointVariant, aws_url, endpoint_override};
+use super::retry::{FIRST_CALL_ATTEMPTS, Failure, backoff, timeouts};
+use super::{Aws, AwsError, Clients, ErrorKind};
 
 /// A request without secrets, whole.
 struct Query {
     operation: &'static str,
     body: &'static str,
+    /// No other call comes before it, which would have found a wrong endpoint.
+    is_first_call: bool,
 }
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAvailabilityZones.html>
 const AVAILABILITY_ZONES: Query = Query {
     operation: "DescribeAvailabilityZones",
     body: "Action=DescribeAvailabilityZones&Version=2016-11-15&Filter.1.Name=state&Filter.1.Value.1=available",
+    is_first_call: false,
 };
 
 /// Without `AllRegions`: those that the account has enabled.
@@ -38,6 +41,7 @@ const AVAILABILITY_ZONES: Query = Query {
 const REGIONS: Query = Query {
     operation: "DescribeRegions",
     body: "Action=DescribeRegions&Version=2016-11-15",
+    is_first_call: true,
 };
 
 impl Aws {
@@ -63,13 +67,22 @@ impl Clients {
 
     async fn query(&self, query: &Query) -> Result<Vec<u8>, AwsError> {
         let started = Instant::now();
+        let mut attempts = 0;
         let may_follow = |error: &AwsError| {
+            attempts += 1;
             let failure = match error.kind {
                 ErrorKind::Throttled => Failure::Throttled,
+                ErrorKind::Unreachable
+                    if query.is_first_call && attempts >= FIRST_CALL_ATTEMPTS =>
+                {
+                    return false;
+                }
                 ErrorKind::Unreachable => Failure::ConnectionRefused,
                 _ => Failure::Other,
             };
-            error.may_pass() && failure.may_pass(started.elapsed())
+            error.may_pass()
+                && self.retry_limits.allows_attempt_after(attempts)
+                && failure.may_pass(started.elapsed())
         };
         (|| self.ask(query)).retry(backoff()).when(may_follow).await
     }
@@ -79,7 +92,8 @@ impl Clients {
         let unanswered =
             |error: ConnectorError| AwsError::unanswered(query.operation, &self.region, &error);
         let mut request = Request::new(SdkBody::from(query.body));
-        let url = endpoint_override(&self.config, "EC2").unwrap_or_else(|| self.ec2_url());
+        let url = endpoint_override(&self.config, "EC2")
+            .unwrap_or_else(|| aws_url("ec2", &self.region, EndpointVariant::of(&self.config)));
         let built = request.set_method("POST").is_ok() && request.set_uri(url.as_str()).is_ok();
         if !built {
             return Err(self.failed(query, ErrorKind::Other, &format!("{url} is not a URL")));
@@ -107,15 +121,6 @@ impl Clients {
         } else {
             Err(self.refused(query, status.as_u16(), &body))
         }
-    }
-
-    /// By the region's partition: `ec2.<region>.<DNS suffix>`.
-    fn ec2_url(&self) -> String {
-        format!(
-            "https://ec2.{}.{}/",
-            self.region,
-            catalog::partition_of(&self.region).dns_suffix
-        )
     }
 
     async fn sign(&self, query: &Query, request: &mut Request) -> Result<(), AwsError> {
@@ -158,6 +163,12 @@ impl Clients {
                 .map(|(_, text)| text.clone())
         };
         match text("Code") {
+            code if status == 501 => AwsError::not_implemented(
+                query.operation,
+                &self.region,
+                code,
+                &text("Message").unwrap_or_default(),
+            ),
             Some(code) => AwsError::with_code(
                 query.operation,
                 &self.region,

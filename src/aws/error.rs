@@ -10,7 +10,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::http::{ConnectError, find};
 use super::profile_error::ProfileError;
-use super::retry::{has_lost_attempt, is_refused_connection};
+use super::retry::{has_lost_attempt, is_unreachable};
 use crate::input;
 
 /// A call that did not succeed, after the SDK's retries.
@@ -32,6 +32,8 @@ pub struct AwsError {
     /// It is about the credentials, which no call has been made with: neither region nor operation
     /// matter.
     pub(super) is_of_credentials: bool,
+    /// No connection was made, for a reason that stays: a certificate, a proxy's refusal.
+    pub(super) is_permanent: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,13 +46,14 @@ pub enum ErrorKind {
     Throttled,
     NotFound,
     AlreadyExists,
-    /// Nobody listens at the endpoint: the call has not taken effect.
+    /// No connection was made: the call has not taken effect.
     Unreachable,
-    /// No answer: name not resolved, connection cut, timed out. Whether the call took effect is not
-    /// known.
+    /// No answer: connection cut, no answer in time. Whether the call took effect is not known.
     Network,
     /// AWS failed inside. Whether the call took effect is not known.
     Unavailable,
+    /// The endpoint lacks the call (HTTP status 501), as emulators do. It has not taken effect.
+    NotImplemented,
     Other,
 }
 
@@ -81,9 +84,13 @@ impl AwsError {
         let status = error
             .raw_response()
             .map(|response| response.status().as_u16());
+        if status == Some(501) {
+            let words = error.message().unwrap_or_default();
+            return Self::not_implemented(operation, region, code, words);
+        }
         let kind = match &error {
             SdkError::ConstructionFailure(_) => ErrorKind::Other,
-            SdkError::DispatchFailure(_) if is_refused_connection(&error) => ErrorKind::Unreachable,
+            SdkError::DispatchFailure(_) if is_unreachable(&error) => ErrorKind::Unreachable,
             SdkError::DispatchFailure(_)
             | SdkError::TimeoutError(_)
             | SdkError::ResponseError(_) => ErrorKind::Network,
@@ -110,14 +117,11 @@ impl AwsError {
             Some(skew) => format!("{message} ({skew})"),
             None => message,
         };
-        let help = connect.and_then(ConnectError::help);
-        let unexpected = Self::unexpected(operation, region, message);
         Self {
             kind,
             code,
             lost_attempt,
-            help,
-            ..unexpected
+            ..Self::unexpected(operation, region, message).connecting(connect)
         }
     }
 
@@ -152,18 +156,48 @@ impl AwsError {
         region: &str,
         error: &ConnectorError,
     ) -> Self {
-        let is_refused = is_refused_connection(error);
-        let kind = if is_refused {
+        let kind = if is_unreachable(error) {
             ErrorKind::Unreachable
         } else {
             ErrorKind::Network
         };
         let connect = find::<ConnectError>(error);
         let message = connect.map_or_else(|| innermost(error), ToString::to_string);
-        let help = connect.and_then(ConnectError::help);
         Self {
             kind,
-            help,
+            ..Self::unexpected(operation, region, message).connecting(connect)
+        }
+    }
+
+    /// Adds what is known where no connection was made.
+    fn connecting(self, error: Option<&ConnectError>) -> Self {
+        Self {
+            help: error.and_then(ConnectError::help),
+            is_permanent: error.is_some_and(|error| !error.may_pass()),
+            ..self
+        }
+    }
+
+    /// A call that the endpoint answers with HTTP status 501. AWS's own emulator does so for what it
+    /// lacks (<https://docs.aws.amazon.com/emulator/latest/userguide/what-is-service.html>).
+    pub(super) fn not_implemented(
+        operation: &'static str,
+        region: &str,
+        code: Option<String>,
+        words: &str,
+    ) -> Self {
+        let mut message = format!("the endpoint does not implement {operation} (HTTP status 501)");
+        if !words.is_empty() {
+            message = format!("{message}: {words}");
+        }
+        Self {
+            kind: ErrorKind::NotImplemented,
+            code,
+            help: Some(
+                "run against AWS or another emulator, or simulate AWS with `taskcat test run \
+                 --local`"
+                    .to_owned(),
+            ),
             ..Self::unexpected(operation, region, message)
         }
     }
@@ -201,6 +235,7 @@ impl AwsError {
             lost_attempt: false,
             help: None,
             is_of_credentials: false,
+            is_permanent: false,
         }
     }
 
@@ -239,7 +274,8 @@ impl AwsError {
 
     /// Whether the same call may succeed later.
     pub fn may_pass(&self) -> bool {
-        self.is_unanswered() || matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Throttled)
+        let is_passing = matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Throttled);
+        !self.is_permanent && (self.is_unanswered() || is_passing)
     }
 
     /// Whether the call may have taken effect all the same: an attempt got no answer, or none that

@@ -13,6 +13,7 @@ mod cloudformation;
 mod codepipeline;
 mod credentials;
 mod ec2;
+mod endpoint;
 mod error;
 mod http;
 mod new_buckets;
@@ -33,6 +34,7 @@ pub use change_set::{ChangeSet, CreateChangeSet, FailedCheck};
 pub use cloudformation::{CreateStack, Stack};
 pub use codepipeline::{ActionState, JobFailure, JobSuccess, StageState};
 pub use credentials::{Mfa, MfaPrompt};
+pub use endpoint::is_url;
 pub use error::{AwsError, ErrorKind};
 pub use s3::{Bucket, Object, PART_SIZE};
 pub use setup::Setup;
@@ -46,13 +48,12 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::config::BehaviorVersion;
-use aws_smithy_runtime_api::http::Request;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use endpoint::{config_for, endpoint_override};
 use http::Http;
 use new_buckets::NewBuckets;
 use pacing::Pace;
@@ -252,12 +253,22 @@ impl Aws {
                 Err(error) if error.is(ErrorKind::Credentials) && error.code.is_none() => {
                     return Err(error);
                 }
+                // Every region has the same endpoint.
+                Err(error) if error.is_unanswered() && self.has_endpoint(profile, region).await => {
+                    return Err(error);
+                }
                 Err(error) => first = first.or(Some(error)),
             }
         }
         Err(first.unwrap_or_else(|| {
             AwsError::unexpected("GetCallerIdentity", "", "no region to ask in")
         }))
+    }
+
+    /// Whether the user sets an endpoint for STS.
+    async fn has_endpoint(&self, profile: &str, region: &str) -> bool {
+        let clients = self.clients(profile, region).await;
+        endpoint_override(&clients.config, "STS").is_some()
     }
 
     /// Where a profile is at home.
@@ -299,12 +310,13 @@ impl Clients {
         let new_buckets = NewBuckets::default();
         let pace = Arc::new(Pace::default());
         let retry_limits = RetryLimits::new(pace.clone()).with_attempts(profile.attempts);
-        let cloudformation = aws_sdk_cloudformation::config::Builder::from(&config)
-            .retry_partition(retry::partition())
-            .interceptor(retry_limits.clone())
-            .interceptor(Trace)
-            .interceptor(simulated.clone());
-        let mut s3 = aws_sdk_s3::config::Builder::from(&config)
+        let cloudformation =
+            aws_sdk_cloudformation::config::Builder::from(&config_for(&config, "CloudFormation"))
+                .retry_partition(retry::partition())
+                .interceptor(retry_limits.clone())
+                .interceptor(Trace)
+                .interceptor(simulated.clone());
+        let mut s3 = aws_sdk_s3::config::Builder::from(&config_for(&config, "S3"))
             .retry_partition(retry::partition())
             .retry_classifier(new_buckets.clone())
             .interceptor(new_buckets.clone())
@@ -315,9 +327,6 @@ impl Clients {
             use_accelerate_endpoint,
             use_dualstack_endpoint,
         } = profile.s3;
-        if use_dualstack_endpoint {
-            s3 = s3.use_dual_stack(true);
-        }
         if let Some(style) = addressing_style {
             s3 = s3.force_path_style(style == AddressingStyle::Path);
         }
@@ -331,8 +340,13 @@ impl Clients {
                 .response_checksum_validation(
                     aws_sdk_s3::config::ResponseChecksumValidation::WhenRequired,
                 );
-        } else if use_accelerate_endpoint {
-            s3 = s3.accelerate(true);
+        } else {
+            if use_dualstack_endpoint {
+                s3 = s3.use_dual_stack(true);
+            }
+            if use_accelerate_endpoint {
+                s3 = s3.accelerate(true);
+            }
         }
         Self {
             region: region.to_owned(),
@@ -357,25 +371,4 @@ impl Clients {
     pub fn s3_endpoint(&self) -> Option<&str> {
         self.s3_endpoint.as_deref()
     }
-}
-
-/// Whether requests can be sent there: `http://` or `https://`, and a host.
-pub fn is_url(url: &str) -> bool {
-    let scheme = url.starts_with("http://") || url.starts_with("https://");
-    scheme && Request::new(()).set_uri(url).is_ok()
-}
-
-/// The endpoint that the user set for a service, by any of the SDK's ways, or `None` for AWS
-/// itself.
-fn endpoint_override(config: &SdkConfig, service_id: &'static str) -> Option<String> {
-    let key = ServiceConfigKey::builder()
-        .service_id(service_id)
-        .env("AWS_ENDPOINT_URL")
-        .profile("endpoint_url")
-        .build();
-    let by_service = match (config.service_config(), key) {
-        (Some(services), Ok(key)) => services.load_config(key),
-        _ => None,
-    };
-    by_service.or_else(|| config.endpoint_url().map(str::to_owned))
 }

@@ -2,6 +2,7 @@
 
 use aws_sdk_ssm::types::ParameterType;
 
+use super::endpoint::config_for;
 use super::retry::partition;
 use super::trace::Trace;
 use super::{AwsError, Clients};
@@ -10,7 +11,7 @@ impl Clients {
     /// The value of an SSM parameter, decrypted, and whether it is a `SecureString`.
     pub async fn ssm_parameter(&self, name: &str) -> Result<(String, bool), AwsError> {
         const OPERATION: &str = "GetParameter";
-        let config = aws_sdk_ssm::config::Builder::from(&self.config)
+        let config = aws_sdk_ssm::config::Builder::from(&config_for(&self.config, "SSM"))
             .retry_partition(partition())
             .interceptor(self.retry_limits.clone())
             .interceptor(Trace)
@@ -38,11 +39,14 @@ impl Clients {
     /// The `SecretString` of a secret, by ARN or name.
     pub async fn secret(&self, id: &str) -> Result<String, AwsError> {
         const OPERATION: &str = "GetSecretValue";
-        let config = aws_sdk_secretsmanager::config::Builder::from(&self.config)
-            .retry_partition(partition())
-            .interceptor(self.retry_limits.clone())
-            .interceptor(Trace)
-            .build();
+        let config = aws_sdk_secretsmanager::config::Builder::from(&config_for(
+            &self.config,
+            "Secrets Manager",
+        ))
+        .retry_partition(partition())
+        .interceptor(self.retry_limits.clone())
+        .interceptor(Trace)
+        .build();
         let answer = aws_sdk_secretsmanager::Client::from_conf(config)
             .get_secret_value()
             .secret_id(id)

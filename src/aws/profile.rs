@@ -90,10 +90,9 @@ impl Profile {
             config.set_request_checksum_calculation(requests.and_then(|it| it.trim().parse().ok()));
             config.set_response_checksum_validation(answers.and_then(|it| it.trim().parse().ok()));
             config.set_app_name(app_name.and_then(|it| AppName::new(it.text).ok()));
-            config.set_use_fips(settings.flag(&["AWS_USE_FIPS_ENDPOINT"], "use_fips_endpoint"));
-            config.set_use_dual_stack(
-                settings.flag(&["AWS_USE_DUALSTACK_ENDPOINT"], "use_dualstack_endpoint"),
-            );
+            let variant = settings.endpoint_variant();
+            config.set_use_fips(Some(variant.fips));
+            config.set_use_dual_stack(Some(variant.dual_stack));
             config = config.service_config(ServiceSettings(settings.clone()));
         }
         let s3 = settings.and_then(|it| it.s3().ok()).unwrap_or_default();

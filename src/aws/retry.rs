@@ -3,7 +3,7 @@
 //! The SDK decides which errors are worth another attempt. For how long is decided here, by time
 //! instead of a number of attempts: throttling is waited out for minutes, since it passes as soon
 //! as others ask less; errors inside of AWS and lost connections for a minute and a half; a refused
-//! connection, behind which nobody listens, for seconds. The SDK's quota of retries is lifted: all
+//! connection, behind which nobody listens, and a host that no name server knows, for seconds. The SDK's quota of retries is lifted: all
 //! calls of a client share it, so that a region that throttles would soon fail calls at their first
 //! attempt.
 
@@ -28,16 +28,18 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use backon::ExponentialBuilder;
 use tokio::time::Instant;
 
+use super::http::{ConnectError, LookupError, find};
 use super::pacing::Pace;
 
 /// How long a throttled call is repeated. A region that throttles for so long does nothing.
 pub(super) const LONGEST_THROTTLING: Duration = Duration::from_secs(10 * 60);
 /// How long a call is repeated that fails inside of AWS or whose answer is lost.
 const LONGEST_FAILURE: Duration = Duration::from_secs(90);
-/// How long an endpoint may refuse connections, as one does that is being restarted.
+/// How long an endpoint may refuse connections, or its host be unknown, as while it is restarted.
 const LONGEST_REFUSAL: Duration = Duration::from_secs(8);
-/// The same in attempts for the first call of a run: a wrong endpoint is reported at once.
-const FIRST_CALL_REFUSALS: u32 = 3;
+/// The same in attempts for the first call of a run: a wrong endpoint is reported at once. boto3
+/// makes as many (`DEFAULT_MAX_ATTEMPTS` in botocore's `retries/standard.py`).
+pub(super) const FIRST_CALL_ATTEMPTS: u32 = 3;
 
 /// More than fit into the times; the SDK derives a limit for loading credentials from it.
 const MOST_ATTEMPTS: u32 = 250;
@@ -87,6 +89,10 @@ pub(super) enum Failure {
     Throttled,
     /// Nobody listens.
     ConnectionRefused,
+    /// No name server knows the host.
+    HostNotFound,
+    /// No connection for another reason: a time limit, a proxy, no answer of a name server.
+    NotConnected,
     Other,
 }
 
@@ -96,16 +102,40 @@ impl Failure {
         elapsed
             < match self {
                 Self::Throttled => LONGEST_THROTTLING,
-                Self::ConnectionRefused => LONGEST_REFUSAL,
-                Self::Other => LONGEST_FAILURE,
+                Self::ConnectionRefused | Self::HostNotFound => LONGEST_REFUSAL,
+                Self::NotConnected | Self::Other => LONGEST_FAILURE,
             }
     }
 
     fn longest_backoff(self) -> Duration {
         match self {
             Self::Throttled => LONGEST_THROTTLED_BACKOFF,
-            Self::ConnectionRefused | Self::Other => LONGEST_BACKOFF,
+            _ => LONGEST_BACKOFF,
         }
+    }
+
+    /// What kept a request from being sent, or its answer from coming.
+    fn of_connection(error: &(dyn Error + 'static)) -> Self {
+        if is_refused_connection(error) {
+            return Self::ConnectionRefused;
+        }
+        match find::<LookupError>(error) {
+            Some(lookup) if lookup.is_temporary() => return Self::NotConnected,
+            Some(_) => return Self::HostNotFound,
+            None => {}
+        }
+        match find::<ConnectError>(error) {
+            Some(_) => Self::NotConnected,
+            None => Self::Other,
+        }
+    }
+
+    /// No connection was made, so that the call can't have taken effect.
+    fn is_unreachable(self) -> bool {
+        matches!(
+            self,
+            Self::ConnectionRefused | Self::HostNotFound | Self::NotConnected
+        )
     }
 }
 
@@ -114,8 +144,8 @@ impl Failure {
 #[derive(Clone, Debug)]
 pub(super) struct RetryLimits {
     pace: Arc<Pace>,
-    /// Since when the endpoint has refused every connection, whatever the call.
-    refusing_since: Arc<Mutex<Option<Instant>>>,
+    /// Since when no connection to the endpoint was made, whatever the call.
+    unreachable_since: Arc<Mutex<Option<Instant>>>,
     is_first_call: bool,
     /// The user's own limit.
     attempts: Option<u32>,
@@ -126,7 +156,7 @@ impl RetryLimits {
     pub fn new(pace: Arc<Pace>) -> Self {
         Self {
             pace,
-            refusing_since: Arc::default(),
+            unreachable_since: Arc::default(),
             is_first_call: false,
             attempts: None,
         }
@@ -145,26 +175,35 @@ impl RetryLimits {
         Self { attempts, ..self }
     }
 
+    /// Whether the user's limit allows another attempt.
+    pub fn allows_attempt_after(&self, attempts: u32) -> bool {
+        self.attempts.is_none_or(|limit| attempts < limit)
+    }
+
     fn may_follow(&self, failure: Failure, api: &str, call: &CallState, attempts: u32) -> bool {
-        if self.attempts.is_some_and(|limit| attempts >= limit) {
+        if !self.allows_attempt_after(attempts) {
             return false;
         }
         match failure {
             // Repeated by its caller, who may have to stop meanwhile.
             Failure::Throttled if api == "CreateStack" => false,
-            Failure::ConnectionRefused if self.is_first_call && attempts >= FIRST_CALL_REFUSALS => {
+            failure
+                if failure.is_unreachable()
+                    && self.is_first_call
+                    && attempts >= FIRST_CALL_ATTEMPTS =>
+            {
                 false
             }
-            Failure::ConnectionRefused => {
-                let since = *self.refusing_since().get_or_insert_with(Instant::now);
+            failure if failure.is_unreachable() => {
+                let since = *self.unreachable_since().get_or_insert_with(Instant::now);
                 failure.may_pass(since.elapsed())
             }
             _ => failure.may_pass(call.started.elapsed()),
         }
     }
 
-    fn refusing_since(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.refusing_since
+    fn unreachable_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.unreachable_since
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -212,7 +251,7 @@ impl Intercept for RetryLimits {
             .unwrap_or_default();
         let Some(Err(error)) = context.output_or_error() else {
             self.pace.succeeded(&api);
-            *self.refusing_since() = None;
+            *self.unreachable_since() = None;
             return Ok(());
         };
         let Some(mut call) = config.load::<CallState>().cloned() else {
@@ -226,14 +265,14 @@ impl Intercept for RetryLimits {
             .map(|error| error as &(dyn Error + 'static));
         let failure = match context.response() {
             Some(response) if is_throttled(response) => Failure::Throttled,
-            None if connector.is_some_and(is_refused_connection) => Failure::ConnectionRefused,
-            _ => Failure::Other,
+            None => connector.map_or(Failure::Other, Failure::of_connection),
+            Some(_) => Failure::Other,
         };
         if failure == Failure::Throttled {
             self.pace.throttled(&api);
         }
-        if failure != Failure::ConnectionRefused {
-            *self.refusing_since() = None;
+        if !failure.is_unreachable() {
+            *self.unreachable_since() = None;
         }
         if call.lost_attempt
             && let Some(response) = context.response_mut()
@@ -280,8 +319,13 @@ fn is_throttled(response: &Response) -> bool {
     }
 }
 
+/// Whether no connection was made, so that the call can't have taken effect.
+pub(super) fn is_unreachable(error: &(dyn Error + 'static)) -> bool {
+    Failure::of_connection(error).is_unreachable()
+}
+
 /// Whether nobody listens there.
-pub(super) fn is_refused_connection(error: &(dyn Error + 'static)) -> bool {
+fn is_refused_connection(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         if error
@@ -340,10 +384,35 @@ mod tests {
     }
 
     #[test]
+    fn the_first_call_gives_up_early_where_no_connection_is_made() {
+        let call = CallState {
+            started: Instant::now(),
+            lost_attempt: false,
+        };
+        let later = RetryLimits::new(Arc::default());
+        let first = later.of_first_call();
+        for failure in [
+            Failure::ConnectionRefused,
+            Failure::HostNotFound,
+            Failure::NotConnected,
+        ] {
+            let follows = |limits: &RetryLimits, attempts| {
+                limits.may_follow(failure, "GetCallerIdentity", &call, attempts)
+            };
+            assert!(follows(&first, 2), "{failure:?}");
+            assert!(!follows(&first, 3), "{failure:?}");
+            assert!(follows(&later, 3), "{failure:?}");
+        }
+        assert!(first.may_follow(Failure::Other, "GetCallerIdentity", &call, 3));
+    }
+
+    #[test]
     fn every_failure_is_repeated_for_a_while_and_not_for_ever() {
         for failure in [
             Failure::Throttled,
             Failure::ConnectionRefused,
+            Failure::HostNotFound,
+            Failure::NotConnected,
             Failure::Other,
         ] {
             assert!(failure.may_pass(Duration::from_secs(1)), "{failure:?}");

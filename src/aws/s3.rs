@@ -195,7 +195,7 @@ impl Clients {
     /// The error of a `HEAD`, whose answer has no words: another question about the bucket brings
     /// S3's.
     async fn worded(&self, error: AwsError, bucket: &str) -> AwsError {
-        if error.code.is_some() || error.is_unanswered() {
+        if error.code.is_some() || error.is_unanswered() || error.is(ErrorKind::NotImplemented) {
             return error;
         }
         match self.s3.get_bucket_location().bucket(bucket).send().await {

@@ -10,6 +10,7 @@ use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::endpoint::EndpointVariant;
 use super::profile_error::ProfileError;
 use super::shared_config::{DEFAULT_SECTION, Located, SharedConfig};
 use super::{DEFAULT_PROFILE, EXPLICIT_DEFAULT_PROFILE, ErrorKind};
@@ -288,6 +289,15 @@ impl Settings {
     pub fn flag(&self, variables: &[&str], key: &str) -> Option<bool> {
         self.setting(variables, key)
             .map(|setting| is_true(&setting.text))
+    }
+
+    /// Which of AWS's endpoints the user wants.
+    pub fn endpoint_variant(&self) -> EndpointVariant {
+        let is_set = |variable, key| self.flag(&[variable], key) == Some(true);
+        EndpointVariant {
+            fips: is_set("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
+            dual_stack: is_set("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
+        }
     }
 
     /// What the profile's `s3 =` block sets.

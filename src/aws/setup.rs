@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 use http::Uri;
 use jiff::Timestamp;
 
+use super::endpoint::aws_url;
 use super::http::Proxies;
 use super::settings::{Setting, Settings};
 use super::{Aws, AwsError, Place, profile};
-use crate::catalog;
 
 /// What holds for a profile, as far as it could be found out.
 #[derive(Clone, Debug, Default)]
@@ -32,15 +32,17 @@ impl Setup {
 }
 
 impl Aws {
-    /// Finds out how a profile calls AWS, and asks STS who it is.
-    pub async fn setup(&self, name: &str) -> Setup {
+    /// Finds out how a profile calls AWS in the given regions, or in its own where none is given, and
+    /// asks STS who it is.
+    pub async fn setup(&self, name: &str, regions: &[String]) -> Setup {
         let mut setup = Setup::default();
         let Place::Configured { overrides, .. } = &self.place else {
             return setup;
         };
-        let region = profile::home_region(name, overrides);
+        let home = profile::home_region(name, overrides);
+        let region = regions.first().unwrap_or(&home).clone();
         match Settings::load(name, overrides) {
-            Ok(settings) => describe(&mut setup, &settings, &region),
+            Ok(settings) => describe(&mut setup, &settings, &region, regions),
             Err(error) => {
                 return setup.failed(AwsError::of_credentials(
                     "GetCallerIdentity",
@@ -71,9 +73,11 @@ impl Aws {
                 }
             }
         }
-        match self.clients(name, &region).await.caller_identity().await {
+        let own = [region];
+        let asked = if regions.is_empty() { &own } else { regions };
+        match self.identify(name, asked).await {
             Err(error) => setup.failed(error),
-            Ok(identity) => {
+            Ok((identity, _)) => {
                 setup.add("account", identity.account_id);
                 setup.add("identity", identity.arn);
                 setup
@@ -82,7 +86,7 @@ impl Aws {
     }
 }
 
-fn describe(setup: &mut Setup, settings: &Settings, region: &str) {
+fn describe(setup: &mut Setup, settings: &Settings, region: &str, regions: &[String]) {
     setup.add("profile", settings.described());
     setup.add(
         "files",
@@ -92,6 +96,7 @@ fn describe(setup: &mut Setup, settings: &Settings, region: &str) {
     setup.add(
         "region",
         match settings.region() {
+            _ if !regions.is_empty() => format!("{} (of the tests)", regions.join(", ")),
             Ok(Some(setting)) if setting.text == region => with_origin(&setting),
             Ok(Some(setting)) => format!(
                 "{region} (of the profile's partition, unlike {})",
@@ -105,8 +110,10 @@ fn describe(setup: &mut Setup, settings: &Settings, region: &str) {
         "endpoint",
         endpoint.as_ref().map_or("AWS".to_owned(), with_origin),
     );
-    let suffix = catalog::partition_of(region).dns_suffix;
-    let url = endpoint.map_or_else(|| format!("https://sts.{region}.{suffix}"), |it| it.text);
+    let url = endpoint.map_or_else(
+        || aws_url("sts", region, settings.endpoint_variant()),
+        |it| it.text,
+    );
     let proxies = Proxies::of(&settings.environment);
     let proxy = Uri::try_from(url)
         .ok()

@@ -1,8 +1,9 @@
 //! STS: who the credentials belong to.
 
+use super::endpoint::{config_for, endpoint_override};
 use super::retry::partition;
 use super::trace::Trace;
-use super::{AwsError, Clients, endpoint_override};
+use super::{AwsError, Clients};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallerIdentity {
@@ -17,14 +18,16 @@ impl Clients {
     /// Names the endpoint that did not answer, where it is not AWS's own.
     fn reached(&self, error: AwsError) -> AwsError {
         match endpoint_override(&self.config, "STS") {
-            Some(url) if error.is_unanswered() => error.named(&url),
+            Some(url) if error.is_unanswered() && !error.message.contains(&url) => {
+                error.named(&url)
+            }
             _ => error,
         }
     }
 
     pub async fn caller_identity(&self) -> Result<CallerIdentity, AwsError> {
         const OPERATION: &str = "GetCallerIdentity";
-        let config = aws_sdk_sts::config::Builder::from(&self.config)
+        let config = aws_sdk_sts::config::Builder::from(&config_for(&self.config, "STS"))
             .retry_partition(partition())
             .interceptor(self.retry_limits.of_first_call())
             .interceptor(Trace)

@@ -11,6 +11,8 @@ pub struct Partition {
     pub name: &'static str,
     /// The end of service host names: `amazonaws.com`.
     pub dns_suffix: &'static str,
+    /// The end of the host names that have IPv6 addresses as well: `api.aws`.
+    pub dual_stack_dns_suffix: &'static str,
     /// What the SDK's `regionRegex` allows before `-<words>-<digits>`.
     region_prefixes: &'static [&'static str],
 }
@@ -72,48 +74,56 @@ static PARTITIONS: [&Partition; 8] = [
 static AWS: Partition = Partition {
     name: "aws",
     dns_suffix: "amazonaws.com",
+    dual_stack_dns_suffix: "api.aws",
     region_prefixes: &["us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx"],
 };
 
 static AWS_CN: Partition = Partition {
     name: "aws-cn",
     dns_suffix: "amazonaws.com.cn",
+    dual_stack_dns_suffix: "api.amazonwebservices.com.cn",
     region_prefixes: &["cn"],
 };
 
 static AWS_EUSC: Partition = Partition {
     name: "aws-eusc",
     dns_suffix: "amazonaws.eu",
+    dual_stack_dns_suffix: "api.amazonwebservices.eu",
     region_prefixes: &["eusc-de"],
 };
 
 static AWS_ISO: Partition = Partition {
     name: "aws-iso",
     dns_suffix: "c2s.ic.gov",
+    dual_stack_dns_suffix: "api.aws.ic.gov",
     region_prefixes: &["us-iso"],
 };
 
 static AWS_ISO_B: Partition = Partition {
     name: "aws-iso-b",
     dns_suffix: "sc2s.sgov.gov",
+    dual_stack_dns_suffix: "api.aws.scloud",
     region_prefixes: &["us-isob"],
 };
 
 static AWS_ISO_E: Partition = Partition {
     name: "aws-iso-e",
     dns_suffix: "cloud.adc-e.uk",
+    dual_stack_dns_suffix: "api.cloud-aws.adc-e.uk",
     region_prefixes: &["eu-isoe"],
 };
 
 static AWS_ISO_F: Partition = Partition {
     name: "aws-iso-f",
     dns_suffix: "csp.hci.ic.gov",
+    dual_stack_dns_suffix: "api.aws.hci.ic.gov",
     region_prefixes: &["us-isof"],
 };
 
 static AWS_US_GOV: Partition = Partition {
     name: "aws-us-gov",
     dns_suffix: "amazonaws.com",
+    dual_stack_dns_suffix: "api.aws",
     region_prefixes: &["us-gov"],
 };
 

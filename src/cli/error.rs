@@ -175,10 +175,7 @@ impl CliError {
                 ExitStatus::Usage
             }
             Self::Aws { profile, error } => {
-                output::error(
-                    &error.of_profile(&profile),
-                    error.help.as_deref().or(hint(&error)),
-                );
+                output::error(&error.of_profile(&profile), help(&error));
                 ExitStatus::Aws
             }
             Self::Simulated(message) => {
@@ -195,6 +192,11 @@ impl CliError {
             }
         }
     }
+}
+
+/// What to do about an error.
+pub(super) fn help(error: &AwsError) -> Option<&str> {
+    error.help.as_deref().or(hint(error))
 }
 
 fn hint(error: &AwsError) -> Option<&'static str> {

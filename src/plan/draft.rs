@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::bucket::BucketChoice;
 use super::names::StackNaming;
 use super::place::{ProfileRegion, ProjectDraft};
-use super::profile_name::{DEFAULT_PROFILE, explicit_profile};
+use super::profile_name::profile_of;
 use super::role::StackRole;
 use super::values::{TemplateParameters, TemplateParametersReader};
 use super::{HookPlan, ProfileRegions, TestLimits, git};
@@ -520,11 +520,6 @@ pub fn unknown_region(region: &str) -> Diagnostic {
     } else {
         warning.help(format!("did you mean {}?", near.join(" or ")))
     }
-}
-
-fn profile_of<'a>(test: &'a TestConfig, region: &str) -> &'a str {
-    test.profile(region)
-        .map_or(DEFAULT_PROFILE, explicit_profile)
 }
 
 fn places(test: &TestConfig, regions: &[String]) -> Vec<ProfileRegion> {

@@ -35,7 +35,7 @@ pub use draft::{OWN_TAGS, PlanDraft, unknown_region};
 pub use limits::TestLimits;
 pub use names::{auto_bucket_name, valid_stack_name};
 pub use profile_name::{
-    DEFAULT_PROFILE, EXPLICIT_DEFAULT_PROFILE, explicit_profile, profile_argument,
+    DEFAULT_PROFILE, EXPLICIT_DEFAULT_PROFILE, explicit_profile, profile_argument, profile_of,
 };
 pub use sources::sources;
 

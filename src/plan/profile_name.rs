@@ -1,5 +1,7 @@
 //! Names of profiles as plans, journals and calls carry them.
 
+use crate::config::TestConfig;
+
 /// The profile that means "whatever the environment offers": variables, the default profile, SSO,
 /// container and instance roles, in boto3's order. TaskCat gives it the same name.
 pub const DEFAULT_PROFILE: &str = "default";
@@ -15,6 +17,12 @@ pub fn explicit_profile(name: &str) -> &str {
     } else {
         name
     }
+}
+
+/// Returns the profile of a test in a region.
+pub fn profile_of<'a>(test: &'a TestConfig, region: &str) -> &'a str {
+    test.profile(region)
+        .map_or(DEFAULT_PROFILE, explicit_profile)
 }
 
 /// Returns the profile's name as other programs take it; `None` for what the environment offers.

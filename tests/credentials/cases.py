@@ -125,6 +125,14 @@ CASES = [
     {"name": "FIPS endpoints", "no_endpoint": True, "env": ENVIRONMENT | {"AWS_USE_FIPS_ENDPOINT": "true"}},
     {"name": "dual-stack endpoints of a profile", "no_endpoint": True,
      "files": files("[default]\nuse_dualstack_endpoint = true\n" + keys("default"))},
+    {"name": "FIPS endpoints and an endpoint", "env": ENVIRONMENT | {"AWS_USE_FIPS_ENDPOINT": "true"}},
+    {"name": "dual-stack endpoints of a profile and an endpoint",
+     "files": files("[default]\nuse_dualstack_endpoint = true\n" + keys("default"))},
+    {"name": "FIPS and dual-stack endpoints in GovCloud", "no_endpoint": True, "region": "us-gov-west-1",
+     "env": ENVIRONMENT | {"AWS_USE_FIPS_ENDPOINT": "true", "AWS_USE_DUALSTACK_ENDPOINT": "true"}},
+    {"name": "an SSO session with FIPS endpoints", "no_endpoint": True, "profile": "s",
+     "files": files("[profile s]\nuse_fips_endpoint = true\nsso_session = s\n" + SSO_PROFILE + SSO_SESSION,
+                    **{SESSION_CACHE: SSO_TOKEN % ("open", "2099-01-01T00:00:00Z")})},
     {"name": "STS's global endpoint", "no_endpoint": True, "env": ENVIRONMENT | {"AWS_STS_REGIONAL_ENDPOINTS": "legacy"},
      "differs": "STS is asked in the region that is called"},
     # Roles
@@ -253,6 +261,8 @@ CASES = [
      "files": files("[profile p]\nendpoint_url = http://127.0.0.1:{port}\n", "[p]\n" + keys("p"))},
     {"name": "the endpoint of a profile's services", "no_endpoint": True, "profile": "p", "files": files(
         "[profile p]\nservices = s\n[services s]\nsts =\n  endpoint_url = http://127.0.0.1:{port}\n", "[p]\n" + keys("p"))},
+    {"name": "a host that doesn't exist", "no_endpoint": True, "says": ["http://no-such-host.invalid"],
+     "env": ENVIRONMENT | {"AWS_ENDPOINT_URL_STS": "http://no-such-host.invalid", "HTTP_PROXY": None}},
     {"name": "endpoints that are ignored", "env": ENVIRONMENT | {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}},
     {"name": "an endpoint as an argument", "no_endpoint": True, "env": ENVIRONMENT,
      "args": ["--endpoint-url", "http://127.0.0.1:{port}"], "boto3": ["http://127.0.0.1:{port}"]},

@@ -64,6 +64,7 @@ mod credential_chain;
 mod credentials;
 mod deploying;
 mod differential;
+mod doctor;
 mod emptying;
 mod exit_codes;
 mod failures;

@@ -153,6 +153,56 @@ fn certificates_of_a_bundle_are_trusted_from_wherever_it_is_named() {
     assert_eq!(fake.calls().len(), calls);
 }
 
+/// boto3 makes three attempts as well.
+#[test]
+fn a_host_that_does_not_exist_is_one_error() {
+    let project = Project::copy_of("ten-regions");
+    for arguments in [
+        &["test", "run", "-l"][..],
+        &["test", "list"],
+        &["test", "list", "-r", "us-east-1,eu-west-1"],
+    ] {
+        let outcome = Taskcat::at(&project, "http://no-such-host.invalid")
+            .args(arguments.iter().copied())
+            .run();
+        outcome
+            .assert_code(3)
+            .assert_says("can't connect to http://no-such-host.invalid")
+            .assert_says("AWS_ENDPOINT_URL");
+        assert_eq!(
+            outcome.stderr.matches("no-such-host").count(),
+            1,
+            "{}",
+            outcome.stderr
+        );
+        // Where there is a name server, it takes a second.
+        assert!(
+            outcome.elapsed < Duration::from_secs(45),
+            "{:?}",
+            outcome.elapsed
+        );
+    }
+}
+
+/// EC2's endpoints are found without the SDK.
+#[test]
+#[ignore = "needs Python; run tests/run.sh"]
+fn fips_and_dual_stack_endpoints_are_called_for_every_service() {
+    let check = |variable: &str, host: &str| {
+        let fake = Sources::start();
+        let project = Project::empty("p");
+        let run = fake.taskcat(&project).env(variable, "true");
+        let run = KEYS
+            .into_iter()
+            .fold(run, |run, (name, value)| run.env(name, value));
+        run.args(["test", "list"]).run().assert_code(3);
+        // A proxy's refusal is not repeated.
+        assert_eq!(fake.calls(), [format!("CONNECT {host}:443 proxy")]);
+    };
+    check("AWS_USE_FIPS_ENDPOINT", "ec2-fips.us-east-1.amazonaws.com");
+    check("AWS_USE_DUALSTACK_ENDPOINT", "ec2.us-east-1.api.aws");
+}
+
 /// One attempt, and the profile's limit counts as that of the environment does.
 #[test]
 #[ignore = "needs Python; run tests/run.sh"]
@@ -173,6 +223,17 @@ fn the_users_limit_of_attempts_counts() {
         fake.calls().len()
     };
     assert_eq!(check(&[("AWS_MAX_ATTEMPTS", "1")], ""), 1);
+    let fake = Sources::start();
+    let project = Project::empty("p");
+    let run = fake
+        .taskcat(&project)
+        .env("AWS_ENDPOINT_URL", format!("{}/unavailable", fake.url()))
+        .env("AWS_MAX_ATTEMPTS", "1");
+    let run = KEYS
+        .into_iter()
+        .fold(run, |run, (name, value)| run.env(name, value));
+    run.args(["test", "list"]).run().assert_code(3);
+    assert_eq!(fake.calls().len(), 1, "DescribeRegions: {:?}", fake.calls());
     assert_eq!(check(&[], "[default]\nmax_attempts = 2\n"), 2);
     assert_eq!(check(&[("AWS_MAX_ATTEMPTS", "many")], ""), 0);
     assert_eq!(check(&[("AWS_RETRY_MODE", "often")], ""), 0);

@@ -9,11 +9,12 @@ use aws_credential_types::Credentials;
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
+use super::super::endpoint::aws_url;
 use super::super::http::Query;
 use super::super::profile_error::ProfileError;
 use super::super::shared_config::Located;
 use super::{Found, Loaded, Sources, cache, time};
-use crate::{catalog, input};
+use crate::input;
 
 const CACHE: &str = ".aws/sso/cache";
 /// Sessions are renewed so long before they end.
@@ -277,11 +278,11 @@ impl<'a> Session<'a> {
     }
 
     fn endpoint(&self, sources: &Sources, service_id: &str, host: &str) -> String {
-        let suffix = catalog::partition_of(self.region).dns_suffix;
         let own = sources
             .settings
             .endpoint(service_id)
             .map(|it| it.text.trim_end_matches('/').to_owned());
-        own.unwrap_or_else(|| format!("https://{host}.{}.{suffix}", self.region))
+        let variant = sources.settings.endpoint_variant();
+        own.unwrap_or_else(|| aws_url(host, self.region, variant))
     }
 }

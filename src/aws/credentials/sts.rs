@@ -35,11 +35,14 @@ pub(super) fn client(
                 .of_first_call(),
         )
         .interceptor(Trace);
-    config.set_endpoint_url(settings.endpoint("STS").map(|it| it.text));
-    config.set_use_fips(settings.flag(&["AWS_USE_FIPS_ENDPOINT"], "use_fips_endpoint"));
-    config.set_use_dual_stack(
-        settings.flag(&["AWS_USE_DUALSTACK_ENDPOINT"], "use_dualstack_endpoint"),
-    );
+    match settings.endpoint("STS") {
+        Some(endpoint) => _ = config.set_endpoint_url(Some(endpoint.text)),
+        None => {
+            let variant = settings.endpoint_variant();
+            config.set_use_fips(Some(variant.fips));
+            config.set_use_dual_stack(Some(variant.dual_stack));
+        }
+    }
     config.set_credentials_provider(credentials.map(SharedCredentialsProvider::new));
     Ok(Client::from_conf(config.build()))
 }

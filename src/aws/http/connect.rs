@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::Scheme;
 use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use rustls::CertificateError;
@@ -112,10 +113,43 @@ fn certificate(error: &rustls::Error) -> String {
     }
 }
 
+/// A host whose addresses aren't known.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(in crate::aws) struct LookupError(io::Error);
+
+impl LookupError {
+    /// Whether no name server has answered. Rust tells only by the system's words for `EAI_AGAIN`:
+    /// those of glibc and macOS, and of musl.
+    pub fn is_temporary(&self) -> bool {
+        let words = self.0.to_string();
+        words.contains("Temporary failure") || words.contains("Try again")
+    }
+}
+
+/// Looks up addresses as hyper does; its errors can be told from those of a connection.
+#[derive(Clone, Debug)]
+struct Resolver(GaiResolver);
+
+impl Service<Name> for Resolver {
+    type Response = GaiAddrs;
+    type Error = LookupError;
+    type Future = Pin<Box<dyn Future<Output = Result<GaiAddrs, LookupError>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), LookupError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let lookup = self.0.call(name);
+        Box::pin(async move { lookup.await.map_err(LookupError) })
+    }
+}
+
 /// Makes connections for hyper's client.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
-    tcp: HttpConnector,
+    tcp: HttpConnector<Resolver>,
     proxies: Arc<Proxies>,
     tls: Tls,
     limit: Option<Duration>,
@@ -143,7 +177,7 @@ impl Tls {
 
 impl Connector {
     pub fn new(proxies: Arc<Proxies>, tls: Tls, limit: Option<Duration>) -> Self {
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
         Self {

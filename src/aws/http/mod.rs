@@ -36,7 +36,7 @@ use super::profile_error::ProfileError;
 use super::settings::Setting;
 use connect::{Connector, Tls};
 
-pub(super) use connect::ConnectError;
+pub(super) use connect::{ConnectError, LookupError};
 pub(super) use proxy::Proxies;
 
 /// One for everything that is called in the same way. Clones share their connections.

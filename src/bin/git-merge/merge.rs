@@ -167,7 +167,7 @@ fn unread(secret: &Secret, error: &AwsError) -> Stop {
         | ErrorKind::Unreachable
         | ErrorKind::Network
         | ErrorKind::Unavailable => (JobFailure::SystemUnavailable, "Retry the stage"),
-        ErrorKind::AlreadyExists | ErrorKind::Other => (
+        ErrorKind::AlreadyExists | ErrorKind::NotImplemented | ErrorKind::Other => (
             JobFailure::ConfigurationError,
             "It must be there, not be marked for deletion, and hold text",
         ),
