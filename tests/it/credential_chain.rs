@@ -59,54 +59,6 @@ fn metadata_is_never_asked_for_through_a_proxy() {
     }
 }
 
-/// Every other host is behind a proxy that writes down who wants it.
-#[test]
-#[ignore = "needs Python; run tests/run.sh"]
-fn with_an_endpoint_no_call_leaves_for_another_host() {
-    let commands: [&[&str]; 13] = [
-        &["test", "run", "-l"],
-        &["test", "list", "-r", "us-east-1"],
-        &["test", "list"],
-        &["test", "clean", "ALL", "--yes", "-r", "us-east-1"],
-        &["test", "resume", "0123456789abcdef0123456789abcdef"],
-        &["upload"],
-        &["deploy", "run", "--yes"],
-        &["pipeline", "deploy", "x", "--yes"],
-        &["pipeline", "status", "x"],
-        &["pipeline", "delete", "x", "--yes"],
-        &["doctor"],
-        &["plan"],
-        &["lint"],
-    ];
-    for arguments in commands {
-        let fake = Sources::start();
-        let project = Project::copy_of("given-bucket");
-        home_file(&project, ".aws/config", ROLE);
-        home_file(&project, ".aws/credentials", BASE);
-        let run = fake
-            .taskcat(&project)
-            .args(["--endpoint-url", &fake.url(), "--profile", "r"]);
-        let outcome = run.args(arguments.iter().copied()).run();
-        outcome.assert_silent_about("panicked");
-        let calls = fake.calls();
-        assert!(
-            calls
-                .iter()
-                .all(|call| !call.contains("CONNECT") && !call.contains("proxy")),
-            "{arguments:?} {calls:?}"
-        );
-        let calls_aws = !matches!(arguments[0], "plan" | "lint") && outcome.code != Some(2);
-        if calls_aws {
-            assert_eq!(
-                calls.first().map(String::as_str),
-                Some("AssumeRole AKIAbase"),
-                "{arguments:?} {}",
-                outcome.stderr
-            );
-        }
-    }
-}
-
 #[test]
 #[ignore = "needs Python; run tests/run.sh"]
 fn a_process_is_run_without_a_shell() {

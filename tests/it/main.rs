@@ -75,6 +75,7 @@ mod github;
 mod habits;
 mod help;
 mod hooks;
+mod hosts;
 mod inputs;
 mod interruption;
 mod layers;
