@@ -66,6 +66,7 @@ mod deploying;
 mod differential;
 mod doctor;
 mod emptying;
+mod emulators;
 mod exit_codes;
 mod failures;
 mod faults;

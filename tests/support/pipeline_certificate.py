@@ -1,6 +1,7 @@
-"""Keys: a certificate for `localhost` that only who is told of it trusts, and the key of a GitHub App."""
+"""Keys: a certificate for this machine that only who is told of it trusts, and the key of a GitHub App."""
 
 import datetime
+import ipaddress
 import os
 import ssl
 
@@ -10,11 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 
-def context(folder):
-    """What a server needs. `ca.pem` in the folder vouches for it."""
+def context(folder, address=None):
+    """What a server needs for `localhost` and an address. `ca.pem` in the folder vouches for it."""
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = certificate("An authority of the tests", authority_key, "An authority of the tests", authority_key)
-    server = certificate("localhost", key, "An authority of the tests", authority_key)
+    server = certificate("localhost", key, "An authority of the tests", authority_key, address)
     with open(os.path.join(folder, "ca.pem"), "wb") as file:
         file.write(authority.public_bytes(serialization.Encoding.PEM))
     path = os.path.join(folder, "server.pem")
@@ -39,10 +40,13 @@ def app_key(folder):
     return key.public_key()
 
 
-def certificate(subject, key, issuer, issuer_key):
+def certificate(subject, key, issuer, issuer_key, address=None):
     def name(text):
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
+    names = [x509.DNSName("localhost")]
+    if address:
+        names.append(x509.IPAddress(ipaddress.ip_address(address)))
     now = datetime.datetime.now(datetime.timezone.utc)
     return (
         x509.CertificateBuilder()
@@ -53,6 +57,6 @@ def certificate(subject, key, issuer, issuer_key):
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + datetime.timedelta(hours=1))
         .add_extension(x509.BasicConstraints(ca=subject == issuer, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(issuer_key, hashes.SHA256())
     )
