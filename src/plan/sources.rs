@@ -7,7 +7,7 @@ use crate::catalog;
 use crate::event::{ParameterBinding, ParameterSource, ResourceSource, TemplateSource};
 use crate::mask::MASK;
 use crate::template::{
-    self, Evaluator, OfflineEnvironment, ResourceUses, StackEnvironment, Template, Templates,
+    self, OfflineEnvironment, ResourceUses, StackEnvironment, Template, Templates,
 };
 use crate::yaml::Node;
 
@@ -24,7 +24,7 @@ fn source(template: &Template, templates: &Templates) -> TemplateSource {
     let partition = catalog::partition_of("us-east-1");
     let place = StackEnvironment::new("us-east-1", partition.name, partition.dns_suffix);
     let (parameter_values, world) = (IndexMap::new(), OfflineEnvironment(templates));
-    let evaluator = Evaluator::new(template, &place, &parameter_values, &world);
+    let evaluator = template::evaluator(template, &place, &parameter_values, &world);
     let parameters = template.parameters.iter().map(|it| {
         let default = it
             .default_text()

@@ -669,7 +669,7 @@ mod tests {
             };
             let world = crate::template::OfflineEnvironment(&templates);
             let evaluator =
-                crate::template::Evaluator::new(&template, &place, &Default::default(), &world);
+                crate::template::evaluator(&template, &place, &Default::default(), &world);
             let mut said = super::exceeded(&evaluator);
             said.extend(crate::template::graph::problems(&evaluator));
             assert_eq!(said, []);

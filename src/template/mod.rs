@@ -20,14 +20,15 @@
 
 mod evaluate;
 mod expression;
-mod function;
 mod graph;
 mod limits;
 mod long_form;
+mod macros;
 mod pattern;
 mod project;
 mod rendered;
 mod sections;
+mod stack;
 mod substitution;
 mod transform;
 mod url;
@@ -43,7 +44,7 @@ use crate::yaml::Node;
 pub use evaluate::{
     ConditionValue, Environment, EvaluatedOutput, EvaluatedResource, EvaluatedStack, Evaluator,
     HidingSecrets, NestedTemplate, OfflineEnvironment, ParameterValue, ParameterValues,
-    StackEnvironment, UndecidedFailure, evaluate,
+    StackEnvironment, UndecidedFailure,
 };
 pub use expression::is_function_key;
 pub use graph::{
@@ -53,6 +54,7 @@ pub use graph::{
 pub use limits::is_custom_resource;
 pub use project::Templates;
 pub use rendered::rendered;
+pub use stack::{evaluate, evaluated_stack, evaluator};
 pub use value::{Failure, FailureNote, KnownWhen, NestingStack, Unknown, UnknownReason, Value};
 
 /// A template of the project.
@@ -143,7 +145,7 @@ fn texts_of(node: &Node) -> Vec<String> {
 impl NestedStackTemplate {
     /// Whether it is what the nested stack of that name, which a loop may have made, is made of.
     pub fn is(&self, logical_id: &str) -> bool {
-        !self.names_its_bucket && transform::can_become(&self.logical_id, logical_id)
+        !self.names_its_bucket && macros::can_become(&self.logical_id, logical_id)
     }
 
     /// Whether an evaluated `TemplateURL` may lead here: a known one ends with the file's name.

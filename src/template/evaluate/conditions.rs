@@ -7,7 +7,7 @@
 use indexmap::IndexMap;
 
 use super::{ConditionValue, EvaluationScope, Evaluator};
-use crate::template::function;
+use crate::template::evaluate::function;
 use crate::template::value::{Failure, Failures, Unknown};
 use crate::yaml::Node;
 
@@ -20,7 +20,9 @@ pub(super) enum ConditionState {
 
 impl Evaluator<'_> {
     /// Every condition in the order of the section, and what fails in them.
-    pub(super) fn all_conditions(&self) -> (IndexMap<String, ConditionValue>, Vec<Failure>) {
+    pub(in crate::template) fn all_conditions(
+        &self,
+    ) -> (IndexMap<String, ConditionValue>, Vec<Failure>) {
         let mut condition_values = IndexMap::new();
         let mut failures = Vec::new();
         for (name, expression) in self.section("Conditions") {

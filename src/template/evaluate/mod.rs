@@ -14,6 +14,7 @@
 
 mod conditions;
 mod dynamic_references;
+pub(super) mod function;
 mod nested;
 mod outputs;
 mod parameters;
@@ -29,16 +30,16 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use self::dynamic_references::MisplacedSecret;
+use super::Template;
 use super::expression::{Function, FunctionCall};
-use super::transform::{self, Expanded, Macros};
+use super::macros::{Expanded, Macros};
 use super::value::{
     Evaluated, Failure, FailureNote, Failures, NestingStack, Unknown, Value, together,
 };
-use super::{Template, function, graph, limits};
 use crate::diagnostic::{Location, Position};
 use crate::yaml::{self, Node};
 
-pub(super) use nested::MAX_NESTED;
+pub(super) use nested::{Ancestor, MAX_NESTED};
 pub use world::{Environment, HidingSecrets, NestedTemplate, OfflineEnvironment};
 
 /// How much one evaluation may produce, in bytes of text and [`VALUE`]s, nested stacks included:
@@ -165,16 +166,6 @@ pub struct UndecidedFailure {
     pub failure: Failure,
 }
 
-/// Evaluates the whole template.
-pub fn evaluate(
-    template: &Template,
-    place: &StackEnvironment,
-    parameter_values: &ParameterValues,
-    world: &dyn Environment,
-) -> EvaluatedStack {
-    Evaluator::new(template, place, parameter_values, world).stack()
-}
-
 /// A template in the course of its evaluation. Functions ask it for the value of their arguments.
 pub struct Evaluator<'a> {
     pub(in crate::template) template: &'a Template,
@@ -189,14 +180,14 @@ pub struct Evaluator<'a> {
     /// Where the entries of the sections stand, by their names: of duplicates the last.
     entries: SectionEntries,
     /// What went wrong before anything was asked: parameters, transforms.
-    early: Vec<Failure>,
+    pub(in crate::template) early: Vec<Failure>,
     conditions: RefCell<HashMap<String, conditions::ConditionState>>,
     /// Those whose evaluation isn't finished: who asks for one of them stands in a circle.
     begun_conditions: RefCell<Vec<String>>,
     nested: RefCell<HashMap<String, Option<Rc<EvaluatedStack>>>>,
     /// Templates that nest this one, from the outermost.
-    ancestors: Vec<nested::Ancestor>,
-    undecided: RefCell<Vec<UndecidedFailure>>,
+    ancestors: Vec<Ancestor>,
+    pub(in crate::template) undecided: RefCell<Vec<UndecidedFailure>>,
     /// Secure strings in resources that certainly exist.
     misplaced: RefCell<Vec<MisplacedSecret>>,
     bounds: Rc<EvaluationLimits>,
@@ -207,12 +198,34 @@ type SectionEntries = HashMap<&'static str, HashMap<Box<str>, usize>>;
 
 /// What keeps a hostile template from taking all time, memory or stack. Nested stacks share their
 /// parent's.
-#[derive(Default)]
-struct EvaluationLimits {
+pub(in crate::template) struct EvaluationLimits {
     spent: Cell<usize>,
     depth: Cell<usize>,
     /// Nested stacks that were evaluated.
     stacks: Cell<usize>,
+    evaluate_nested: EvaluateNested,
+}
+
+/// Evaluates a nested stack, transforms and all: what evaluates a whole template is above this
+/// module. Returns `None` for a template that nests itself with the same parameters.
+pub(in crate::template) type EvaluateNested = fn(
+    template: &Template,
+    place: &StackEnvironment,
+    parameter_values: &ParameterValues,
+    world: &dyn Environment,
+    limits: Rc<EvaluationLimits>,
+    ancestors: Vec<Ancestor>,
+) -> Option<EvaluatedStack>;
+
+impl EvaluationLimits {
+    pub(in crate::template) fn new(evaluate_nested: EvaluateNested) -> Self {
+        Self {
+            spent: Cell::default(),
+            depth: Cell::default(),
+            stacks: Cell::default(),
+            evaluate_nested,
+        }
+    }
 }
 
 impl StackEnvironment {
@@ -231,31 +244,25 @@ impl StackEnvironment {
 }
 
 impl<'a> Evaluator<'a> {
-    pub fn new(
+    /// Returns the evaluator of a template as it is written, which its transforms ask. `limits` are
+    /// those of the outermost stack, and `ancestors` the templates around this one.
+    pub(in crate::template) fn of_written(
         template: &'a Template,
         place: &'a StackEnvironment,
         parameter_values: &ParameterValues,
         world: &'a dyn Environment,
+        limits: Rc<EvaluationLimits>,
+        ancestors: Vec<Ancestor>,
     ) -> Self {
-        Self::within(template, place, parameter_values, world, Rc::default())
-    }
-
-    fn within(
-        template: &'a Template,
-        place: &'a StackEnvironment,
-        parameter_values: &ParameterValues,
-        world: &'a dyn Environment,
-        bounds: Rc<EvaluationLimits>,
-    ) -> Self {
-        let mut written = Self {
+        let set = parameter_values.iter();
+        let mut evaluator = Self {
             template,
             root: Cow::Borrowed(&template.root),
             place,
             world,
             macros: Macros::of(&template.root),
             parameters: IndexMap::new(),
-            set: parameter_values
-                .iter()
+            set: set
                 .map(|(key, given)| (key.clone(), given.set.clone()))
                 .collect(),
             entries: entries_of(&template.root),
@@ -263,65 +270,40 @@ impl<'a> Evaluator<'a> {
             conditions: RefCell::default(),
             begun_conditions: RefCell::default(),
             nested: RefCell::default(),
-            ancestors: Vec::new(),
+            ancestors,
             undecided: RefCell::default(),
             misplaced: RefCell::default(),
-            bounds,
+            bounds: limits,
         };
-        written.take_parameters(parameter_values);
-        let Expanded {
-            root,
-            macros,
-            failures,
-        } = transform::expanded(&written);
-        written.early.extend(failures);
-        match root {
-            Some(root) => written.over(root, macros),
-            None => Self { macros, ..written },
-        }
+        evaluator.take_parameters(parameter_values);
+        evaluator
     }
 
-    /// The evaluator of the tree that transforms have made. Conditions and nested stacks that they
-    /// asked for belong to the template as it is written, and are left there.
-    fn over(self, root: Node, macros: Macros) -> Self {
+    /// Returns the evaluator of what the transforms have made of this one's template. It has the
+    /// same parameters; the conditions and nested stacks that the transforms asked for belong to
+    /// the template as it is written, and are evaluated again.
+    pub(in crate::template) fn of_expanded(self, expanded: Expanded) -> Self {
+        let root = expanded.root.map_or(self.root, Cow::Owned);
+        let mut early = self.early;
+        early.extend(expanded.failures);
         Self {
+            template: self.template,
             entries: entries_of(&root),
-            root: Cow::Owned(root),
-            macros,
+            root,
+            place: self.place,
+            world: self.world,
+            macros: expanded.macros,
+            parameters: self.parameters,
+            set: self.set,
+            early,
             conditions: RefCell::default(),
+            begun_conditions: RefCell::default(),
             nested: RefCell::default(),
-            ..self
+            ancestors: self.ancestors,
+            undecided: self.undecided,
+            misplaced: RefCell::default(),
+            bounds: self.bounds,
         }
-    }
-
-    /// Everything the template comes to.
-    pub fn stack(mut self) -> EvaluatedStack {
-        let mut failures = std::mem::take(&mut self.early);
-        failures.extend(limits::exceeded(&self));
-        failures.extend(graph::problems(&self));
-        failures.extend(self.broken_rules());
-        let (conditions, failed) = self.all_conditions();
-        failures.extend(failed);
-        let mut stack = EvaluatedStack {
-            parameters: self.parameters.clone(),
-            conditions,
-            ..EvaluatedStack::default()
-        };
-        stack.resources = self.all_resources(&mut failures);
-        failures.extend(self.misplaced_failure(&self.misplaced.borrow()));
-        stack.outputs = self.all_outputs(&mut failures);
-        stack.undecided = self.undecided.take();
-        stack.failures = failures;
-        stack.rewritten_by = self.macros.unknown();
-        stack.macros_of_aws = self
-            .macros
-            .only_aws_runs()
-            .map(|unknown| self.world.needs(unknown));
-        if let Some(unknown) = self.macros.doubt() {
-            stack.hang_on(&unknown);
-        }
-        stack.macros = self.macros;
-        stack
     }
 
     /// The template as its transforms leave it, as JSON; none for a template that has none.
@@ -500,7 +482,7 @@ impl Drop for DepthGuard {
 
 impl EvaluatedStack {
     /// Nothing in it fails for certain: it all hangs on something unknown.
-    fn hang_on(&mut self, unknown: &Unknown) {
+    pub(in crate::template) fn hang_on(&mut self, unknown: &Unknown) {
         let failures = self.failures.drain(..);
         self.undecided
             .extend(failures.map(|failure| UndecidedFailure {
@@ -537,7 +519,7 @@ pub(in crate::template) mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::template::{Templates, sections};
+    use crate::template::{Templates, evaluate, sections};
 
     pub fn template(text: &str) -> Template {
         let file: Arc<Path> = Arc::from(Path::new("t.yaml"));

@@ -86,34 +86,40 @@ impl Evaluator<'_> {
             notification_arns: Vec::new(),
             ..self.place.clone()
         };
-        let mut child = Evaluator::within(
+        let mut ancestors = self.ancestors.clone();
+        ancestors.push(self.itself());
+        let evaluate_nested = self.bounds.evaluate_nested;
+        let stack = evaluate_nested(
             template,
             &place,
             &self.parameter_values(template, properties),
             self.world,
             self.bounds.clone(),
+            ancestors,
         );
-        child.ancestors = self.ancestors.clone();
-        child.ancestors.push(self.itself());
-        if child.ancestors.contains(&child.itself()) {
-            let way = child
-                .ancestors
-                .iter()
-                .map(|ancestor| ancestor.template.as_str());
-            let way = way
-                .chain([template.relative.as_str()])
-                .collect::<Vec<_>>()
-                .join(" → ");
-            let at = properties
-                .get("TemplateURL")
-                .map_or(properties.at, |url| url.at);
-            let failure = self.failure(at, format!("{CIRCLE}: {way}"));
-            return EvaluatedStack {
-                failures: vec![failure],
-                ..EvaluatedStack::default()
-            };
+        stack.unwrap_or_else(|| self.nests_itself(template, properties))
+    }
+
+    /// The stack of a template that leads back to itself.
+    fn nests_itself(&self, template: &Template, properties: &Node) -> EvaluatedStack {
+        let ancestors = self.ancestors.iter();
+        let way: Vec<&str> = ancestors
+            .map(|ancestor| ancestor.template.as_str())
+            .chain([&*self.template.relative, &*template.relative])
+            .collect();
+        let at = properties
+            .get("TemplateURL")
+            .map_or(properties.at, |url| url.at);
+        let failure = self.failure(at, format!("{CIRCLE}: {}", way.join(" → ")));
+        EvaluatedStack {
+            failures: vec![failure],
+            ..EvaluatedStack::default()
         }
-        child.stack()
+    }
+
+    /// Whether the template nests itself, with the same parameters.
+    pub(in crate::template) fn is_among_ancestors(&self) -> bool {
+        self.ancestors.contains(&self.itself())
     }
 
     fn itself(&self) -> Ancestor {
@@ -250,7 +256,7 @@ impl Evaluator<'_> {
 /// A template on the way to a nested one, with the parameters that it has there: a circle comes
 /// back to both.
 #[derive(Clone, PartialEq)]
-pub(super) struct Ancestor {
+pub(in crate::template) struct Ancestor {
     template: String,
     parameters: IndexMap<String, Value>,
 }

@@ -24,7 +24,7 @@ impl Evaluator<'_> {
 
     /// The outputs that exist or may exist. What fails in one that certainly exists is added to
     /// `failures`.
-    pub(super) fn all_outputs(
+    pub(in crate::template) fn all_outputs(
         &self,
         failures: &mut Vec<Failure>,
     ) -> IndexMap<String, EvaluatedOutput> {

@@ -490,11 +490,11 @@ fn number(text: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::OfflineEnvironment;
     use super::super::tests::{parameter_values, place, said, stack, template};
-    use super::super::{OfflineEnvironment, evaluate};
     use super::*;
     use crate::diagnostic::Location;
-    use crate::template::Templates;
+    use crate::template::{Templates, evaluate};
 
     /// A parameter `P` on line 2, declared like this and given this value.
     #[track_caller]

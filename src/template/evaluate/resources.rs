@@ -11,8 +11,8 @@ use super::{
     ConditionValue, EvaluatedResource, EvaluatedStack, EvaluationScope, Evaluator,
     UndecidedFailure, Value,
 };
+use crate::template::evaluate::function;
 use crate::template::expression::FunctionCall;
-use crate::template::function;
 use crate::template::value::{Evaluated, Failure, Failures, KnownWhen, NestingStack};
 use crate::yaml::Node;
 
@@ -37,13 +37,15 @@ const POLICIES: [(&str, &[&str]); 2] = [
 impl Evaluator<'_> {
     /// The resources that exist or may exist. What fails in one that certainly exists is added to
     /// `failures`.
-    pub(super) fn all_resources(
+    pub(in crate::template) fn all_resources(
         &self,
         failures: &mut Vec<Failure>,
     ) -> IndexMap<String, EvaluatedResource> {
-        self.existing("Resources", failures, |id, entry, exists, failures| {
+        let resources = self.existing("Resources", failures, |id, entry, exists, failures| {
             self.resource(id, entry, exists, failures)
-        })
+        });
+        failures.extend(self.misplaced_failure(&self.misplaced.borrow()));
+        resources
     }
 
     /// One resource by itself; none if the template has none of that name, or its condition is

@@ -24,7 +24,7 @@ const ALLOWED: [Function; 11] = [
 impl Evaluator<'_> {
     /// Assertions that don't hold, in the order of the section. One that hangs on something unknown
     /// is undecided.
-    pub(super) fn broken_rules(&self) -> Vec<Failure> {
+    pub(in crate::template) fn broken_rules(&self) -> Vec<Failure> {
         let mut failures = self.misplaced();
         // What can't stand in rules makes the template as a whole unusable.
         if !failures.is_empty() {

@@ -113,7 +113,7 @@ Resources:
             parameter_values(&[]),
             OfflineEnvironment(&templates),
         );
-        let evaluator = Evaluator::new(&template, &place, &parameter_values, &world);
+        let evaluator = crate::template::evaluator(&template, &place, &parameter_values, &world);
         let check = |path: &str, expect: &[&str]| {
             let parts: Vec<&str> = path.split('/').collect();
             let said: Vec<String> = mentioned(&evaluator, "R", &parts)

@@ -615,7 +615,7 @@ Conditions:
         let template = template(text);
         let templates = Templates::default();
         let (place, world) = (place("us-east-1"), OfflineEnvironment(&templates));
-        ask(&Evaluator::new(
+        ask(&crate::template::evaluator(
             &template,
             &place,
             &parameter_values(&[]),

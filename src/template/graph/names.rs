@@ -13,8 +13,8 @@ use indexmap::IndexMap;
 use super::Existing;
 use super::references::{BranchState, Reference, ReferenceKind, ReferenceWalk};
 use crate::diagnostic::Position;
+use crate::template::evaluate::function::is_pseudo_parameter;
 use crate::template::evaluate::{ConditionValue, Evaluator};
-use crate::template::function::is_pseudo_parameter;
 use crate::template::value::{Failure, FailureNote, Unknown};
 use crate::yaml::Node;
 

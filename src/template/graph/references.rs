@@ -215,7 +215,8 @@ mod tests {
         let template = template(&text);
         let templates = Templates::default();
         let (place, world) = (place("us-east-1"), OfflineEnvironment(&templates));
-        let evaluator = Evaluator::new(&template, &place, &parameter_values(&[]), &world);
+        let evaluator =
+            crate::template::evaluator(&template, &place, &parameter_values(&[]), &world);
         let mut said = Vec::new();
         let mut found = |reference: Reference<'_>, life: &BranchState| {
             let life = match life {

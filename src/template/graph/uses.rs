@@ -182,7 +182,7 @@ mod tests {
             parameter_values(&[]),
             OfflineEnvironment(&templates),
         );
-        let evaluator = Evaluator::new(&template, &place, &parameter_values, &world);
+        let evaluator = crate::template::evaluator(&template, &place, &parameter_values, &world);
         let list = |names: &IndexSet<String>| {
             names
                 .iter()

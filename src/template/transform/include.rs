@@ -4,8 +4,8 @@
 //! A macro may change everything that stands beside its call; an include adds to it. What is put in
 //! gets the place of the call, since positions are those of the template's file.
 
-use super::pattern::NamePattern;
 use super::{INCLUDE, MacroCall, TransformState, calls, mapping, named, sequence, text};
+use super::{NamePattern, is_call};
 use crate::diagnostic::Position;
 use crate::template::evaluate::EvaluationScope;
 use crate::template::expression::Function;
@@ -32,10 +32,6 @@ pub(super) fn has_calls(node: &Node) -> bool {
             .any(|(key, value)| is_call(key) || has_calls(value)),
         _ => false,
     }
-}
-
-pub(super) fn is_call(key: &Node) -> bool {
-    &*key.text == Function::Transform.key()
 }
 
 /// The template after the macros that are called inside of it.
@@ -531,7 +527,7 @@ mod tests {
         let root = crate::template::evaluate::tests::template(text);
         let place = crate::template::evaluate::tests::place("us-east-1");
         let world = super::super::tests::IncludedFiles(FILES);
-        let evaluator = crate::template::Evaluator::new(&root, &place, &Default::default(), &world);
+        let evaluator = crate::template::evaluator(&root, &place, &Default::default(), &world);
         assert_eq!(evaluator.section("Mappings").len(), 1);
         assert_eq!(evaluator.macros.made("Mappings", "N"), Some(named("X")));
         assert_eq!(evaluator.macros.made("Mappings", "O"), None);

@@ -8,14 +8,14 @@
 
 use std::collections::HashSet;
 
-use super::pattern::{NamePattern, add};
 use super::{LANGUAGE_EXTENSIONS, TransformState, mapping, named, sequence, text};
+use super::{NamePattern, add};
 use crate::diagnostic::Position;
+use crate::template::evaluate::function::is_pseudo_parameter;
 use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::expression::{
     Attribute, Expression, ForEach, Function, FunctionCall, GetAtt, Sub, loop_name,
 };
-use crate::template::function::is_pseudo_parameter;
 use crate::template::substitution::{Segment, Segments};
 use crate::template::value::{Unknown, Value};
 use crate::yaml::{self, Node};

@@ -118,7 +118,7 @@ impl<'e> StackComparison<'e> {
         let stack = state.stack(number);
         let evaluate = |old: &Revision| {
             revision::with_evaluator(cloud, state, number, old, Visibility::default(), |it| {
-                it.stack()
+                template::evaluated_stack(it)
             })
         };
         let old = stack.revision.as_ref();
@@ -213,7 +213,7 @@ impl<'e> StackComparison<'e> {
                 return;
             }
             self.replaced.extend(found);
-            self.after = Cow::Owned(self.evaluator(|it| it.stack()));
+            self.after = Cow::Owned(self.evaluator(template::evaluated_stack));
         }
     }
 
@@ -335,7 +335,14 @@ impl<'e> StackComparison<'e> {
         };
         let (cloud, state) = (self.cloud, self.state);
         let evaluate = |old: &Revision| {
-            revision::with_evaluator(cloud, state, self.number, old, visibility, |it| it.stack())
+            revision::with_evaluator(
+                cloud,
+                state,
+                self.number,
+                old,
+                visibility,
+                template::evaluated_stack,
+            )
         };
         let before = self
             .removed()

@@ -118,14 +118,14 @@ fn evaluate_in_world(
         target.id,
         target.notification_arns,
     );
-    let evaluator = Evaluator::new(
+    let evaluator = template::evaluator(
         template,
         &environment,
         &evaluator_parameters(&parameter_values, &world),
         &world,
     );
     let depends_on = depends_on(&evaluator);
-    let mut evaluated = evaluator.stack();
+    let mut evaluated = template::evaluated_stack(evaluator);
     let made_up = world.made_up.clone().into_owned();
     let ExternalReferences {
         ssm_values,
@@ -140,13 +140,13 @@ fn evaluate_in_world(
             visibility,
             ..world
         };
-        let evaluator = Evaluator::new(
+        let evaluator = template::evaluator(
             template,
             &environment,
             &evaluator_parameters(&parameter_values, &world),
             &world,
         );
-        evaluated.failures = evaluator.stack().failures;
+        evaluated.failures = template::evaluated_stack(evaluator).failures;
     }
     check_macros(&evaluated)?;
     let failure = check_failures(&evaluated.failures, &template.root)?;
@@ -198,13 +198,12 @@ pub(crate) fn with_current_exports(
         Some(stack),
         Some(&revision.ssm_values),
     );
-    let evaluated = Evaluator::new(
+    let evaluated = template::evaluate(
         template,
         &environment,
         &evaluator_parameters(&revision.parameter_values, &world),
         &world,
-    )
-    .stack();
+    );
     let missing = evaluated
         .failures
         .into_iter()
@@ -303,7 +302,7 @@ pub(crate) fn with_evaluator<T>(
         made_up: Cow::Borrowed(&revision.made_up),
         ..world
     };
-    ask(Evaluator::new(
+    ask(template::evaluator(
         template,
         &environment,
         &evaluator_parameters(&revision.parameter_values, &world),

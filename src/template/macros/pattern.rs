@@ -4,25 +4,25 @@ use crate::template::substitution::{Segment, Segments};
 
 /// Fixed pieces of a name, with anything between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct NamePattern {
+pub(in crate::template) struct NamePattern {
     /// At least one: the beginning of the name; the last of several is its end.
     pieces: Vec<String>,
 }
 
 impl NamePattern {
-    pub(super) fn any() -> Self {
+    pub(in crate::template) fn any() -> Self {
         Self {
             pieces: vec![String::new(), String::new()],
         }
     }
 
-    pub(super) fn exactly(name: &str) -> Self {
+    pub(in crate::template) fn exactly(name: &str) -> Self {
         Self {
             pieces: vec![name.to_owned()],
         }
     }
 
-    pub(super) fn of(pieces: Vec<String>) -> Self {
+    pub(in crate::template) fn of(pieces: Vec<String>) -> Self {
         if pieces.is_empty() {
             Self::any()
         } else {
@@ -31,7 +31,7 @@ impl NamePattern {
     }
 
     /// What a key with `${Name}` and `&{Name}` in it can become.
-    pub(super) fn written(text: &str) -> Self {
+    pub(in crate::template) fn written(text: &str) -> Self {
         let mut pieces = vec![String::new()];
         for segment in Segments::of_key(text) {
             match segment {
@@ -42,7 +42,7 @@ impl NamePattern {
         Self { pieces }
     }
 
-    pub(super) fn matches(&self, name: &str) -> bool {
+    pub(in crate::template) fn matches(&self, name: &str) -> bool {
         let (first, rest) = match self.pieces.as_slice() {
             [first, rest @ ..] => (first, rest),
             [] => return false,
@@ -64,7 +64,7 @@ impl NamePattern {
 }
 
 /// Adds a text to the last piece.
-pub(super) fn add(pieces: &mut [String], text: &str) {
+pub(in crate::template) fn add(pieces: &mut [String], text: &str) {
     if let Some(last) = pieces.last_mut() {
         last.push_str(text);
     }

@@ -28,14 +28,14 @@ mod split;
 mod sub;
 mod to_json_string;
 
-use super::evaluate::{ConditionValue, EvaluationScope, Evaluator};
-use super::expression::{Function, FunctionCall, Usage};
-use super::transform;
-use super::value::{Evaluated, Failures, Unknown, Value};
+use super::{ConditionValue, EvaluationScope, Evaluator};
+use crate::template::expression::{Function, FunctionCall, Usage};
+use crate::template::macros;
+use crate::template::value::{Evaluated, Failures, Unknown, Value};
 use crate::yaml::Node;
 
-pub(super) use needs::others as depends_on_others;
-pub(super) use reference::is_pseudo_parameter;
+pub(in crate::template) use needs::others as depends_on_others;
+pub(in crate::template) use reference::is_pseudo_parameter;
 
 /// Returns the value of a function; the argument isn't evaluated yet.
 type ApplyFunction = fn(&Evaluator, &Node, EvaluationScope) -> Evaluated;
@@ -89,7 +89,7 @@ fn applied(function: Function) -> Option<ApplyFunction> {
         Function::Split => split::apply,
         Function::Sub => sub::apply,
         Function::ToJsonString => to_json_string::apply,
-        Function::Transform => |_, argument, _| transform::apply(argument),
+        Function::Transform => |_, argument, _| Ok(macros::of_calls(argument).into()),
         Function::ValueOf => rule::value_of,
         Function::ValueOfAll => rule::value_of_all,
         Function::And
@@ -116,7 +116,9 @@ fn decided(function: Function) -> Option<DecideCondition> {
         Function::Equals => condition::equals,
         Function::Not => condition::not,
         Function::Or => condition::or,
-        Function::Transform => |_, argument, _| Ok(transform::condition_value(argument)),
+        Function::Transform => {
+            |_, argument, _| Ok(ConditionValue::Unknown(macros::of_calls(argument)))
+        }
         _ => return None,
     };
     Some(decide)
@@ -130,7 +132,7 @@ pub(super) fn apply(
 ) -> Evaluated {
     let argument = call.argument;
     if evaluator.macros.are_called()
-        && let Some(unknown) = transform::in_argument(argument)
+        && let Some(unknown) = macros::in_argument(argument)
     {
         return Ok(unknown.into());
     }
@@ -167,7 +169,7 @@ pub(super) fn condition_value(
     scope: EvaluationScope,
 ) -> Result<ConditionValue, Failures> {
     if evaluator.macros.are_called()
-        && let Some(unknown) = transform::in_argument(expression)
+        && let Some(unknown) = macros::in_argument(expression)
     {
         return Ok(ConditionValue::Unknown(unknown));
     }

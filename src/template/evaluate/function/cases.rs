@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::template::evaluate;
 use crate::template::evaluate::tests::{parameter_values, place};
-use crate::template::evaluate::{EvaluatedStack, OfflineEnvironment, evaluate};
+use crate::template::evaluate::{EvaluatedStack, OfflineEnvironment};
 use crate::template::expression::Function;
 use crate::template::long_form::long_form;
 use crate::template::{Templates, sections};
