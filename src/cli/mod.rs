@@ -149,7 +149,12 @@ pub fn main() -> ExitCode {
         Ok(cli) => run(cli),
         Err(answer) => answered(tips::with_tip(answer)),
     };
-    streams::conclude(exit).into()
+    // No verdict hides that standard output could not be written.
+    if let Some(reason) = streams::failure() {
+        output::error(&format!("can't write to standard output: {reason}"), None);
+        return exit.or_unwritten().into();
+    }
+    exit.into()
 }
 
 /// What clap answers by itself: the help, the version, or what is wrong with the arguments.

@@ -2,7 +2,7 @@
 //! that no closed pipe and no full disk ends it.
 //!
 //! Where the reader of standard output has gone (`| head`) nothing more is written, and the command
-//! ends as it would have ended. Any other failure is kept and told at the end, by [`conclude`].
+//! ends as it would have ended. Any other failure is kept, and [`failure`] returns it at the end.
 //! What can't be written to standard error can be told nowhere, so that it is dropped. With
 //! `--redact` all of it is masked.
 
@@ -10,8 +10,6 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::error::ExitStatus;
-use super::output;
 use crate::input;
 use crate::report::redact::SharedRedaction;
 
@@ -73,17 +71,12 @@ pub(super) fn has_failed() -> bool {
     matches!(*stdout(), StdoutState::Failed(_))
 }
 
-/// The exit code of the process: a standard output that could not be written is an error, which no
-/// verdict hides behind.
-pub(super) fn conclude(exit: ExitStatus) -> ExitStatus {
-    let message = match &*stdout() {
-        StdoutState::Failed(error) => {
-            format!("can't write to standard output: {}", input::reason(error))
-        }
-        StdoutState::Open | StdoutState::Closed => return exit,
-    };
-    output::error(&message, None);
-    exit.or_unwritten()
+/// Returns why standard output could not be written, unless its reader has merely gone.
+pub(super) fn failure() -> Option<String> {
+    match &*stdout() {
+        StdoutState::Failed(error) => Some(input::reason(error)),
+        StdoutState::Open | StdoutState::Closed => None,
+    }
 }
 
 /// Standard output as a writer that never fails.

@@ -12,8 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::harness::LeftoverLedger;
-use super::journal::Journal;
+use super::journal::{Journal, LeftoverLedger};
 use super::redact;
 use crate::event::{self, DispatcherMessage, EventKind, Outcome, RunEvent, RunFinished};
 use crate::mask::Secrets;

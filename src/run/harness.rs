@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::RunError;
 use super::dispatcher::{Dispatcher, DispatcherResult};
 use super::interrupt::InterruptHandler;
-use super::journal::{Journal, JournalHeader, Ledger};
+use super::journal::{Journal, LeftoverLedger};
 use super::stop::{Budget, StopReason, StopSwitch};
 use crate::event::{EventKind, EventSender, RunEvent, RunFinished, RunStarted};
 use crate::mask::Secrets;
@@ -45,13 +45,6 @@ pub(crate) struct EndedRun {
     pub remains: Option<LeftoverLedger>,
     /// Reports, and the journal, that could not be written: which, and why.
     pub unwritten: Vec<String>,
-}
-
-/// What the journal of a run still holds at its end.
-#[derive(Debug)]
-pub(crate) struct LeftoverLedger {
-    pub header: JournalHeader,
-    pub ledger: Ledger,
 }
 
 impl RunHarness {

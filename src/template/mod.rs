@@ -42,8 +42,8 @@ use crate::mask::Secrets;
 use crate::yaml::Node;
 
 pub use evaluate::{
-    ConditionValue, Environment, EvaluatedOutput, EvaluatedResource, EvaluatedStack, Evaluator,
-    HidingSecrets, NestedTemplate, OfflineEnvironment, ParameterValue, ParameterValues,
+    ConditionValue, EvaluatedOutput, EvaluatedResource, EvaluatedStack, EvaluationEnvironment,
+    Evaluator, HidingSecrets, NestedTemplate, OfflineEnvironment, ParameterValue, ParameterValues,
     StackEnvironment, UndecidedFailure,
 };
 pub use expression::is_function_key;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::evaluate::{
-    Ancestor, Environment, EvaluatedStack, EvaluationLimits, Evaluator, ParameterValues,
+    Ancestor, EvaluatedStack, EvaluationEnvironment, EvaluationLimits, Evaluator, ParameterValues,
     StackEnvironment,
 };
 use super::{Template, graph, limits, transform};
@@ -13,7 +13,7 @@ pub fn evaluate(
     template: &Template,
     place: &StackEnvironment,
     parameter_values: &ParameterValues,
-    world: &dyn Environment,
+    world: &dyn EvaluationEnvironment,
 ) -> EvaluatedStack {
     evaluated_stack(evaluator(template, place, parameter_values, world))
 }
@@ -23,7 +23,7 @@ pub fn evaluator<'a>(
     template: &'a Template,
     place: &'a StackEnvironment,
     parameter_values: &ParameterValues,
-    world: &'a dyn Environment,
+    world: &'a dyn EvaluationEnvironment,
 ) -> Evaluator<'a> {
     let limits = Rc::new(EvaluationLimits::new(evaluate_nested));
     expanded(Evaluator::of_written(
@@ -45,7 +45,7 @@ fn evaluate_nested(
     template: &Template,
     place: &StackEnvironment,
     parameter_values: &ParameterValues,
-    world: &dyn Environment,
+    world: &dyn EvaluationEnvironment,
     limits: Rc<EvaluationLimits>,
     ancestors: Vec<Ancestor>,
 ) -> Option<EvaluatedStack> {
@@ -76,7 +76,7 @@ pub fn evaluated_stack(mut evaluator: Evaluator) -> EvaluatedStack {
     stack.macros_of_aws = evaluator
         .macros
         .only_aws_runs()
-        .map(|unknown| evaluator.world.needs(unknown));
+        .map(|unknown| evaluator.environment.needs(unknown));
     if let Some(unknown) = evaluator.macros.doubt() {
         stack.hang_on(&unknown);
     }

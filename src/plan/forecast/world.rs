@@ -7,7 +7,7 @@ use super::{MissingFiles, StagedState};
 use crate::catalog::s3_url::{S3UrlTarget, target};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{BucketKind, BucketPlan};
-use crate::template::{Environment, NestedTemplate, Template, Templates, Unknown, Value};
+use crate::template::{EvaluationEnvironment, NestedTemplate, Template, Templates, Unknown, Value};
 use crate::yaml::Node;
 
 /// The world of one cell. It keeps note of what it was asked and doesn't know.
@@ -28,7 +28,7 @@ pub(super) struct CellWorld<'a> {
     pub missed: RefCell<MissingFiles>,
 }
 
-impl Environment for CellWorld<'_> {
+impl EvaluationEnvironment for CellWorld<'_> {
     fn needs(&self, unknown: Unknown) -> Unknown {
         self.asked.borrow_mut().push(unknown.clone());
         unknown

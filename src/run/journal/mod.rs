@@ -53,6 +53,13 @@ pub(crate) struct JournalHeader {
     pub shared_buckets: Vec<PlannedBucket>,
 }
 
+/// What the journal of a run still holds at its end.
+#[derive(Debug)]
+pub(crate) struct LeftoverLedger {
+    pub header: JournalHeader,
+    pub ledger: Ledger,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlannedStack {

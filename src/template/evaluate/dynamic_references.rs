@@ -75,7 +75,7 @@ impl Evaluator<'_> {
                 return Err(self.fail(at, message));
             }
             match self
-                .world
+                .environment
                 .dynamic_reference(reference)
                 .map_err(|message| self.fail(at, message))?
             {

@@ -14,13 +14,13 @@
 
 mod conditions;
 mod dynamic_references;
+mod environment;
 pub(super) mod function;
 mod nested;
 mod outputs;
 mod parameters;
 mod resources;
 mod rules;
-mod world;
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -39,8 +39,8 @@ use super::value::{
 use crate::diagnostic::{Location, Position};
 use crate::yaml::{self, Node};
 
+pub use environment::{EvaluationEnvironment, HidingSecrets, NestedTemplate, OfflineEnvironment};
 pub(super) use nested::{Ancestor, MAX_NESTED};
-pub use world::{Environment, HidingSecrets, NestedTemplate, OfflineEnvironment};
 
 /// How much one evaluation may produce, in bytes of text and [`VALUE`]s, nested stacks included:
 /// several hundred times what the largest real project needs, and soon reached by a template that
@@ -172,7 +172,7 @@ pub struct Evaluator<'a> {
     /// The template's tree after its transforms.
     pub(in crate::template) root: Cow<'a, Node>,
     pub(in crate::template) place: &'a StackEnvironment,
-    pub(in crate::template) world: &'a dyn Environment,
+    pub(in crate::template) environment: &'a dyn EvaluationEnvironment,
     pub(in crate::template) macros: Macros,
     pub(in crate::template) parameters: IndexMap<String, Value>,
     /// Where parameters were set.
@@ -212,7 +212,7 @@ pub(in crate::template) type EvaluateNested = fn(
     template: &Template,
     place: &StackEnvironment,
     parameter_values: &ParameterValues,
-    world: &dyn Environment,
+    world: &dyn EvaluationEnvironment,
     limits: Rc<EvaluationLimits>,
     ancestors: Vec<Ancestor>,
 ) -> Option<EvaluatedStack>;
@@ -250,7 +250,7 @@ impl<'a> Evaluator<'a> {
         template: &'a Template,
         place: &'a StackEnvironment,
         parameter_values: &ParameterValues,
-        world: &'a dyn Environment,
+        world: &'a dyn EvaluationEnvironment,
         limits: Rc<EvaluationLimits>,
         ancestors: Vec<Ancestor>,
     ) -> Self {
@@ -259,7 +259,7 @@ impl<'a> Evaluator<'a> {
             template,
             root: Cow::Borrowed(&template.root),
             place,
-            world,
+            environment: world,
             macros: Macros::of(&template.root),
             parameters: IndexMap::new(),
             set: set
@@ -291,7 +291,7 @@ impl<'a> Evaluator<'a> {
             entries: entries_of(&root),
             root,
             place: self.place,
-            world: self.world,
+            environment: self.environment,
             macros: expanded.macros,
             parameters: self.parameters,
             set: self.set,

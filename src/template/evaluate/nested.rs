@@ -61,7 +61,7 @@ impl Evaluator<'_> {
                 ..EvaluatedStack::default()
             });
         }
-        match self.world.nested(self.template, logical_id, &url) {
+        match self.environment.nested(self.template, logical_id, &url) {
             NestedTemplate::Template(template) => Some(self.child(template, properties)),
             NestedTemplate::Missing(message) => Some(EvaluatedStack {
                 failures: vec![self.failure(url_node.at, message)],
@@ -93,7 +93,7 @@ impl Evaluator<'_> {
             template,
             &place,
             &self.parameter_values(template, properties),
-            self.world,
+            self.environment,
             self.bounds.clone(),
             ancestors,
         );

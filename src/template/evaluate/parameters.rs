@@ -209,7 +209,7 @@ impl Evaluator<'_> {
                 return unknown.into();
             }
         };
-        if self.world.is_made_up(&parameter.key) {
+        if self.environment.is_made_up(&parameter.key) {
             let stored =
                 || Unknown::asked(format!("SSM parameter of parameter {}", parameter.key)).into();
             return if declaration.kind.is_stored {
@@ -229,7 +229,7 @@ impl Evaluator<'_> {
         if let Some((unknown, message)) = declaration.unread_pattern(&text) {
             self.undecided(&unknown, failure(message));
         }
-        match declaration.missing(&text, |kind, value| self.world.exists(kind, value)) {
+        match declaration.missing(&text, |kind, value| self.environment.exists(kind, value)) {
             MissingThings::Nothing => {}
             MissingThings::Unknown(unknown, message) => self.undecided(&unknown, failure(message)),
             MissingThings::Known(message) => {
@@ -241,7 +241,7 @@ impl Evaluator<'_> {
         if !kind.is_stored {
             return self.with_stored(parameter, kind, text);
         }
-        match self.world.ssm_parameter(&text, kind.is_list) {
+        match self.environment.ssm_parameter(&text, kind.is_list) {
             Ok(Value::String(stored)) => kind.value(&stored),
             Ok(value) => value,
             Err(message) => {

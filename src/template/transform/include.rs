@@ -252,7 +252,7 @@ fn included(work: &mut TransformState, call: &MacroCall) -> Result<Vec<(Node, No
         work.fail(at, NO_S3_URI);
         return Err(unknown());
     }
-    let content = match evaluator.world.included(&location) {
+    let content = match evaluator.environment.included(&location) {
         Ok(Some(content)) => content,
         Ok(None) => return Err(unknown()),
         Err(message) => {

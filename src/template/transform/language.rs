@@ -604,7 +604,7 @@ mod tests {
     use super::super::tests::{expand, said, stack};
     use crate::template::evaluate::tests::{place, template};
     use crate::template::value::Value;
-    use crate::template::{Environment, NestedTemplate, Template, evaluate};
+    use crate::template::{EvaluationEnvironment, NestedTemplate, Template, evaluate};
 
     const SECTIONS: &str = "Transform: AWS::LanguageExtensions
 Parameters:
@@ -888,7 +888,7 @@ Parameters:
     #[test]
     fn outputs_of_a_nested_stack_may_be_made() {
         struct OneChild(Template);
-        impl Environment for OneChild {
+        impl EvaluationEnvironment for OneChild {
             fn nested<'w>(&'w self, _: &'w Template, _: &str, _: &Value) -> NestedTemplate<'w> {
                 NestedTemplate::Template(&self.0)
             }

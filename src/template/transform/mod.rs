@@ -113,14 +113,14 @@ fn mapping(entries: Vec<(Node, Node)>, at: Position) -> Node {
 mod tests {
     use super::*;
     use crate::template::evaluate::tests::{parameter_values, place, template};
-    use crate::template::evaluate::{Environment, NestedTemplate};
+    use crate::template::evaluate::{EvaluationEnvironment, NestedTemplate};
     use crate::template::value::Value as Evaluated;
     use crate::template::{EvaluatedStack, Template, evaluate};
 
     /// Files by their S3 location.
     pub struct IncludedFiles<'a>(pub &'a [(&'a str, &'a str)]);
 
-    impl Environment for IncludedFiles<'_> {
+    impl EvaluationEnvironment for IncludedFiles<'_> {
         fn included(&self, location: &str) -> Result<Option<Node>, String> {
             let content = self
                 .0

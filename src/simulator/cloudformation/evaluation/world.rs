@@ -16,7 +16,7 @@ use crate::simulator::cloudformation::state::stack::StackRecord;
 use crate::simulator::s3::ObjectNotFound;
 use crate::simulator::scenario::{ResourceFacts, ResourcePhase};
 use crate::simulator::{Caller, Cloud, ec2, ssm};
-use crate::template::{Environment, NestedTemplate, Template, Unknown, Value};
+use crate::template::{EvaluationEnvironment, NestedTemplate, Template, Unknown, Value};
 use crate::yaml::{self, Node};
 
 /// The world of one stack at this moment.
@@ -203,7 +203,7 @@ fn bootstrap_version(name: &str) -> Option<&'static str> {
     (!qualifier.is_empty() && !qualifier.contains('/')).then_some(NEW_ENOUGH_FOR_ALL)
 }
 
-impl Environment for StackWorld<'_> {
+impl EvaluationEnvironment for StackWorld<'_> {
     fn is_made_up(&self, parameter: &str) -> bool {
         self.made_up.contains(parameter)
     }

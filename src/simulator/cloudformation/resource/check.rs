@@ -40,8 +40,8 @@ mod tests {
     use super::super::{ResourceProperties, attribute, physical_id};
     use super::*;
     use crate::template::{
-        Environment, NestedTemplate, ParameterValue, ParameterValues, StackEnvironment, Template,
-        Unknown, Value, corpus, evaluate,
+        EvaluationEnvironment, NestedTemplate, ParameterValue, ParameterValues, StackEnvironment,
+        Template, Unknown, Value, corpus, evaluate,
     };
 
     #[test]
@@ -216,7 +216,7 @@ mod tests {
     /// A world that holds the simulated resources of one template.
     struct SimulatedWorld(BTreeMap<String, (String, ResourceProperties, String)>);
 
-    impl Environment for SimulatedWorld {
+    impl EvaluationEnvironment for SimulatedWorld {
         fn physical_id(&self, logical_id: &str) -> Result<Value, String> {
             Ok(self
                 .0

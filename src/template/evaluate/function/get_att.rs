@@ -58,7 +58,7 @@ pub(super) fn attribute(evaluator: &Evaluator, id: &str, name: &str, at: Positio
         };
     }
     evaluator
-        .world
+        .environment
         .attribute(id, name)
         .map_err(|message| evaluator.fail(at, message))
 }

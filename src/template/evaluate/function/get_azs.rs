@@ -22,7 +22,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
         &region
     };
     evaluator
-        .world
+        .environment
         .availability_zones(region)
         .map_err(|message| evaluator.fail(argument.at, message))
 }

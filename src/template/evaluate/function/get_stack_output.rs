@@ -36,7 +36,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
         Err(unknown) => Ok(unknown.clone().into()),
         Ok([stack, output, others @ ..]) => {
             let region = region.and(others.first()).map(String::as_str);
-            let answer = evaluator.world.stack_output(stack, output, region);
+            let answer = evaluator.environment.stack_output(stack, output, region);
             answer.map_err(|message| evaluator.fail(argument.at, message))
         }
         Ok(_) => Err(no_texts()),

@@ -31,7 +31,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
         })?,
     };
     evaluator
-        .world
+        .environment
         .export(&name)
         .map_err(|message| evaluator.fail(argument.at, message))
 }

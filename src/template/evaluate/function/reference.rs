@@ -46,7 +46,7 @@ pub(super) fn named(
     }
     match evaluator.resource_exists(name) {
         Some(ConditionValue::True | ConditionValue::Unknown(_)) => evaluator
-            .world
+            .environment
             .physical_id(name)
             .map_err(|message| evaluator.fail(at, message)),
         Some(ConditionValue::False) | None => {
@@ -64,7 +64,7 @@ fn hidden(evaluator: &Evaluator, name: &str, value: &Value) -> bool {
             .iter()
             .any(|it| it.key == name && it.no_echo)
     };
-    evaluator.world.hides_secrets() && value.unknown().is_none() && is_secret()
+    evaluator.environment.hides_secrets() && value.unknown().is_none() && is_secret()
 }
 
 /// What a name comes to that leads nowhere: that it does so is told by `template::graph`, where it

@@ -8,7 +8,7 @@ use crate::yaml::Node;
 /// words.
 ///
 /// What isn't overridden is unknown, as it is offline.
-pub trait Environment {
+pub trait EvaluationEnvironment {
     /// Whether what parameters with `NoEcho` are is `****`, to everything but conditions: for what
     /// is shown.
     fn hides_secrets(&self) -> bool {
@@ -118,7 +118,7 @@ pub enum NestedTemplate<'w> {
 #[derive(Clone, Copy, Debug)]
 pub struct OfflineEnvironment<'t>(pub &'t super::super::Templates);
 
-impl Environment for OfflineEnvironment<'_> {
+impl EvaluationEnvironment for OfflineEnvironment<'_> {
     fn nested<'w>(
         &'w self,
         parent: &'w Template,
@@ -146,7 +146,7 @@ impl Environment for OfflineEnvironment<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct HidingSecrets<'t>(pub OfflineEnvironment<'t>);
 
-impl Environment for HidingSecrets<'_> {
+impl EvaluationEnvironment for HidingSecrets<'_> {
     fn hides_secrets(&self) -> bool {
         true
     }
