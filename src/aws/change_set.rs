@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetType, EventFilter, OperationEvent, ResourceChange,
+    Capability, ChangeSetType, EventFilter, OnStackFailure, OperationEvent, ResourceChange,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -27,7 +27,7 @@ const CALL: Duration = Duration::from_secs(2);
 pub struct CreateChangeSet<'a> {
     pub stack_name: &'a str,
     pub change_set: &'a str,
-    /// The stack isn't there yet.
+    /// Whether the stack doesn't exist yet, or only in review.
     pub creates: bool,
     pub template_url: &'a str,
     /// Key and value.
@@ -86,12 +86,17 @@ impl AwsError {
 }
 
 impl Clients {
-    /// Returns the ids of the change set and of its stack.
+    /// Returns the IDs of the change set and of its stack.
+    ///
+    /// A new stack is deleted if its creation fails, since CloudFormation can only delete it then.
+    /// `DELETE` is valid for change sets of the type `CREATE` alone
+    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>).
     pub async fn create_change_set(
         &self,
         request: &CreateChangeSet<'_>,
     ) -> Result<(String, String), AwsError> {
         const OPERATION: &str = "CreateChangeSet";
+        let on_failure = request.creates.then_some(OnStackFailure::Delete);
         let answer = self
             .cloudformation
             .create_change_set()
@@ -110,6 +115,7 @@ impl Clients {
             .capabilities(Capability::CapabilityAutoExpand)
             .include_nested_stacks(true)
             .set_role_arn(request.role_arn.map(str::to_owned))
+            .set_on_stack_failure(on_failure)
             .client_token(request.client_token)
             .send()
             .await

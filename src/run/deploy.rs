@@ -30,6 +30,7 @@ use crate::launch::ownership::{self, ForeignStack, OwnershipTag};
 use crate::plan::{INSTALLER_TAG, Plan, StackPlan};
 use crate::report::EventConsumer;
 use crate::stage::bucket::StagingBucket;
+use crate::status::StackStatus;
 use crate::watch::Watcher;
 pub(super) use unfinished::Unfinished;
 
@@ -470,6 +471,14 @@ async fn execute(context: &StepContext<'_>, open: &mut Open<'_>, limit: Duration
             finish(context, cell, Outcome::Passed, None)
         }
         WaitOutcome::Done(Ok(settled)) => {
+            // As every new stack: see `Clients::create_change_set`.
+            if settled.status == StackStatus::DeleteComplete {
+                let deleted = format!(
+                    "CloudFormation deleted the stack {}, whose creation failed",
+                    plan.stack_name
+                );
+                context.events.warn(Some(cell), deleted);
+            }
             let status = settled.status.to_string();
             let reason = settled
                 .reason

@@ -2,6 +2,7 @@
 //! test.
 
 use std::collections::BTreeMap;
+use std::io::{Cursor, Read};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -20,6 +21,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::SdkConfig;
 use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
+use zip::ZipArchive;
 
 /// A server's clients.
 pub struct Aws {
@@ -196,6 +198,7 @@ impl Aws {
                     .await
                     .unwrap();
             }
+            ["archive", bucket, key] => return self.archive(bucket, key).await,
             ["removed", bucket, key] => {
                 self.s3(&self.region_of(bucket).await)
                     .delete_object()
@@ -292,6 +295,21 @@ impl Aws {
         Value::Null
     }
 
+    /// The files of a zip archive in a bucket, by name.
+    async fn archive(&self, bucket: &str, key: &str) -> Value {
+        let s3 = self.s3(&self.region_of(bucket).await);
+        let found = s3.get_object().bucket(bucket).key(key).send().await;
+        let bytes = found.unwrap().body.collect().await.unwrap().into_bytes();
+        let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
+        let files = (0..archive.len()).map(|index| {
+            let mut file = archive.by_index(index).unwrap();
+            let mut text = String::new();
+            file.read_to_string(&mut text).unwrap();
+            (file.name().unwrap().into_owned(), Value::String(text))
+        });
+        Value::Object(files.collect())
+    }
+
     async fn create_stack(&self, region: &str, name: &str, template: &str, tags: &[&str]) {
         let cloudformation = self.cloudformation(region);
         let call = cloudformation
@@ -307,8 +325,8 @@ impl Aws {
                 .await
                 .unwrap();
             match found.stacks()[0].stack_status() {
-                Some(StackStatus::CreateComplete) => break,
-                Some(StackStatus::CreateInProgress) => {
+                Some(StackStatus::CreateComplete | StackStatus::RollbackComplete) => break,
+                Some(StackStatus::CreateInProgress | StackStatus::RollbackInProgress) => {
                     tokio::time::sleep(Duration::from_millis(100)).await
                 }
                 other => panic!("{name} is {other:?}"),

@@ -482,12 +482,11 @@ fn two_tests_do_not_deploy_one_stack() {
 #[test]
 fn a_status_without_change_sets_is_told_with_what_to_do() {
     let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
-    project.replace(
-        "templates/shop.yaml",
-        "VisibilityTimeout: 30",
-        "QueueName: no name!",
-    );
-    deploy(&project, &server, &["--yes"]).assert_code(1);
+    // As earlier versions, and other tools, have left it.
+    let broken = "Resources: {Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: no name!}}}";
+    let tag = "taskcat-installer=shop-main";
+    let stack = ["template-stack", "us-east-1", "shop-main", broken, tag];
+    server.given(&stack);
     assert_eq!(
         root(&server.standing(&REGIONS))["status"],
         "ROLLBACK_COMPLETE"
@@ -503,11 +502,6 @@ fn a_status_without_change_sets_is_told_with_what_to_do() {
         .assert_says("the stack shop-main in us-east-1 is in ROLLBACK_COMPLETE")
         .assert_says(&delete);
     again.assert_says("or pass --replace-failed to have it replaced");
-    project.replace(
-        "templates/shop.yaml",
-        "QueueName: no name!",
-        "VisibilityTimeout: 30",
-    );
     let replaced = deploy(&project, &server, &["--yes", "--replace-failed"]);
     replaced
         .assert_code(0)
@@ -521,6 +515,43 @@ fn a_status_without_change_sets_is_told_with_what_to_do() {
     kept.assert_code(0)
         .assert_says("1 unchanged")
         .assert_silent_about("deleting");
+}
+
+/// A change set of a new stack asks for that (`OnStackFailure`), so that the next deployment isn't
+/// blocked; one of an existing stack may not.
+#[test]
+fn a_stack_whose_creation_fails_is_deleted() {
+    let (server, project) = (Server::take(Kind::Simulator), Project::copy_of("deploy"));
+    let (good, bad) = ("VisibilityTimeout: 30", "QueueName: no name!");
+    project.replace("templates/shop.yaml", good, bad);
+    let proxy = Proxy::before(&server);
+    let failed = Taskcat::at(&project, &proxy.endpoint())
+        .args(["deploy", "run", "-l", "--yes"])
+        .run();
+    failed
+        .assert_code(1)
+        .assert_says("CloudFormation deleted the stack shop-main, whose creation failed")
+        .assert_says("Queue (AWS::SQS::Queue) CREATE_FAILED");
+    assert_eq!(server.standing(&REGIONS).stacks, Vec::<Value>::new());
+    project.replace("templates/shop.yaml", bad, good);
+    deploy(&project, &server, &["--yes"])
+        .assert_code(0)
+        .assert_says("1 deployed");
+
+    // An update that fails is rolled back, as CreateChangeSet takes DELETE for new stacks alone.
+    project.replace("templates/shop.yaml", good, bad);
+    let failed = Taskcat::at(&project, &proxy.endpoint())
+        .args(["deploy", "run", "-l", "--yes"])
+        .run();
+    failed
+        .assert_code(1)
+        .assert_says("UPDATE_ROLLBACK_COMPLETE");
+    let calls = proxy.calls();
+    let asked = calls.of("CreateChangeSet").into_iter();
+    let asked: Vec<_> = asked
+        .map(|call| call["form"]["OnStackFailure"].clone())
+        .collect();
+    assert_eq!(asked, [Value::from("DELETE"), Value::Null]);
 }
 
 /// CloudFormation executes a change set that changes outputs alone, or creates a stack without
@@ -761,12 +792,14 @@ fn a_named_change_set_is_left_for_who_executes_it() {
     staged.assert_code(0).assert_silent_about("upload");
 }
 
-const FAILED_CHECK: &str = "<DescribeChangeSetResponse \
+/// A change set that has failed CloudFormation's checks.
+pub const FAILED_CHECK: &str = "<DescribeChangeSetResponse \
     xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\">
 <DescribeChangeSetResult><Status>FAILED</Status><ExecutionStatus>UNAVAILABLE</ExecutionStatus><StatusReason>\
 The following hook(s)/validation failed: [AWS::EarlyValidation::PropertyValidation].</StatusReason>
 </DescribeChangeSetResult></DescribeChangeSetResponse>";
-const CHECKS: &str = "<DescribeEventsResponse \
+/// The checks, as DescribeEvents shows them.
+pub const CHECKS: &str = "<DescribeEventsResponse \
     xmlns=\"http://cloudformation.amazonaws.com/doc/2010-05-15/\">
 <DescribeEventsResult><OperationEvents><member><EventType>VALIDATION_ERROR</EventType>
 <LogicalResourceId>Queue</LogicalResourceId><ResourceType>AWS::SQS::Queue</ResourceType>
