@@ -368,15 +368,15 @@ impl Clients {
         Ok(answer.metadata().and_then(|it| it.get(CHECKSUM)).cloned())
     }
 
-    /// Puts an object of text. `acl` is sent only where given.
+    /// Puts a small object. `acl` is sent only where given.
     pub async fn put_object(
         &self,
         bucket: &str,
         key: &str,
-        text: String,
+        body: impl Into<Vec<u8>>,
         acl: Option<&str>,
     ) -> Result<(), AwsError> {
-        let body = ByteStream::from(text.into_bytes());
+        let body = ByteStream::from(body.into());
         let request = self
             .s3
             .put_object()

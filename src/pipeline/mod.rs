@@ -6,6 +6,7 @@
 //! other, which `run` stages to a bucket and deploys by a change set. What the template's
 //! parameters come to is decided by `cli`, which can ask.
 
+mod configuration;
 mod kit;
 mod programs;
 
@@ -22,6 +23,7 @@ use crate::plan::{
 };
 use crate::template::{StackEnvironment, Template};
 
+pub use configuration::{CONFIGURATION, archive};
 pub use kit::{Kit, program_prefix};
 pub use programs::Programs;
 

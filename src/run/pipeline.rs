@@ -188,7 +188,29 @@ pub(crate) async fn state(
     }
 }
 
-/// Whether an object stands in a bucket of the pipeline's.
+/// Returns the region of a bucket; `None` where there is no such bucket.
+pub(crate) async fn bucket_region(
+    target: &Target,
+    bucket: &str,
+    aws: &Aws,
+) -> Result<Option<String>, AwsError> {
+    clients(target, aws).await.bucket_region(bucket).await
+}
+
+/// Uploads `configuration.zip` to the pipeline's bucket, which starts an execution.
+pub(crate) async fn upload_configuration(
+    target: &Target,
+    bucket: &str,
+    archive: Vec<u8>,
+    aws: &Aws,
+) -> Result<(), AwsError> {
+    let clients = clients(target, aws).await;
+    clients
+        .put_object(bucket, pipeline::CONFIGURATION, archive, None)
+        .await
+}
+
+/// Returns whether a bucket of the pipeline holds an object.
 pub(crate) async fn holds(
     target: &Target,
     bucket: &str,

@@ -90,6 +90,7 @@ mod network;
 mod packaging;
 mod page;
 mod pipeline_command;
+mod pipeline_configuration;
 mod pipeline_template;
 #[cfg(feature = "lambda")]
 mod pipeline_walk;

@@ -46,16 +46,16 @@ pub fn write_programs(folder: &Path, machine: u8) {
 }
 
 /// Somebody who has the programs at hand.
-struct Owner {
-    server: Server,
-    project: Project,
+pub struct Owner {
+    pub server: Server,
+    pub project: Project,
 }
 
 pub const X86_64: u8 = 62;
 const ARM64: u8 = 183;
 
 impl Owner {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let owner = Self {
             server: Server::take(Kind::Simulator),
             project: Project::empty("owner"),
@@ -64,22 +64,22 @@ impl Owner {
         owner
     }
 
-    fn taskcat(&self, args: &[&str]) -> Taskcat {
+    pub fn taskcat(&self, args: &[&str]) -> Taskcat {
         Taskcat::at(&self.project, &self.server.endpoint())
             .args(["pipeline"])
             .args(args.iter().copied())
     }
 
-    fn deploy(&self, more: &[&str]) -> Outcome {
+    pub fn deploy(&self, more: &[&str]) -> Outcome {
         let deploy = self.taskcat(&["deploy", "shop-pipeline", "--yes", "--programs", "programs"]);
         deploy.args(more.iter().copied()).run()
     }
 
-    fn standing(&self) -> Standing {
+    pub fn standing(&self) -> Standing {
         self.server.standing(&[REGION])
     }
 
-    fn stack(&self) -> Value {
+    pub fn stack(&self) -> Value {
         let standing = self.standing();
         let found = standing
             .stacks
@@ -472,16 +472,26 @@ fn who_is_asked_answers() {
         "type=\r".to_owned(),
         "wait=[N]o:".to_owned(),
     ];
-    let ask = |last: &str| {
-        let actions: Vec<&str> = answers.iter().map(String::as_str).chain([last]).collect();
+    let ask = |last: &[&str]| {
+        let actions = answers.iter().map(String::as_str);
+        let actions: Vec<&str> = actions.chain(last.iter().copied()).collect();
         owner.on_a_terminal(&deploy, &actions)
     };
     // No: not even the programs are left.
-    let end = ask("type=n\r");
+    let end = ask(&["type=n\r"]);
     assert_eq!(end["code"], 0, "{end:#}");
     owner.standing().assert_nothing();
-    let end = ask("type=y\r");
+    let end = ask(&[
+        "type=y\r",
+        "wait=Upload a first configuration.zip made from the project?",
+        "type=y",
+    ]);
     assert_eq!(end["code"], 0, "{end:#}");
+    let bucket = owner.stack()["outputs"]["ConfigurationBucketName"].clone();
+    assert_eq!(
+        owner.standing().keys(bucket.as_str().unwrap()),
+        ["configuration.zip"]
+    );
     let parameters = owner.stack()["parameters"].clone();
     assert_eq!(
         (&parameters["BucketParameter"], &parameters["ApproverEmail"]),

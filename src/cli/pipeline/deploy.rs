@@ -5,8 +5,10 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::Args;
+use dialoguer::Confirm;
 use indexmap::IndexMap;
 
+use super::configuration;
 use super::questions::{self, Suggestions};
 use super::{Which, find, refused};
 use crate::aws::Aws;
@@ -15,10 +17,13 @@ use crate::cli::error::{CliError, ExitStatus, exit_of};
 use crate::cli::paths::path;
 use crate::cli::{AwsArgs, Verbosity, block_on, key_and_value, output, streams};
 use crate::config::nearest;
-use crate::diagnostic::Diagnostic;
-use crate::pipeline::{self, Kit, OWN_PARAMETERS, Parameters, Programs, Target};
-use crate::plan;
-use crate::run::pipeline::{PipelineStack, ToolsBucket, deploy, holds, usable_tools_bucket};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::pipeline::{self, CONFIGURATION, Kit, OWN_PARAMETERS, Parameters, Programs, Target};
+use crate::plan::{self, Plan};
+use crate::run::pipeline::{
+    PipelineStack, ToolsBucket, bucket_region, deploy, holds, upload_configuration,
+    usable_tools_bucket,
+};
 use crate::run::{RunJob, RunSettings, Staging};
 use crate::stage::exclude::Exclusions;
 use crate::stage::marker;
@@ -54,6 +59,11 @@ pub struct Deploy {
     /// Create the change set and leave it for review.
     #[arg(long, conflicts_with = "yes")]
     no_execute: bool,
+
+    /// Upload a first configuration.zip, made from .taskcat.yml and production.json of the project,
+    /// unless the pipeline has one.
+    #[arg(long, conflicts_with = "no_execute")]
+    upload_configuration: bool,
 
     /// Execute the change set without asking, and fail if a parameter is missing.
     #[arg(short, long)]
@@ -94,32 +104,21 @@ impl Deploy {
             known
                 .entry("ToolsBucket".to_owned())
                 .or_insert_with(|| target.tools_bucket());
-            if known.get("ToolsBucket") == Some(&target.tools_bucket()) {
-                refuse_foreign_bucket(&target, standing.as_ref(), &clients).await?;
+            match known.get("ToolsBucket") {
+                Some(bucket) if *bucket != target.tools_bucket() => {
+                    refuse_distant_bucket(&target, bucket, &clients).await?;
+                }
+                _ => refuse_foreign_bucket(&target, standing.as_ref(), &clients).await?,
             }
             // Nothing lies around yet that a question without an answer would leave.
             let mut parameters = self.answered(&template, known, &target)?;
             let kit = Kit::assemble(&target.name, &programs).map_err(trouble)?;
             parameters.extend(kit.own_parameters());
             refuse_impossible(&template, &parameters, &target)?;
-            let job = RunJob {
-                plan: target.plan(&kit, &parameters),
-                settings: RunSettings::default(),
-                lint: None,
-                staging: Some(Staging {
-                    package: None,
-                    exclusions: Exclusions::load(kit.folder(), &[])
-                        .map_err(CliError::Diagnostics)?,
-                    follow_links: false,
-                    marker_limit: marker::LIMIT,
-                }),
-                templates: plan::sources(kit.templates()),
-                endpoint,
-                journal: None,
-                output: None,
-                hook_environment: Vec::new(),
-                foresee: None,
-            };
+            let configuration = self
+                .given_configuration(standing.as_ref(), &parameters, &clients)
+                .await?;
+            let job = job(&kit, target.plan(&kit, &parameters), endpoint)?;
             let (decide, consumers) = (
                 decide(self.yes, self.no_execute, verbosity),
                 vec![output::log(verbosity)],
@@ -138,10 +137,102 @@ impl Deploy {
             .await;
             let exit = exit_of(&ended);
             if exit == ExitStatus::Passed {
-                tell(&target, job.endpoint.as_deref(), &clients).await?;
+                let deployed = find(&target, job.endpoint.as_deref(), &clients).await?;
+                let is_new = previous.is_none_or(|it| it.outputs.is_empty());
+                let made = configuration.map(Ok);
+                let made =
+                    made.unwrap_or_else(|| configuration::first(&self.project_root, &parameters));
+                self.tell(deployed, is_new, made, &clients).await?;
             }
             Ok(exit)
         })
+    }
+
+    /// The configuration that is to be uploaded on request, made before anything is created.
+    async fn given_configuration(
+        &self,
+        standing: Option<&PipelineStack>,
+        parameters: &Parameters,
+        aws: &Aws,
+    ) -> Result<Option<Vec<u8>>, CliError> {
+        let is_configured = match standing {
+            Some(pipeline) if self.upload_configuration => is_configured(pipeline, aws).await?,
+            _ => false,
+        };
+        if !self.upload_configuration || is_configured {
+            return Ok(None);
+        }
+        configuration::first(&self.project_root, parameters)
+            .map(Some)
+            .map_err(CliError::Diagnostics)
+    }
+
+    /// Says what comes next, and uploads the first configuration where that is wanted.
+    async fn tell(
+        &self,
+        deployed: Option<PipelineStack>,
+        is_new: bool,
+        configuration: Result<Vec<u8>, Vec<Diagnostic>>,
+        aws: &Aws,
+    ) -> Result<(), CliError> {
+        // The outputs are missing where the change set was not executed.
+        let Some(pipeline) = deployed.filter(|it| !it.stack.outputs.is_empty()) else {
+            return Ok(());
+        };
+        let Target { name, region, .. } = &pipeline.target;
+        let url = pipeline.stack.output("PipelineUrl").unwrap_or_default();
+        streams::print_line(format_args!("Pipeline {name} in {region}: {url}"));
+        if !is_configured(&pipeline, aws).await? {
+            let bucket = configuration_bucket(&pipeline);
+            // https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-about-starting.html
+            if is_new {
+                streams::print_line(format_args!(
+                    "\nCodePipeline starts a new pipeline at once. This first execution fails in \
+                     the stage Source,\nsince s3://{bucket}/{CONFIGURATION} did not exist yet."
+                ));
+            }
+            match configuration {
+                Ok(archive) if self.upload_configuration || self.wants_upload()? => {
+                    upload_configuration(&pipeline.target, bucket, archive, aws)
+                        .await
+                        .map_err(refused(&pipeline.target))?;
+                    streams::print_line(format_args!(
+                        "\nUploaded a first {CONFIGURATION}, which starts the pipeline.\n"
+                    ));
+                }
+                Ok(_) => tell_how_to_configure(&pipeline),
+                Err(faults) => {
+                    if self.asks() {
+                        output::diagnostics(&as_warnings(faults));
+                    }
+                    tell_how_to_configure(&pipeline);
+                }
+            }
+        }
+        streams::print_line(format_args!(
+            "`taskcat pipeline status {name} -r {region}` shows the status of its stages."
+        ));
+        Ok(())
+    }
+
+    /// Whether the owner, asked on a terminal, wants a first configuration uploaded.
+    fn wants_upload(&self) -> Result<bool, CliError> {
+        if !self.asks() {
+            return Ok(false);
+        }
+        let question = Confirm::new()
+            .with_prompt(format!(
+                "Upload a first {CONFIGURATION} made from the project?"
+            ))
+            .default(false);
+        question
+            .interact()
+            .map_err(|error| CliError::local("no answer", error))
+    }
+
+    /// Whether somebody can be asked, and is to be.
+    fn asks(&self) -> bool {
+        !self.yes && io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
     fn programs(&self) -> Result<PathBuf, CliError> {
@@ -185,13 +276,11 @@ impl Deploy {
         target: &Target,
     ) -> Result<Parameters, CliError> {
         let open = questions::open(template, &known);
-        let asks = !self.yes && io::stdin().is_terminal() && io::stderr().is_terminal();
-        let answers = match asks {
-            true => {
-                let suggestions = Suggestions::of(&self.project_root);
-                questions::ask(template, &open, &suggestions, &target.region)?
-            }
-            false => Parameters::new(),
+        let answers = if self.asks() {
+            let suggestions = Suggestions::of(&self.project_root);
+            questions::ask(template, &open, &suggestions, &target.region)?
+        } else {
+            Parameters::new()
         };
         let missing: Vec<_> = open
             .iter()
@@ -267,6 +356,52 @@ async fn refuse_foreign_bucket(
     ]))
 }
 
+/// Refuses a bucket in another region, from which Lambda doesn't read the code of a function
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-lambda-function-code.html>).
+async fn refuse_distant_bucket(target: &Target, bucket: &str, aws: &Aws) -> Result<(), CliError> {
+    // Where S3 doesn't say, the upload will.
+    let Ok(Some(region)) = bucket_region(target, bucket, aws).await else {
+        return Ok(());
+    };
+    if region == target.region {
+        return Ok(());
+    }
+    let message = format!(
+        "the bucket {bucket} is in {region} and the pipeline in {}: Lambda reads code only from \
+         buckets in its own region",
+        target.region
+    );
+    let help = format!(
+        "name a bucket in {} with -P ToolsBucket=NAME, or none to have one created",
+        target.region
+    );
+    Err(CliError::Diagnostics(vec![
+        Diagnostic::error(message).help(help),
+    ]))
+}
+
+/// Returns what is to be done for a pipeline's stack.
+fn job<'p>(kit: &'p Kit, plan: Plan, endpoint: Option<String>) -> Result<RunJob<'p>, CliError> {
+    let exclusions = Exclusions::load(kit.folder(), &[]).map_err(CliError::Diagnostics)?;
+    Ok(RunJob {
+        plan,
+        settings: RunSettings::default(),
+        lint: None,
+        staging: Some(Staging {
+            package: None,
+            exclusions,
+            follow_links: false,
+            marker_limit: marker::LIMIT,
+        }),
+        templates: plan::sources(kit.templates()),
+        endpoint,
+        journal: None,
+        output: None,
+        hook_environment: Vec::new(),
+        foresee: None,
+    })
+}
+
 /// What CloudFormation would refuse is said before anything is made.
 fn refuse_impossible(
     template: &Template,
@@ -297,37 +432,43 @@ fn refuse_impossible(
     Err(CliError::Diagnostics(faults.collect()))
 }
 
-/// What comes next.
-async fn tell(target: &Target, endpoint: Option<&str>, aws: &Aws) -> Result<(), CliError> {
-    let Target { name, region, .. } = target;
-    // Not executed.
-    let Some(pipeline) = find(target, endpoint, aws)
-        .await?
-        .filter(|it| !it.stack.outputs.is_empty())
-    else {
-        return Ok(());
-    };
-    let output = |key: &str| pipeline.stack.output(key).unwrap_or_default().to_owned();
-    let bucket = output("ConfigurationBucketName");
-    streams::print_line(format_args!(
-        "Pipeline {name} in {region}: {}",
-        output("PipelineUrl")
-    ));
-    let key = "configuration.zip";
-    if !holds(target, &bucket, key, aws)
-        .await
-        .map_err(refused(target))?
-    {
-        streams::print_line(format_args!(
-            "\nIt starts with its configuration, taskcat.yml and production.json:\n"
-        ));
-        streams::print_line(format_args!("    zip {key} taskcat.yml production.json"));
-        streams::print_line(format_args!(
-            "    aws s3 cp {key} s3://{bucket}/ --region {region}\n"
-        ));
+/// Name of the bucket that holds the configuration.
+fn configuration_bucket(pipeline: &PipelineStack) -> &str {
+    let bucket = pipeline.stack.output("ConfigurationBucketName");
+    bucket.unwrap_or_default()
+}
+
+/// Whether the pipeline has a configuration already.
+async fn is_configured(pipeline: &PipelineStack, aws: &Aws) -> Result<bool, CliError> {
+    let bucket = configuration_bucket(pipeline);
+    if bucket.is_empty() {
+        return Ok(false);
     }
+    holds(&pipeline.target, bucket, CONFIGURATION, aws)
+        .await
+        .map_err(refused(&pipeline.target))
+}
+
+/// Prints the commands that upload a configuration.
+fn tell_how_to_configure(pipeline: &PipelineStack) {
+    let bucket = configuration_bucket(pipeline);
+    let region = &pipeline.target.region;
     streams::print_line(format_args!(
-        "`taskcat pipeline status {name} -r {region}` shows the status of its stages."
+        "\nIt starts with its configuration, taskcat.yml and production.json:\n"
     ));
-    Ok(())
+    streams::print_line(format_args!(
+        "    zip {CONFIGURATION} taskcat.yml production.json"
+    ));
+    streams::print_line(format_args!(
+        "    aws s3 cp {CONFIGURATION} s3://{bucket}/ --region {region}\n"
+    ));
+}
+
+/// Why no configuration could be made: the deployment has succeeded all the same.
+fn as_warnings(faults: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let warning = |fault: Diagnostic| Diagnostic {
+        severity: Severity::Warning,
+        ..fault
+    };
+    faults.into_iter().map(warning).collect()
 }

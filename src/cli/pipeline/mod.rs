@@ -1,5 +1,6 @@
 //! `taskcat pipeline`: from a push to production.
 
+mod configuration;
 mod delete;
 mod deploy;
 mod questions;
