@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Makes the virtual environments that the tests, the demo and the benchmark use, under target/venvs: the two servers
 # that stand in for AWS, the Python TaskCat that the runner is compared with, AWS's command line for the pipeline's
-# buildspecs, what drives a browser over the report, what checks files against published schemas, and clients that deploy
-# to the simulator (the CDK's comes from npm). Quick when all is there.
+# buildspecs, checkov for its template, what drives a browser over the report, what checks files against published schemas,
+# and clients that deploy to the simulator (the CDK's comes from npm). Quick when all is there.
 #
-#   tests/setup.sh [browser] [cdk] [ministack] [moto] [pipeline] [sam] [sceptre] [schemas] [taskcat]      without names: all
+#   tests/setup.sh [browser] [cdk] [checkov] [ministack] [moto] [pipeline] [sam] [sceptre] [schemas] [taskcat]
+#
+# Without names it makes all of them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -35,7 +37,7 @@ mkdir -p target/venvs
 exec 9>target/venvs/.lock
 if command -v flock >/dev/null; then flock 9; fi
 
-[ $# -gt 0 ] || set -- browser cdk ministack moto pipeline sam sceptre schemas taskcat
+[ $# -gt 0 ] || set -- browser cdk checkov ministack moto pipeline sam sceptre schemas taskcat
 home=$(cd target/venvs && pwd -P)
 for venv in "$@"; do
   requirements=tests/requirements/$venv.txt

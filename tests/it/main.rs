@@ -91,6 +91,10 @@ mod packaging;
 mod page;
 mod pipeline_command;
 mod pipeline_configuration;
+#[cfg(feature = "lambda")]
+mod pipeline_events;
+#[cfg(feature = "lambda")]
+mod pipeline_permissions;
 mod pipeline_template;
 #[cfg(feature = "lambda")]
 mod pipeline_walk;

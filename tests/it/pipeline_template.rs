@@ -1,11 +1,13 @@
 //! The pipeline that a user deploys: its template, and the phases of its buildspecs, run for real.
 //! `pipeline_walk` goes through all of its stages.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::project::Project;
+use crate::proxy::Proxy;
 use crate::servers::{Kind, Server, boto3, support, venv};
 use crate::taskcat::Taskcat;
 
@@ -48,6 +50,91 @@ fn the_template_is_clean() {
         .assert_code(0);
 }
 
+#[test]
+#[ignore = "needs checkov; run tests/run.sh"]
+fn checkov_finds_nothing_without_a_reason() {
+    let output = Command::new(venv("checkov").join("bin/checkov"))
+        .arg("--config-file")
+        .arg(pipeline("checkov.yaml"))
+        .arg("--file")
+        .arg(pipeline("pipeline.yaml"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(
+        said(&output).contains("Failed checks: 0"),
+        "{}",
+        said(&output)
+    );
+}
+
+/// The template's resources, as CloudFormation would see them with these parameters.
+fn rendered(parameters: &[&str]) -> serde_json::Value {
+    let project = project();
+    let given = parameters.iter().flat_map(|it| ["--parameter", it]);
+    let outcome = Taskcat::offline(&project)
+        .args(["render", "pipeline.yaml", "--region", "eu-central-1"])
+        .args(given)
+        .run();
+    outcome.assert_code(0);
+    let template: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    template["Resources"].clone()
+}
+
+/// Docker runs in privileged mode only:
+/// <https://docs.aws.amazon.com/codebuild/latest/userguide/sample-docker-section.html>
+#[test]
+fn the_tests_alone_may_run_docker() {
+    let check = |parameters: &[&str], expect: &str| {
+        let resources = rendered(parameters);
+        let mode = |project: &str| {
+            let properties = &resources[project]["Properties"];
+            properties["Environment"]["PrivilegedMode"].clone()
+        };
+        assert_eq!(mode("TestProject"), expect);
+        for project in ["SyncProject", "ChangeSetProject", "PruneProject"] {
+            assert!(mode(project).is_null(), "{project}");
+        }
+    };
+    check(&[], "false");
+    check(&["PrivilegedMode=true"], "true");
+}
+
+/// taskcat counts its budget from the start of the build, and deletes the stacks within it:
+/// CodeBuild kills a build that times out
+/// (<https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html>).
+#[test]
+fn the_tests_end_before_their_build_times_out() {
+    let resources = rendered(&["TestTimeoutMinutes=45"]);
+    let project = &resources["TestProject"]["Properties"];
+    assert_eq!(
+        project["TimeoutInMinutes"].to_string().trim_matches('"'),
+        "45"
+    );
+    let variables = project["Environment"]["EnvironmentVariables"].as_array();
+    let budget = variables
+        .unwrap()
+        .iter()
+        .find(|it| it["Name"] == "TASKCAT_PROJECT_BUDGET");
+    assert_eq!(budget.unwrap()["Value"], "45m");
+}
+
+/// What is installed in the test stage runs with its role's rights.
+#[test]
+fn cfn_lint_is_pinned_by_version_and_checksum() {
+    let text = fs::read_to_string(pipeline("cfn-lint.txt")).unwrap();
+    let text = text.replace("\\\n", " ");
+    let lines = text.lines().map(str::trim);
+    let requirements: Vec<_> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect();
+    assert!(requirements.iter().any(|it| it.starts_with("cfn-lint==")));
+    for requirement in requirements {
+        let is_pinned = requirement.contains("==") && requirement.contains("--hash=sha256:");
+        assert!(is_pinned && !requirement.starts_with('-'), "{requirement}");
+    }
+}
+
 tests_on!(simulator: it_deploys);
 
 fn it_deploys(kind: Kind) {
@@ -66,6 +153,7 @@ struct Build {
     own: Project,
     source: Project,
     variables: Vec<(String, String)>,
+    has_cfn_lint: bool,
 }
 
 impl Build {
@@ -90,6 +178,7 @@ impl Build {
             own,
             source,
             variables,
+            has_cfn_lint: true,
         }
     }
 
@@ -99,20 +188,20 @@ impl Build {
     }
 
     fn run(&self, buildspec: &str) -> Output {
-        let path = std::env::var("PATH").unwrap();
         let python = venv("pipeline").join("bin");
+        let path = match self.has_cfn_lint {
+            true => format!(
+                "{}:{}",
+                venv("taskcat").join("bin").display(),
+                std::env::var("PATH").unwrap()
+            ),
+            false => "/usr/bin:/bin".to_owned(),
+        };
         Command::new(python.join("python"))
             .arg(support("buildspec.py"))
             .args([pipeline(buildspec), self.source.path(), self.own.path()])
             .env_clear()
-            .env(
-                "PATH",
-                format!(
-                    "{}:{}:{path}",
-                    python.display(),
-                    venv("taskcat").join("bin").display()
-                ),
-            )
+            .env("PATH", format!("{}:{path}", python.display()))
             .env("HOME", self.own.home())
             .env("AWS_ENDPOINT_URL", self.server.endpoint())
             .envs([
@@ -229,6 +318,53 @@ fn a_run_that_was_killed_is_cleaned_up_after() {
         standing.stacks.is_empty(),
         "{}\n{standing:#?}",
         said(&output)
+    );
+}
+
+/// Tests that pass don't hide that something could not be deleted.
+#[test]
+#[ignore = "needs Python; run tests/run.sh"]
+fn a_build_fails_that_could_not_clean_up() {
+    let build = Build::of(Project::copy_of("first-run"));
+    let proxy = Proxy::with_faults(&build.server, &["DeleteStack=403:AccessDenied"]);
+    let build = build
+        .with("TASKCAT_ARGUMENTS", "-l --no-delete")
+        .with("AWS_ENDPOINT_URL", proxy.endpoint());
+    let output = build.run("buildspec.test.yml");
+    let told = said(&output);
+    assert!(!output.status.success(), "{told}");
+    assert!(
+        told.contains("passed") && told.contains("AccessDenied"),
+        "{told}"
+    );
+}
+
+#[test]
+#[ignore = "needs Python; run tests/run.sh"]
+fn cfn_lint_is_installed_by_its_checksums() {
+    let mut build = Build::of(Project::copy_of("one-bad"));
+    build.has_cfn_lint = false;
+    let pinned = fs::read_to_string(pipeline("cfn-lint.txt")).unwrap();
+    let tools = format!("tools-{}", build.server.port());
+    build
+        .server
+        .given(&["object", &tools, "tools/cfn-lint.txt", &pinned]);
+    // It notes what it was asked for, and installs nothing.
+    let pip = "#!/bin/sh\necho \"$*\" >\"$HOME/pip.txt\"\ncp \"$5\" \"$HOME/requirements.txt\"\n";
+    let home = build.own.home();
+    fs::create_dir_all(home.join(".local/bin")).unwrap();
+    fs::write(home.join(".local/bin/pip"), pip).unwrap();
+    fs::set_permissions(home.join(".local/bin/pip"), Permissions::from_mode(0o755)).unwrap();
+    let output = build.run("buildspec.test.yml");
+    let asked =
+        fs::read_to_string(home.join("pip.txt")).unwrap_or_else(|_| panic!("{}", said(&output)));
+    assert!(
+        asked.starts_with("install --quiet --require-hashes --requirement "),
+        "{asked}"
+    );
+    assert_eq!(
+        fs::read_to_string(home.join("requirements.txt")).unwrap(),
+        pinned
     );
 }
 

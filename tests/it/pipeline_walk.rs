@@ -15,15 +15,18 @@ use crate::project::Project;
 use crate::servers::{Kind, Server, support, venv};
 use crate::taskcat::{Outcome, Taskcat};
 
-const TOKEN: &str = "ghp_0fTheTestsAndOfNobodyElse4711";
-const REGION: &str = "us-east-1";
+pub const TOKEN: &str = "ghp_0fTheTestsAndOfNobodyElse4711";
+pub const REGION: &str = "us-east-1";
+pub const PRODUCTION: &str =
+    r#"{"Parameters": {"Cidr": "10.2.0.0/16"}, "Tags": {"of": "production"}}"#;
 
 /// A repository on GitHub, its pipeline in the simulator, and those who push to the one and look at
 /// the other.
-struct Walk {
-    server: Server,
-    own: Project,
+pub struct Walk {
+    pub server: Server,
+    pub own: Project,
     process: Option<Process>,
+    is_configured: bool,
 }
 
 /// `walk.py`
@@ -36,11 +39,12 @@ struct Process {
 impl Walk {
     /// The pipeline as a user deploys it, for the project `deploy`: `main` is released, `develop`
     /// is pushed to.
-    fn begin(parameters: &[&str]) -> Self {
+    pub fn begin(parameters: &[&str]) -> Self {
         let mut walk = Self {
             server: Server::take(Kind::Simulator),
             own: Project::empty("walk"),
             process: None,
+            is_configured: false,
         };
         walk.server
             .given(&["secret", REGION, "github/token", TOKEN]);
@@ -50,13 +54,14 @@ impl Walk {
         }
         walk.make_repository("acme/shop", "shop");
         walk.git("shop", &["checkout", "-q", "-b", "develop"]);
+        walk.git("shop", &["push", "-q", "origin", "develop"]);
         walk.deploy(parameters);
         walk.process = Some(walk.start());
         walk
     }
 
     /// A repository on GitHub, with all that is in a folder as the first commit of `main`.
-    fn make_repository(&self, name: &str, folder: &str) {
+    pub fn make_repository(&self, name: &str, folder: &str) {
         let bare = self.own.path().join(format!("repositories/{name}.git"));
         fs::create_dir_all(&bare).unwrap();
         git(&bare, &["init", "-q", "--bare", "-b", "main"]);
@@ -136,7 +141,7 @@ impl Walk {
 
     /// What `walk.py` answers to a command.
     #[track_caller]
-    fn command(&mut self, command: &Value) -> Walked {
+    pub fn command(&mut self, command: &Value) -> Walked {
         let process = self.process.as_mut().unwrap();
         writeln!(process.commands, "{command}").unwrap();
         let mut line = String::new();
@@ -147,49 +152,55 @@ impl Walk {
         )
     }
 
-    /// Uploads the configuration: the tests' as it is in the repository, and production's.
-    fn configure(&mut self) -> Walked {
-        self.own.write(
-            "configuration/taskcat.yml",
-            &self.own.read("shop/.taskcat.yml"),
-        );
-        let production = r#"{"Parameters": {"Cidr": "10.2.0.0/16"}, "Tags": {"of": "production"}}"#;
+    /// Uploads the configuration, which starts the pipeline: the tests' as it is in the repository,
+    /// and production's.
+    pub fn configure(&mut self) -> Walked {
+        let taskcat = self.own.read("shop/.taskcat.yml");
+        self.configure_with(&taskcat, PRODUCTION)
+    }
+
+    pub fn configure_with(&mut self, taskcat: &str, production: &str) -> Walked {
+        self.own.write("configuration/taskcat.yml", taskcat);
         self.own.write("configuration/production.json", production);
         let folder = self.own.path().join("configuration");
+        self.is_configured = true;
         self.command(&json!({"configuration": folder}))
     }
 
-    /// A change goes through the stages as far as the approval.
-    fn run(&mut self) -> Walked {
-        self.configure();
-        self.command(&json!({"start": true}))
+    /// A change that was pushed goes through the stages as far as the approval; the first one by the
+    /// upload of the configuration.
+    pub fn run(&mut self) -> Walked {
+        match self.is_configured {
+            true => self.command(&json!({"push": "develop"})),
+            false => self.configure(),
+        }
     }
 
-    fn approve(&mut self, approve: bool) -> Walked {
+    pub fn approve(&mut self, approve: bool) -> Walked {
         self.command(&json!({"approve": approve}))
     }
 
     /// Commits everything and pushes it to `develop`.
-    fn push(&self, message: &str) -> String {
+    pub fn push(&self, message: &str) -> String {
         self.git("shop", &["add", "."]);
         self.git("shop", &["commit", "-q", "-m", message]);
         self.git("shop", &["push", "-q", "origin", "develop"]);
         self.git("shop", &["rev-parse", "HEAD"])
     }
 
-    fn git(&self, folder: &str, args: &[&str]) -> String {
+    pub fn git(&self, folder: &str, args: &[&str]) -> String {
         git(&self.own.path().join(folder), args)
     }
 
-    fn released(&self) -> String {
+    pub fn released(&self) -> String {
         self.git("repositories/acme/shop.git", &["rev-parse", "main"])
     }
 
-    fn taskcat(&self, args: &[&str]) -> Taskcat {
+    pub fn taskcat(&self, args: &[&str]) -> Taskcat {
         Taskcat::at(&self.own, &self.server.endpoint()).args(args.iter().copied())
     }
 
-    fn stack(&self, name: &str) -> Option<Value> {
+    pub fn stack(&self, name: &str) -> Option<Value> {
         self.server
             .standing(&[REGION])
             .stacks
@@ -198,18 +209,18 @@ impl Walk {
     }
 
     /// The production stack's status; none where there is none.
-    fn production(&self) -> Option<String> {
+    pub fn production(&self) -> Option<String> {
         Some(self.stack("shop")?["status"].as_str().unwrap().to_owned())
     }
 
     /// The files of the production bucket, by key.
-    fn files(&self, walked: &Walked) -> Value {
+    pub fn files(&self, walked: &Walked) -> Value {
         let bucket = walked.0["buckets"]["ProductionBucket"].as_str().unwrap();
         self.server.standing(&[REGION]).buckets[bucket]["objects"].clone()
     }
 
     /// The releases whose files are in the production bucket.
-    fn releases(&self, walked: &Walked) -> Vec<String> {
+    pub fn releases(&self, walked: &Walked) -> Vec<String> {
         let files = self.files(walked);
         let folder = |key: &String| key.split('/').nth(1).unwrap().to_owned();
         let mut found: Vec<String> = files.as_object().unwrap().keys().map(folder).collect();
@@ -218,7 +229,7 @@ impl Walk {
         found
     }
 
-    fn delete(&self) -> Outcome {
+    pub fn delete(&self) -> Outcome {
         self.taskcat(&["pipeline", "delete", "shop-pipeline", "--yes"])
             .run()
     }
@@ -262,27 +273,35 @@ fn git(folder: &Path, args: &[&str]) -> String {
 }
 
 /// What `walk.py` answers.
-struct Walked(Value);
+pub struct Walked(pub Value);
 
 impl Walked {
     /// What a stage of the latest execution came to.
-    fn stage(&self, name: &str) -> &str {
+    pub fn stage(&self, name: &str) -> &str {
         self.last()["stages"][name].as_str().unwrap_or("-")
     }
 
-    fn last(&self) -> &Value {
+    pub fn last(&self) -> &Value {
         self.0["executions"].as_array().unwrap().last().unwrap()
     }
 
-    fn variable(&self, namespace: &str, name: &str) -> &str {
+    pub fn variable(&self, namespace: &str, name: &str) -> &str {
         self.last()["variables"][namespace][name]
             .as_str()
             .unwrap_or_else(|| panic!("{:#}", self.0))
     }
 
+    /// A stage of the latest execution came to something that begins so.
+    #[track_caller]
+    pub fn assert_stage(&self, name: &str, begin: &str) -> &Self {
+        let found = self.stage(name);
+        assert!(found.starts_with(begin), "{name}: {found}\n{:#}", self.0);
+        self
+    }
+
     /// No role was denied anything.
     #[track_caller]
-    fn assert_allowed(&self) -> &Self {
+    pub fn assert_allowed(&self) -> &Self {
         assert_eq!(self.0["denied"], json!([]), "{:#}", self.0["executions"]);
         self
     }
@@ -526,7 +545,7 @@ fn changed_lambda_code_comes_into_production() {
         let walked = walk.approve(approve);
         walked.assert_allowed();
     }
-    let walked = walk.configure();
+    let walked = walk.command(&json!({"status": true}));
     let mut expect = vec![second, walk.released()];
     expect.sort();
     assert_eq!(walk.releases(&walked), expect);

@@ -12,11 +12,18 @@ WORK is a folder to work in. REPOSITORIES holds bare repositories, `owner/name.g
 FUNCTION is the function's binary. Every line of JSON on standard input is a command, and one line answers each:
 
     {"configuration": FOLDER}   uploads the folder's files as `configuration.zip`
-    {"start": true}             starts an execution, and lets all go as far as they can
-    {"approve": true}           answers the approval that waits (`false` rejects), and lets all go on
+    {"configured": true}        somebody else has uploaded `configuration.zip`
+    {"push": BRANCH}            a push to the repository's branch
+    {"create": true}            what CodePipeline does when the pipeline has been created
+    {"tick": true}              the time of every schedule has come
+    {"undelivered": RULE}       EventBridge could not call the targets of a rule, by its logical ID
+    {"approve": true}           answers the approval that waits (`false` rejects)
+    {"faults": [FAULT…]}        what AWS answers wrongly from now on; see `faults.py`
+    {"status": true}            nothing
 
-The answer has the executions so far with their stages and variables, the names of the pipeline's buckets, the calls that
-were denied, the permissions that no call has needed yet, and the messages that builds have published.
+Whatever starts an execution, all of them go as far as they can. The answer has the executions so far with their stages and
+variables, the names of the pipeline's buckets, the calls that were denied, the permissions that no call has needed yet, the
+messages that were published, and the schedules.
 """
 
 import io
@@ -26,7 +33,9 @@ import sys
 import zipfile
 
 import boto3
+from faults import Faults
 from walk_actions import Actions
+from walk_events import Events
 from walk_iam import Gate, Policies
 from walk_pipeline import Pipeline
 from walk_template import Template
@@ -61,19 +70,35 @@ def main():
     gate = Gate(port, log, policies, lambda region: client(endpoint, "cloudformation", region), s3)
     actions = Actions(template, gate, policies, region, work, repositories, token, function)
     pipeline = Pipeline(template.properties("Pipeline"), actions)
+    events = Events(template, policies, pipeline.start, gate.messages)
+    pipeline.stage_failed = events.stage_failed
+    schedules = {}
     buckets = {name: template.names[name] for name in template.resources("AWS::S3::Bucket")}
     for line in sys.stdin:
         command = json.loads(line)
         if "configuration" in command:
             body = zipped(command["configuration"])
             s3.put_object(Bucket=buckets["ConfigurationBucket"], Key="configuration.zip", Body=body)
-        elif "start" in command:
+            events.object_created(buckets["ConfigurationBucket"], "configuration.zip")
+        elif "configured" in command:
+            events.object_created(buckets["ConfigurationBucket"], "configuration.zip")
+        elif "push" in command:
+            if pipeline.is_triggered_by(command["push"]):
+                pipeline.start()
+        elif "create" in command:
+            # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-about-starting.html
             pipeline.start()
-        else:
+        elif "tick" in command:
+            schedules = events.tick()
+        elif "undelivered" in command:
+            events.undelivered(command["undelivered"])
+        elif "faults" in command:
+            gate.injected = Faults(command["faults"], 0)
+        elif "approve" in command:
             pipeline.answer(command["approve"])
         executions = [it.shown() for it in pipeline.executions]
-        denied, unused = policies.denied, policies.unused()
-        told = {"denied": denied, "unused": unused, "messages": gate.messages}
+        denied, unused = policies.denied + events.refused, policies.unused()
+        told = {"denied": denied, "unused": unused, "messages": gate.messages, "schedules": schedules}
         answer = {"executions": executions, "buckets": buckets, **told}
         print(json.dumps(answer), flush=True)
 

@@ -279,6 +279,7 @@ class Actions:
         found = cloudformation.describe_change_set(StackName=stack, ChangeSetName=name)
         if found["Status"] == "FAILED" and "didn't contain changes" in found.get("StatusReason", ""):
             return "no changes"
+        self.read_templates(stack, name)
         cloudformation.execute_change_set(StackName=stack, ChangeSetName=name)
         stack_id = found["StackId"]
         while (status := stack_status(cloudformation, stack_id)).endswith("_IN_PROGRESS"):
@@ -289,6 +290,27 @@ class Actions:
             failed = [it for it in events if it["ResourceStatus"].endswith("_FAILED")]
             raise Stop(f"{status}: {failed[-1].get('ResourceStatusReason') if failed else ''}")
         return status
+
+
+    def read_templates(self, stack, change_set):
+        """What CloudFormation does with the rights of the production stack's role beside creating resources: it transforms
+        the template, and reads those of nested stacks
+        (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-iam-servicerole.html)."""
+        cloudformation = self.gate.cloudformation(self.region)
+        named = {"StackName": stack, "ChangeSetName": change_set}
+        template = cloudformation.get_template(**named, TemplateStage="Original")["TemplateBody"]
+        body = template if isinstance(template, str) else json.dumps(template)
+        partition = self.template.arns["Partition"]
+        for name in self.gate.transforms({"TemplateBody": body}):
+            transform = f"arn:{partition}:cloudformation:{self.region}:aws:transform/{name}"
+            self.policies.require("ProductionRole", "cloudformation:CreateChangeSet", transform)
+        found = cloudformation.describe_change_set(**named, IncludePropertyValues=True)
+        for change in (it["ResourceChange"] for it in found["Changes"]):
+            if change["ResourceType"] != "AWS::CloudFormation::Stack" or "AfterContext" not in change:
+                continue
+            bucket, key = self.gate.template_object(json.loads(change["AfterContext"])["Properties"])
+            self.policies.require("ProductionRole", "s3:GetObject", f"arn:{partition}:s3:::{bucket}/{key}")
+            self.policies.require("ProductionRole", "kms:Decrypt", self.gate.kms[bucket])
 
 
 def stack_status(cloudformation, stack):

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, unquote
 
 import proxy
 import yaml
-from faults import error_body
+from faults import Faults, error_body
 from walk_template import Loader
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
@@ -114,6 +114,19 @@ class Policies:
         return sorted(" ".join(it) for it in every - self.used)
 
 
+def allowed_by(document, service, action, context):
+    """Whether a resource's own policy allows a service to do something. Its statements hold for the resource."""
+    for statement in document["Statement"]:
+        principal = statement["Principal"]
+        trusted = listed(principal.get("Service", [])) if isinstance(principal, dict) else []
+        if statement["Effect"] != "Allow" or service not in trusted:
+            continue
+        if any(matches(action, it, ignore_case=True) for it in listed(statement["Action"])):
+            if holds(statement.get("Condition", {}), context):
+                return True
+    return False
+
+
 def listed(value):
     return value if isinstance(value, list) else [value]
 
@@ -148,13 +161,17 @@ class Gate(proxy.Proxy):
         super().__init__(port, log, self)
         self.policies, self.cloudformation, self.s3 = policies, cloudformation, s3
         self.RequestHandlerClass = GateHandler
+        # Faults of calls that are allowed, as the proxy takes them.
+        self.injected = Faults([], 0)
         # What was published to topics.
         self.messages = []
-        self.kms = {
-            policies.template.names[it]: policies.template.properties(it)["BucketEncryption"]
-            ["ServerSideEncryptionConfiguration"][0]["ServerSideEncryptionByDefault"]["KMSMasterKeyID"]
-            for it in policies.template.resources("AWS::S3::Bucket")
-        }
+        # Keys of the buckets that a key of the stack encrypts, by the bucket's name.
+        self.kms = {}
+        for bucket in policies.template.resources("AWS::S3::Bucket"):
+            encryption = policies.template.properties(bucket)["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+            key = encryption[0]["ServerSideEncryptionByDefault"].get("KMSMasterKeyID")
+            if key is not None:
+                self.kms[policies.template.names[bucket]] = key
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -169,7 +186,7 @@ class Gate(proxy.Proxy):
                 self.policies.require(call["key"], action, resource, **context)
         except Denied as denied:
             return Refusal(str(denied))
-        return None
+        return self.injected.of(call)
 
     def not_yet_visible(self, _):
         return None
@@ -214,6 +231,13 @@ class Gate(proxy.Proxy):
             yield "iam:PassRole", form["RoleARN"], {"iam:PassedToService": "cloudformation.amazonaws.com"}
         if any(name.startswith("Tags.member.1.") for name in form):
             yield "cloudformation:TagResource", resource, {}
+        if "TemplateURL" in form:
+            # CloudFormation reads the template with the rights of its caller:
+            # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/control-access-with-iam.html
+            bucket, key = self.template_object(form)
+            yield "s3:GetObject", f"arn:{arns['Partition']}:s3:::{bucket}/{key}", {}
+            if bucket in self.kms:
+                yield "kms:Decrypt", self.kms[bucket], {}
         if action in ("CreateStack", "CreateChangeSet", "UpdateStack"):
             for name in self.transforms(form):
                 yield "cloudformation:CreateChangeSet", f"{prefix}:aws:transform/{name}", {}
@@ -222,13 +246,14 @@ class Gate(proxy.Proxy):
         """Names of the macros of AWS's that the template in a call uses."""
         text = form.get("TemplateBody")
         if text is None:
-            bucket, key = unquote(form["TemplateURL"]).split("://", 1)[1].split("/", 1)
-            if ".s3" in bucket:
-                bucket = bucket.split(".s3")[0]
-            else:
-                bucket, key = key.split("/", 1)
-            text = self.s3.get_object(Bucket=bucket, Key=key.split("?")[0])["Body"].read().decode()
+            bucket, key = self.template_object(form)
+            text = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
         return listed((yaml.load(text, Loader) or {}).get("Transform", []))
+
+    def template_object(self, form):
+        """Bucket and key of the template in a call."""
+        host, key = unquote(form["TemplateURL"]).split("://", 1)[1].split("?")[0].split("/", 1)
+        return (host.split(".s3")[0], key) if ".s3" in host else tuple(key.split("/", 1))
 
     def s3_needs(self, call):
         partition = self.policies.template.arns["Partition"]

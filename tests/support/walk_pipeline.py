@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.
 https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-pipeline-structure.html
 """
 
+import fnmatch
 import re
 import uuid
 
@@ -104,9 +105,17 @@ class Pipeline:
     def __init__(self, declaration, actions):
         assert declaration["PipelineType"] == "V2"
         self.stages, self.mode, self.actions = declaration["Stages"], declaration["ExecutionMode"], actions
+        self.triggers = declaration.get("Triggers", [])
+        # Is told the execution's ID and the stage's name.
+        self.stage_failed = lambda execution, stage: None
         assert self.mode in ("SUPERSEDED", "QUEUED"), self.mode
         check(self.stages)
         self.executions = []
+
+    def is_triggered_by(self, branch):
+        """https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-triggers.html"""
+        pushes = [push for it in self.triggers for push in it["GitConfiguration"].get("Push", [])]
+        return any(fnmatch.fnmatchcase(branch, it) for push in pushes for it in push["Branches"]["Includes"])
 
     def start(self):
         self.executions.append(Execution(len(self.executions) + 1))
@@ -120,7 +129,7 @@ class Pipeline:
             execution.stages[stage] = f"{action['Name']}: approved"
         else:
             execution.stages[stage] = f"{action['Name']} failed: rejected"
-            execution.status, execution.open = "Failed", None
+            self.fail(execution, stage)
         self.advance()
 
     def awaits(self, execution):
@@ -159,8 +168,12 @@ class Pipeline:
                 execution.stages[stage["Name"]] = failed
         execution.open = execution.open[len(together):]
         if failed:
-            execution.status, execution.open = "Failed", None
+            self.fail(execution, stage["Name"])
         return True
+
+    def fail(self, execution, stage):
+        execution.status, execution.open = "Failed", None
+        self.stage_failed(execution.id, stage)
 
     def ask(self, execution, stage):
         """Asks for an approval, once."""
