@@ -94,6 +94,8 @@ mod pipeline_configuration;
 #[cfg(feature = "lambda")]
 mod pipeline_events;
 #[cfg(feature = "lambda")]
+mod pipeline_guide;
+#[cfg(feature = "lambda")]
 mod pipeline_permissions;
 mod pipeline_template;
 #[cfg(feature = "lambda")]

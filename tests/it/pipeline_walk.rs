@@ -93,7 +93,25 @@ impl Walk {
             .run()
             .assert_code(0)
             .assert_says("1 deployed");
-        // As good as the program, and faster to send.
+        self.replace_program();
+    }
+
+    /// A pipeline that somebody has deployed as `shop-pipeline`, with its repositories in
+    /// `repositories`.
+    pub fn of(server: Server, own: Project) -> Self {
+        let mut walk = Self {
+            server,
+            own,
+            process: None,
+            is_configured: true,
+        };
+        walk.replace_program();
+        walk.process = Some(walk.start());
+        walk
+    }
+
+    /// Puts a script among the tools that is as good as the program, and faster to send.
+    fn replace_program(&self) {
         let stack = self.stack("shop-pipeline").unwrap();
         let tools = |name: &str| stack["parameters"][name].as_str().unwrap().to_owned();
         let program = format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_taskcat"));
@@ -249,7 +267,7 @@ impl Drop for Walk {
     }
 }
 
-fn git(folder: &Path, args: &[&str]) -> String {
+pub fn git(folder: &Path, args: &[&str]) -> String {
     let settings = [
         "-c",
         "user.name=Tester",
