@@ -59,6 +59,67 @@ fn metadata_is_never_asked_for_through_a_proxy() {
     }
 }
 
+/// How long, and how often, is the user's choice.
+#[test]
+#[ignore = "needs Python; run tests/run.sh"]
+fn the_metadata_service_is_waited_for_as_the_user_says() {
+    let project = Project::empty("p");
+    let run = |fake: &Sources, path: &str, variable: &str, value: &str| {
+        let endpoint = format!("{}/{path}", fake.url());
+        list(
+            fake.as_aws(&project)
+                .env_remove("AWS_EC2_METADATA_DISABLED")
+                .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", endpoint)
+                .env(variable, value),
+        )
+    };
+    let fake = Sources::start();
+    run(&fake, "slow/imds", "AWS_METADATA_SERVICE_TIMEOUT", "10").assert_code(0);
+    let fake = Sources::start();
+    run(
+        &fake,
+        "unavailable",
+        "AWS_METADATA_SERVICE_NUM_ATTEMPTS",
+        "3",
+    )
+    .assert_code(3);
+    let tokens = fake.calls();
+    let tokens = tokens.iter().filter(|call| call.starts_with("PUT "));
+    assert_eq!(tokens.count(), 3);
+}
+
+/// A start URL that is repeated in the profile, and times as the AWS CLI has written them.
+#[test]
+#[ignore = "needs Python; run tests/run.sh"]
+fn an_sso_session_is_read_as_the_aws_cli_writes_it() {
+    // Named by the SHA-1 of `s`.
+    let cache = ".aws/sso/cache/a0f1490a20d0211c997b44bc357e1972deab8ae3.json";
+    let config = "[profile p]\nsso_session = s\nsso_start_url = https://s\nsso_account_id = \
+         123456789012\nsso_role_name = r\n[sso-session s]\nsso_start_url = https://s\nsso_region = \
+         us-east-1\n";
+    let check = |expires_at: &str, code: i32| {
+        let fake = Sources::start();
+        let project = Project::empty("p");
+        home_file(&project, ".aws/config", config);
+        let token = serde_json::json!({"accessToken": "open", "expiresAt": expires_at});
+        home_file(&project, cache, token.to_string());
+        let outcome = list(fake.as_aws(&project).args(["--profile", "p"]));
+        outcome.assert_code(code);
+        (outcome, fake.calls())
+    };
+    for expires_at in ["2099-01-01T00:00:00UTC", "2099-01-01T00:00:00Z"] {
+        let (_, calls) = check(expires_at, 0);
+        let expected = [
+            "GET /federation/credentials",
+            "GetCallerIdentity ASIAsso token-sso",
+        ];
+        assert_eq!(calls[..2], expected, "{expires_at}");
+    }
+    let (outcome, calls) = check("2020-01-01T00:00:00UTC", 3);
+    outcome.assert_says("`aws sso login --profile p`");
+    assert_eq!(calls, [""; 0]);
+}
+
 #[test]
 #[ignore = "needs Python; run tests/run.sh"]
 fn a_process_is_run_without_a_shell() {

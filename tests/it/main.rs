@@ -102,6 +102,7 @@ mod pipeline_template;
 mod pipeline_walk;
 mod plan_errors;
 mod planning;
+mod profiles;
 mod redacting;
 mod regions;
 mod rendering;
