@@ -61,6 +61,7 @@ pub struct ChangeSet {
 }
 
 impl ChangeSet {
+    /// Returns the value of a tag.
     pub fn tag(&self, key: &str) -> Option<&str> {
         self.tags
             .iter()
@@ -68,14 +69,14 @@ impl ChangeSet {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Whether its execution has begun, however it went on.
+    /// Returns whether its execution has begun.
     pub fn is_executed(&self) -> bool {
         self.execution_status.starts_with("EXECUTE_")
     }
 }
 
 impl AwsError {
-    /// Something that was requested has not come to its end.
+    /// Returns the error for a request that has not come to its end.
     pub fn unfinished(operation: &'static str, region: &str, status: &str) -> Self {
         Self::unexpected(
             operation,
@@ -199,7 +200,7 @@ impl Clients {
         Ok(Some(changes))
     }
 
-    /// The change set once CloudFormation has worked it out, or given up.
+    /// Waits until CloudFormation has computed the change set, or given up, and returns it.
     async fn worked_out(
         &self,
         id: &str,
@@ -234,7 +235,7 @@ impl Clients {
         }
     }
 
-    /// The change set of that name; `None` where there is none.
+    /// Returns the change set of that name; `None` where there is none.
     pub async fn find_change_set(
         &self,
         stack: &str,
@@ -256,7 +257,7 @@ impl Clients {
         }
     }
 
-    /// The names of a stack's change sets; none where there is no such stack.
+    /// Returns the names of a stack's change sets; none where there is no such stack.
     pub async fn change_set_names(&self, stack: &str) -> Result<Vec<String>, AwsError> {
         let mut pages = self
             .cloudformation
@@ -295,7 +296,7 @@ impl Clients {
             .map_err(|error| AwsError::new("DescribeChangeSet", &self.region, error))
     }
 
-    /// The checks that a change set has failed, as long as it exists.
+    /// Returns the checks that a change set has failed, as long as it exists.
     /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeEvents.html>
     pub async fn failed_checks(&self, id: &str) -> Result<Vec<FailedCheck>, AwsError> {
         let filter = EventFilter::builder().failed_events(true).build();
@@ -314,6 +315,7 @@ impl Clients {
         Ok(found)
     }
 
+    /// Requests the execution of a change set.
     pub async fn execute_change_set(&self, id: &str, client_token: &str) -> Result<(), AwsError> {
         let call = self
             .cloudformation
@@ -326,7 +328,7 @@ impl Clients {
             .map_err(|error| AwsError::new("ExecuteChangeSet", &self.region, error))
     }
 
-    /// With the change sets of nested stacks.
+    /// Deletes a change set with those of nested stacks.
     pub async fn delete_change_set(&self, id: &str) -> Result<(), AwsError> {
         let call = self.cloudformation.delete_change_set().change_set_name(id);
         call.send()
@@ -336,7 +338,7 @@ impl Clients {
     }
 }
 
-/// Of an event that tells of a check, which alone has a reason of that kind.
+/// Returns the failed check that an event reports; only such events have a reason of that kind.
 fn failed_check(event: &OperationEvent) -> Option<FailedCheck> {
     Some(FailedCheck {
         logical_id: event.logical_resource_id().unwrap_or_default().to_owned(),
@@ -371,7 +373,7 @@ fn status_of(answer: &DescribeChangeSetOutput) -> ChangeSetStatus {
     )
 }
 
-/// There is no such change set, or no such stack, for which CloudFormation has no code.
+/// Returns whether the change set or its stack doesn't exist, for which CloudFormation has no code.
 fn is_missing(error: &AwsError) -> bool {
     error
         .code
@@ -380,7 +382,7 @@ fn is_missing(error: &AwsError) -> bool {
         || error.message.contains("does not exist")
 }
 
-/// The words with which CloudFormation says that nothing would change: it has no status for it.
+/// Returns whether CloudFormation says that nothing would change; it has no status for it.
 fn is_empty(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
 }

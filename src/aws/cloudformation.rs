@@ -52,13 +52,14 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// Returns whether another stack has created this one.
     pub fn is_nested(&self) -> bool {
         self.root_id
             .as_deref()
             .is_some_and(|root| root != self.stack_id)
     }
 
-    /// It was never anything but the subject of change sets.
+    /// Returns whether the stack was created by a change set that was never executed.
     pub fn is_in_review(&self) -> bool {
         self.status == StackStatus::ReviewInProgress
     }
@@ -68,6 +69,7 @@ impl Stack {
         self.status == StackStatus::RollbackComplete
     }
 
+    /// Returns the value of a tag.
     pub fn tag(&self, key: &str) -> Option<&str> {
         self.tags
             .iter()
@@ -75,6 +77,7 @@ impl Stack {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Returns the value of a parameter.
     pub fn parameter(&self, key: &str) -> Option<&str> {
         self.parameters
             .iter()
@@ -82,6 +85,7 @@ impl Stack {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Returns the value of an output.
     pub fn output(&self, key: &str) -> Option<&str> {
         self.outputs
             .iter()
@@ -162,8 +166,9 @@ impl Clients {
         })
     }
 
-    /// The stack's events that are not yet in `seen`, oldest first; `seen` grows by them. Pages are
-    /// read from the newest until a known event appears, so that a history is never read twice.
+    /// Returns the stack's events that are not yet in `seen`, oldest first; `seen` grows by them.
+    /// Pages are read from the newest until a known event appears, so that a history is never read
+    /// twice.
     pub async fn new_events(
         &self,
         stack_id: &str,
@@ -203,7 +208,7 @@ impl Clients {
         Ok(fresh)
     }
 
-    /// The stack as it is now, by name or id; `None` where there is none.
+    /// Returns the stack as it is now, by name or id; `None` where there is none.
     pub async fn describe_stack(&self, name_or_id: &str) -> Result<Option<Stack>, AwsError> {
         const OPERATION: &str = "DescribeStacks";
         self.pace.turn(OPERATION).await;
@@ -227,8 +232,8 @@ impl Clients {
         }
     }
 
-    /// Every stack of the account in this region. For finding what earlier runs left; never called
-    /// while following.
+    /// Returns every stack of the account in this region. For finding what earlier runs left; never
+    /// called while following.
     pub async fn all_stacks(&self) -> Result<Vec<Stack>, AwsError> {
         const OPERATION: &str = "DescribeStacks";
         let mut pages = self
@@ -244,7 +249,7 @@ impl Clients {
         Ok(stacks)
     }
 
-    /// The stack's resources that are not deleted.
+    /// Returns the stack's resources that are not deleted.
     pub async fn left_resources(&self, stack_id: &str) -> Result<Vec<LeftoverResource>, AwsError> {
         const OPERATION: &str = "ListStackResources";
         let mut pages = self
@@ -277,7 +282,7 @@ impl Clients {
         Ok(left)
     }
 
-    /// When the newest event of the stack happened.
+    /// Returns the time of the stack's newest event.
     pub async fn newest_event_time(&self, stack_id: &str) -> Result<Option<Timestamp>, AwsError> {
         let answer = self
             .cloudformation
@@ -314,6 +319,7 @@ impl Clients {
             .map_err(|error| AwsError::new("DeleteStack", &self.region, error))
     }
 
+    /// Requests deletion of a stack.
     pub async fn delete_stack(
         &self,
         stack_id: &str,
@@ -331,6 +337,7 @@ impl Clients {
     }
 }
 
+/// Returns parameters as the SDK takes them.
 pub(super) fn parameters(given: &[(&str, &str)]) -> Vec<Parameter> {
     let parameter = |(key, value): &(&str, &str)| {
         Parameter::builder()
@@ -341,6 +348,7 @@ pub(super) fn parameters(given: &[(&str, &str)]) -> Vec<Parameter> {
     given.iter().map(parameter).collect()
 }
 
+/// Returns tags as the SDK takes them.
 pub(super) fn tags(given: &[(String, String)]) -> Vec<Tag> {
     given
         .iter()
@@ -409,6 +417,7 @@ fn stack(found: &aws_sdk_cloudformation::types::Stack) -> Stack {
     }
 }
 
+/// Returns a time of the SDK.
 pub(super) fn timestamp(at: &aws_smithy_types::DateTime) -> Option<Timestamp> {
     Timestamp::from_nanosecond(at.as_nanos()).ok()
 }

@@ -61,7 +61,7 @@ const LONGEST_SUMMARY: usize = 2_048;
 const LONGEST_MESSAGE: usize = 5_000;
 
 impl Clients {
-    /// The stages of a pipeline, in its order.
+    /// Returns the stages of a pipeline, in its order.
     pub async fn pipeline_state(&self, pipeline: &str) -> Result<Vec<StageState>, AwsError> {
         const OPERATION: &str = "GetPipelineState";
         let answer = self
@@ -85,6 +85,7 @@ impl Clients {
         Ok(stages.collect())
     }
 
+    /// Reports that a job has succeeded, or continues.
     pub async fn put_job_success(
         &self,
         job: &str,
@@ -109,6 +110,7 @@ impl Clients {
             .map_err(|error| AwsError::new(OPERATION, &self.region, error).named(job))
     }
 
+    /// Reports that a job has failed.
     pub async fn put_job_failure(
         &self,
         job: &str,
@@ -136,7 +138,8 @@ impl Clients {
             .map_err(|error| AwsError::new(OPERATION, &self.region, error).named(job))
     }
 
-    /// Whoever answers for a job has little time left: fewer tries than elsewhere.
+    /// Returns a client with fewer attempts than elsewhere: the worker of a job has little time
+    /// left.
     fn codepipeline(&self) -> aws_sdk_codepipeline::Client {
         let config =
             aws_sdk_codepipeline::config::Builder::from(&config_for(&self.config, "CodePipeline"))
@@ -180,7 +183,7 @@ impl From<JobFailure> for FailureType {
     }
 }
 
-/// The text with no more characters than may be sent, and a sign where some are missing.
+/// Returns the text with no more characters than may be sent, and a sign where some are missing.
 fn shortened(text: &str, longest: usize) -> String {
     if text.chars().count() <= longest {
         return text.to_owned();

@@ -18,11 +18,11 @@ use backon::Retryable;
 use quick_xml::events::Event;
 
 use super::endpoint::{EndpointVariant, aws_url, endpoint_override};
-use super::retry::{FIRST_CALL_ATTEMPTS, Failure, backoff, timeouts};
+use super::retry::{CallFailure, FIRST_CALL_ATTEMPTS, backoff, timeouts};
 use super::{Aws, AwsError, Clients, ErrorKind};
 
 /// A request without secrets, whole.
-struct Query {
+struct Ec2Query {
     operation: &'static str,
     body: &'static str,
     /// No other call comes before it, which would have found a wrong endpoint.
@@ -30,7 +30,7 @@ struct Query {
 }
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAvailabilityZones.html>
-const AVAILABILITY_ZONES: Query = Query {
+const AVAILABILITY_ZONES: Ec2Query = Ec2Query {
     operation: "DescribeAvailabilityZones",
     body: "Action=DescribeAvailabilityZones&Version=2016-11-15&Filter.1.Name=state&Filter.1.Value.1=available",
     is_first_call: false,
@@ -38,7 +38,7 @@ const AVAILABILITY_ZONES: Query = Query {
 
 /// Without `AllRegions`: those that the account has enabled.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeRegions.html>
-const REGIONS: Query = Query {
+const REGIONS: Ec2Query = Ec2Query {
     operation: "DescribeRegions",
     body: "Action=DescribeRegions&Version=2016-11-15",
     is_first_call: true,
@@ -59,26 +59,27 @@ impl Aws {
 }
 
 impl Clients {
-    /// Name and id (`us-east-1a`, `use1-az6`) of the region's available zones, in AWS's order.
+    /// Returns name and ID (`us-east-1a`, `use1-az6`) of the region's available zones, in AWS's
+    /// order.
     pub async fn availability_zones(&self) -> Result<Vec<(String, String)>, AwsError> {
         let body = self.query(&AVAILABILITY_ZONES).await?;
         zones(&body).ok_or_else(|| self.garbled(&AVAILABILITY_ZONES))
     }
 
-    async fn query(&self, query: &Query) -> Result<Vec<u8>, AwsError> {
+    async fn query(&self, query: &Ec2Query) -> Result<Vec<u8>, AwsError> {
         let started = Instant::now();
         let mut attempts = 0;
         let may_follow = |error: &AwsError| {
             attempts += 1;
             let failure = match error.kind {
-                ErrorKind::Throttled => Failure::Throttled,
+                ErrorKind::Throttled => CallFailure::Throttled,
                 ErrorKind::Unreachable
                     if query.is_first_call && attempts >= FIRST_CALL_ATTEMPTS =>
                 {
                     return false;
                 }
-                ErrorKind::Unreachable => Failure::ConnectionRefused,
-                _ => Failure::Other,
+                ErrorKind::Unreachable => CallFailure::ConnectionRefused,
+                _ => CallFailure::Other,
             };
             error.may_pass()
                 && self.retry_limits.allows_attempt_after(attempts)
@@ -87,7 +88,7 @@ impl Clients {
         (|| self.ask(query)).retry(backoff()).when(may_follow).await
     }
 
-    async fn ask(&self, query: &Query) -> Result<Vec<u8>, AwsError> {
+    async fn ask(&self, query: &Ec2Query) -> Result<Vec<u8>, AwsError> {
         let failed = |error: &dyn std::fmt::Display| self.failed(query, ErrorKind::Network, error);
         let unanswered =
             |error: ConnectorError| AwsError::unanswered(query.operation, &self.region, &error);
@@ -123,7 +124,7 @@ impl Clients {
         }
     }
 
-    async fn sign(&self, query: &Query, request: &mut Request) -> Result<(), AwsError> {
+    async fn sign(&self, query: &Ec2Query, request: &mut Request) -> Result<(), AwsError> {
         let other = |error: &dyn std::fmt::Display| self.failed(query, ErrorKind::Other, error);
         let credentials = match self.config.credentials_provider() {
             Some(provider) => provider.provide_credentials().await,
@@ -153,8 +154,8 @@ impl Clients {
         Ok(())
     }
 
-    /// An error answer: `<Response><Errors><Error><Code>…</Code><Message>…</Message>`.
-    fn refused(&self, query: &Query, status: u16, body: &[u8]) -> AwsError {
+    /// Reads an error answer: `<Response><Errors><Error><Code>…</Code><Message>…</Message>`.
+    fn refused(&self, query: &Ec2Query, status: u16, body: &[u8]) -> AwsError {
         let texts = texts(body, &["Code", "Message"]).unwrap_or_default();
         let text = |name| {
             texts
@@ -184,7 +185,7 @@ impl Clients {
         }
     }
 
-    fn garbled(&self, query: &Query) -> AwsError {
+    fn garbled(&self, query: &Ec2Query) -> AwsError {
         self.failed(
             query,
             ErrorKind::Other,
@@ -192,7 +193,7 @@ impl Clients {
         )
     }
 
-    fn failed(&self, query: &Query, kind: ErrorKind, error: &dyn std::fmt::Display) -> AwsError {
+    fn failed(&self, query: &Ec2Query, kind: ErrorKind, error: &dyn std::fmt::Display) -> AwsError {
         AwsError {
             kind,
             ..AwsError::unexpected(query.operation, &self.region, error.to_string())
@@ -213,7 +214,7 @@ fn zones(body: &[u8]) -> Option<Vec<(String, String)>> {
     (names.len() == ids.len()).then(|| names.into_iter().zip(ids).collect())
 }
 
-/// The texts of the named elements in the order of the document; `None` if it isn't XML.
+/// Returns the texts of the named elements in the order of the document; `None` if it isn't XML.
 fn texts<'n>(body: &[u8], wanted: &[&'n str]) -> Option<Vec<(&'n str, String)>> {
     let mut reader = quick_xml::Reader::from_str(std::str::from_utf8(body).ok()?);
     let mut found: Vec<(&str, String)> = Vec::new();

@@ -17,6 +17,7 @@ pub(super) struct EndpointVariant {
 }
 
 impl EndpointVariant {
+    /// Returns the variant that a configuration asks for.
     pub fn of(config: &SdkConfig) -> Self {
         Self {
             fips: config.use_fips() == Some(true),
@@ -66,7 +67,7 @@ pub(super) fn config_for(config: &SdkConfig, service_id: &'static str) -> SdkCon
     config.build()
 }
 
-/// Whether requests can be sent there: `http://` or `https://`, and a host.
+/// Returns whether requests can be sent there: `http://` or `https://`, and a host.
 pub fn is_url(url: &str) -> bool {
     let scheme = url.starts_with("http://") || url.starts_with("https://");
     scheme && Request::new(()).set_uri(url).is_ok()

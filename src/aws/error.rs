@@ -36,6 +36,7 @@ pub struct AwsError {
     pub(super) is_permanent: bool,
 }
 
+/// What an error means to its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     /// No credentials, or none that AWS takes.
@@ -69,6 +70,7 @@ impl fmt::Display for AwsError {
 }
 
 impl AwsError {
+    /// Reads an error of the SDK.
     pub(super) fn new<E>(
         operation: &'static str,
         region: &str,
@@ -125,6 +127,7 @@ impl AwsError {
         }
     }
 
+    /// Returns the error of a call without usable settings or credentials.
     pub(super) fn of_credentials(
         operation: &'static str,
         region: &str,
@@ -139,7 +142,7 @@ impl AwsError {
         }
     }
 
-    /// A request that could not be signed, for want of credentials.
+    /// Returns the error of a request that could not be signed for lack of credentials.
     pub(super) fn unsigned(operation: &'static str, region: &str, error: CredentialsError) -> Self {
         match find::<ProfileError>(&error) {
             Some(profile) => Self::of_credentials(operation, region, profile),
@@ -150,7 +153,7 @@ impl AwsError {
         }
     }
 
-    /// A request that got no answer and was not sent by the SDK.
+    /// Returns the error of a request without an answer that was not sent by the SDK.
     pub(super) fn unanswered(
         operation: &'static str,
         region: &str,
@@ -178,8 +181,9 @@ impl AwsError {
         }
     }
 
-    /// A call that the endpoint answers with HTTP status 501. AWS's own emulator does so for what it
-    /// lacks (<https://docs.aws.amazon.com/emulator/latest/userguide/what-is-service.html>).
+    /// Returns the error of a call that is answered with HTTP status 501, as AWS's own emulator
+    /// does for what it lacks
+    /// (<https://docs.aws.amazon.com/emulator/latest/userguide/what-is-service.html>).
     pub(super) fn not_implemented(
         operation: &'static str,
         region: &str,
@@ -202,7 +206,7 @@ impl AwsError {
         }
     }
 
-    /// AWS's answer alone: `ValidationError: Stack name …`.
+    /// Returns AWS's answer alone: `ValidationError: Stack name …`.
     pub fn answer(&self) -> String {
         match &self.code {
             Some(code) if self.message.is_empty() => code.clone(),
@@ -211,7 +215,7 @@ impl AwsError {
         }
     }
 
-    /// The text for a profile, which is named unless the error names it.
+    /// Returns the text for a profile, which is named unless the error names it.
     pub fn of_profile(&self, profile: &str) -> String {
         if self.is_of_credentials {
             self.to_string()
@@ -220,7 +224,7 @@ impl AwsError {
         }
     }
 
-    /// An answer that breaks the API's contract.
+    /// Returns the error of an answer that breaks the API's contract.
     pub(super) fn unexpected(
         operation: &'static str,
         region: &str,
@@ -239,6 +243,7 @@ impl AwsError {
         }
     }
 
+    /// Returns an error that AWS answered with this code.
     pub(super) fn with_code(
         operation: &'static str,
         region: &str,
@@ -263,35 +268,37 @@ impl AwsError {
         self
     }
 
+    /// Returns whether the error is of this kind.
     pub fn is(&self, kind: ErrorKind) -> bool {
         self.kind == kind
     }
 
-    /// Whether no answer came.
+    /// Returns whether no answer came.
     pub fn is_unanswered(&self) -> bool {
         matches!(self.kind, ErrorKind::Unreachable | ErrorKind::Network)
     }
 
-    /// Whether the same call may succeed later.
+    /// Returns whether the same call may succeed later.
     pub fn may_pass(&self) -> bool {
         let is_passing = matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Throttled);
         !self.is_permanent && (self.is_unanswered() || is_passing)
     }
 
-    /// Whether the call may have taken effect all the same: an attempt got no answer, or none that
-    /// says so.
+    /// Returns whether the call may have taken effect all the same: an attempt got no answer, or
+    /// none that says so.
     pub fn may_have_taken_effect(&self) -> bool {
         self.lost_attempt
             || matches!(self.kind, ErrorKind::Network | ErrorKind::Unavailable)
             || self.is(ErrorKind::Other) && self.code.is_none()
     }
 
+    /// Returns whether AWS answered with this code.
     pub fn has_code(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
     }
 }
 
-/// The codes of the services that the steps call, by what they mean to a step.
+/// Returns what an error code of the services that the steps call means to a step.
 fn kind_of_code(code: &str) -> ErrorKind {
     match code {
         "ExpiredToken"
@@ -333,7 +340,7 @@ fn kind_of_code(code: &str) -> ErrorKind {
     }
 }
 
-/// The SDK's outer errors only say that something failed; the innermost source says what.
+/// Returns the innermost source: the SDK's outer errors only say that something failed.
 fn innermost(error: &dyn Error) -> String {
     let text = sources(error).last().unwrap_or_else(|| error.to_string());
     input::without_number(&text).to_owned()
@@ -357,8 +364,9 @@ fn without_words(code: &Option<String>, status: Option<u16>) -> String {
     }
 }
 
-/// AWS refuses requests whose time is more than five minutes from its own
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>, `RequestTimeTooSkewed`).
+/// Returns how far this machine's clock is off. AWS refuses requests whose time is more than five
+/// minutes from its own (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>,
+/// `RequestTimeTooSkewed`).
 fn clock_skew(response: &Response) -> Option<String> {
     const ALLOWED: f64 = 5.0 * 60.0;
     let date = jiff::fmt::rfc2822::DateTimeParser::new()

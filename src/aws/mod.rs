@@ -1,12 +1,11 @@
 //! AWS, as the steps see it: plain calls with plain types. The only importer of `aws_sdk_*`.
 //!
 //! [`Aws`] hands out [`Clients`] per profile and region; credentials, HTTP connections and retries
-//! are shared by profile. One seam leads elsewhere than to AWS: the endpoint (`--endpoint-url`,
-//! `AWS_ENDPOINT_URL`, a profile's `services` section); this module draws the consequences
-//! (path-style S3, plain checksums). Files and environment are read by [`settings`] and
-//! [`shared_config`], credentials found by [`credentials`], and requests sent by [`http`]: by
-//! boto3's rules, where the SDK has others. An endpoint that comes with its own keys ([`Aws::at`])
-//! is all that is asked for: then nothing of the environment and no file has a say.
+//! are shared by profile. An endpoint (`--endpoint-url`, `AWS_ENDPOINT_URL`, a profile's `services`
+//! section) leads elsewhere than to AWS; buckets are then addressed by path, and checksums are
+//! plain. Files and environment are read by [`settings`] and [`shared_config`], credentials found by
+//! [`credentials`], and requests sent by [`http`]: by boto3's rules, where the SDK has others.
+//! [`Aws::at`] calls one endpoint with given keys, and reads neither environment nor files.
 
 mod change_set;
 mod cloudformation;
@@ -75,16 +74,17 @@ pub const INVISIBLE: Duration = Duration::from_secs(60);
 /// How long one attempt of a call may take unless [`Aws::with_call_timeout`] sets another limit.
 /// Uploads of files, which may go over a slow line, may take [`UPLOAD_FACTOR`] times as long.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many times as long uploads of files may take.
 pub const UPLOAD_FACTOR: u32 = 10;
 
-/// A token that makes one call safe to repeat, whatever the API calls it.
+/// Returns a token that makes one call safe to repeat, whatever the API calls it.
 pub fn request_token() -> String {
     format!("taskcat-{}", Uuid::new_v4().simple())
 }
 
-/// The entry: one per process.
+/// The entry to AWS: one per process.
 pub struct Aws {
-    place: Place,
+    target: AwsTarget,
     /// Of one attempt.
     call_timeout: Duration,
     simulated: Simulated,
@@ -95,20 +95,23 @@ pub struct Aws {
 }
 
 /// Where AWS is, and who calls it.
-enum Place {
+enum AwsTarget {
     /// As the environment and the profiles say, but for the endpoint, where one is given.
     Configured { overrides: Overrides, mfa: Mfa },
     /// One endpoint and one pair of keys, whatever the profile.
-    Given { endpoint_url: String, keys: Keys },
+    Fixed {
+        endpoint_url: String,
+        keys: AccessKeys,
+    },
 }
 
 /// An access key and its secret.
-pub struct Keys {
+pub struct AccessKeys {
     pub access_key_id: String,
     pub secret_access_key: String,
 }
 
-/// Where those are at home whom nothing gives another region: one that every account has.
+/// The region where none is set: one that every account has.
 const HOME_REGION: &str = "us-east-1";
 
 /// What can be called with one profile's credentials in one region.
@@ -134,7 +137,7 @@ impl Aws {
             endpoint_url,
             ..Overrides::default()
         };
-        Self::of(Place::Configured {
+        Self::of(AwsTarget::Configured {
             overrides,
             mfa: Mfa::default(),
         })
@@ -143,7 +146,7 @@ impl Aws {
     /// Trusts the certificates in a file instead of the system's, whatever environment and profile
     /// say.
     pub fn with_ca_bundle(mut self, path: Option<PathBuf>) -> Self {
-        if let Place::Configured { overrides, .. } = &mut self.place {
+        if let AwsTarget::Configured { overrides, .. } = &mut self.target {
             overrides.ca_bundle = path;
         }
         self
@@ -151,21 +154,21 @@ impl Aws {
 
     /// Says where MFA codes come from. Roles that need one can't be assumed otherwise.
     pub fn with_mfa(mut self, source: Mfa) -> Self {
-        if let Place::Configured { mfa, .. } = &mut self.place {
+        if let AwsTarget::Configured { mfa, .. } = &mut self.target {
             *mfa = source;
         }
         self
     }
 
-    /// AWS is at `endpoint_url`, a plain `http://` one, and takes these keys for every profile. No
-    /// variable, profile, proxy or metadata service is asked.
-    pub fn at(endpoint_url: String, keys: Keys) -> Self {
-        Self::of(Place::Given { endpoint_url, keys })
+    /// Calls `endpoint_url`, a plain `http://` one, with these keys for every profile. No variable,
+    /// profile, proxy or metadata service is asked.
+    pub fn at(endpoint_url: String, keys: AccessKeys) -> Self {
+        Self::of(AwsTarget::Fixed { endpoint_url, keys })
     }
 
-    fn of(place: Place) -> Self {
+    fn of(target: AwsTarget) -> Self {
         Self {
-            place,
+            target,
             call_timeout: CALL_TIMEOUT,
             simulated: Simulated::default(),
             profiles: Mutex::default(),
@@ -179,12 +182,13 @@ impl Aws {
         self
     }
 
-    /// Whether what has answered so far says that it only simulates AWS. Known after the first
+    /// Returns whether an answer so far said that it only simulates AWS. Known after the first
     /// call.
     pub fn is_simulated(&self) -> bool {
         self.simulated.is_known()
     }
 
+    /// Returns the clients for a profile in a region.
     pub async fn clients(&self, profile: &str, region: &str) -> Arc<Clients> {
         let mut clients = self.clients.lock().await;
         let key = (profile.to_owned(), region.to_owned());
@@ -212,19 +216,19 @@ impl Aws {
     }
 
     fn load(&self, profile: &str, region: &str) -> Profile {
-        match &self.place {
-            Place::Configured { overrides, mfa } => {
+        match &self.target {
+            AwsTarget::Configured { overrides, mfa } => {
                 Profile::load(profile, region, overrides, mfa, self.call_timeout)
             }
-            Place::Given { endpoint_url, keys } => {
-                Profile::of(given(endpoint_url, keys, self.call_timeout))
+            AwsTarget::Fixed { endpoint_url, keys } => {
+                Profile::of(fixed_config(endpoint_url, keys, self.call_timeout))
             }
         }
     }
 
-    /// Who a profile is, and the region in which STS has said so: the first of `regions` that can
-    /// be used. Credentials that come from STS themselves, those of an assumed role, are asked for
-    /// there as well.
+    /// Returns the identity of a profile, and the region in which STS was asked: the first of
+    /// `regions` that can be used. Credentials that come from STS themselves, those of an assumed
+    /// role, are asked for there as well.
     ///
     /// # Errors
     /// No region can be used, which is said for the first.
@@ -265,23 +269,23 @@ impl Aws {
         }))
     }
 
-    /// Whether the user sets an endpoint for STS.
+    /// Returns whether the user sets an endpoint for STS.
     async fn has_endpoint(&self, profile: &str, region: &str) -> bool {
         let clients = self.clients(profile, region).await;
         endpoint_override(&clients.config, "STS").is_some()
     }
 
-    /// Where a profile is at home.
+    /// Returns the profile's own region.
     pub async fn home_region(&self, profile: &str) -> String {
-        match &self.place {
-            Place::Configured { overrides, .. } => profile::home_region(profile, overrides),
-            Place::Given { .. } => HOME_REGION.to_owned(),
+        match &self.target {
+            AwsTarget::Configured { overrides, .. } => profile::home_region(profile, overrides),
+            AwsTarget::Fixed { .. } => HOME_REGION.to_owned(),
         }
     }
 }
 
-/// Built, not loaded: the SDK's loader would look around.
-fn given(endpoint_url: &str, keys: &Keys, call_timeout: Duration) -> SdkConfig {
+/// Builds the configuration for fixed keys; the SDK's loader would read the environment.
+fn fixed_config(endpoint_url: &str, keys: &AccessKeys, call_timeout: Duration) -> SdkConfig {
     let keys = Credentials::new(
         &keys.access_key_id,
         &keys.secret_access_key,
@@ -363,11 +367,12 @@ impl Clients {
         }
     }
 
+    /// Returns the region that is called.
     pub fn region(&self) -> &str {
         &self.region
     }
 
-    /// Where S3 is when it isn't AWS, as the user gave it.
+    /// Returns the endpoint of S3 if the user sets one.
     pub fn s3_endpoint(&self) -> Option<&str> {
         self.s3_endpoint.as_deref()
     }

@@ -135,7 +135,8 @@ impl ClassifyRetry for NewBuckets {
     }
 }
 
-/// Whether a request to `uri` is about the bucket: `https://BUCKET.s3.…` or `https://…/BUCKET/…`.
+/// Returns whether a request to `uri` is about the bucket: `https://BUCKET.s3.…` or
+/// `https://…/BUCKET/…`.
 fn is_of_bucket(uri: &str, bucket: &str) -> bool {
     let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));

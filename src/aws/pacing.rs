@@ -20,10 +20,10 @@ const BURST: f64 = 20.0;
 
 /// The token buckets of one region, by the API's name (`CreateStack`).
 #[derive(Debug, Default)]
-pub(super) struct Pace(Mutex<HashMap<String, Bucket>>);
+pub(super) struct Pace(Mutex<HashMap<String, TokenBucket>>);
 
 #[derive(Debug)]
-struct Bucket {
+struct TokenBucket {
     rate: f64,
     tokens: f64,
     at: Instant,
@@ -32,7 +32,7 @@ struct Bucket {
 impl Pace {
     /// Waits until the API may be called.
     pub async fn turn(&self, api: &str) {
-        let wait = self.with(api, Bucket::take);
+        let wait = self.with(api, TokenBucket::take);
         if !wait.is_zero() {
             sleep(wait).await;
         }
@@ -52,7 +52,7 @@ impl Pace {
         });
     }
 
-    fn with<T>(&self, api: &str, act: impl FnOnce(&mut Bucket) -> T) -> T {
+    fn with<T>(&self, api: &str, act: impl FnOnce(&mut TokenBucket) -> T) -> T {
         // A panic while holding the lock leaves plain numbers behind, which are as good as any.
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bucket) = buckets.get_mut(api) {
@@ -62,7 +62,7 @@ impl Pace {
     }
 }
 
-impl Default for Bucket {
+impl Default for TokenBucket {
     fn default() -> Self {
         Self {
             rate: FULL_RATE,
@@ -72,7 +72,7 @@ impl Default for Bucket {
     }
 }
 
-impl Bucket {
+impl TokenBucket {
     /// Takes one token, on credit if there is none, and returns how long to wait until it is paid
     /// for.
     fn take(&mut self) -> Duration {

@@ -8,7 +8,7 @@ use super::trace::Trace;
 use super::{AwsError, Clients};
 
 impl Clients {
-    /// The value of an SSM parameter, decrypted, and whether it is a `SecureString`.
+    /// Returns the value of an SSM parameter, decrypted, and whether it is a `SecureString`.
     pub async fn ssm_parameter(&self, name: &str) -> Result<(String, bool), AwsError> {
         const OPERATION: &str = "GetParameter";
         let config = aws_sdk_ssm::config::Builder::from(&config_for(&self.config, "SSM"))
@@ -36,7 +36,7 @@ impl Clients {
         }
     }
 
-    /// The `SecretString` of a secret, by ARN or name.
+    /// Returns the `SecretString` of a secret, by ARN or name.
     pub async fn secret(&self, id: &str) -> Result<String, AwsError> {
         const OPERATION: &str = "GetSecretValue";
         let config = aws_sdk_secretsmanager::config::Builder::from(&config_for(

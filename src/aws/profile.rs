@@ -12,7 +12,7 @@ use aws_types::app_name::AppName;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use super::HOME_REGION;
-use super::credentials::{Chain, Mfa, Sources};
+use super::credentials::{CredentialChain, CredentialSources, Mfa};
 use super::http::{Http, Proxies};
 use super::retry::{retries, timeouts};
 use super::settings::{Environment, Overrides, S3Settings, Settings};
@@ -28,7 +28,7 @@ pub(super) struct Profile {
     /// The most attempts of a call, where the user limits them.
     pub attempts: Option<u32>,
     /// None where credentials are given.
-    pub chain: Option<Arc<Chain>>,
+    pub chain: Option<Arc<CredentialChain>>,
 }
 
 impl Profile {
@@ -49,7 +49,7 @@ impl Profile {
         };
         let usable = http.as_ref().map_or_else(|_| Http::direct(), Clone::clone);
         let sources = loaded.as_ref().map_err(Clone::clone).and_then(|settings| {
-            Ok(Sources {
+            Ok(CredentialSources {
                 settings: settings.clone(),
                 http: http.clone()?,
                 direct: Http::direct(),
@@ -58,7 +58,7 @@ impl Profile {
                 mfa: mfa.clone(),
             })
         });
-        let chain = Arc::new(Chain::new(sources));
+        let chain = Arc::new(CredentialChain::new(sources));
         let (attempts, is_adaptive) = settings
             .and_then(|it| it.retries().ok())
             .unwrap_or_default();
@@ -105,7 +105,7 @@ impl Profile {
         }
     }
 
-    /// What is given takes nothing from environment and files.
+    /// Returns a profile that takes nothing from environment and files.
     pub fn of(config: SdkConfig) -> Self {
         Self {
             config,

@@ -15,6 +15,7 @@ pub(super) struct ProfileError {
 }
 
 impl ProfileError {
+    /// Creates an error about credentials.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             kind: ErrorKind::Credentials,
@@ -24,17 +25,19 @@ impl ProfileError {
         }
     }
 
+    /// Adds what to do about it.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
+    /// Sets the kind of the error.
     pub fn kind(mut self, kind: ErrorKind) -> Self {
         self.kind = kind;
         self
     }
 
-    /// The error may be another one, or none, in a minute.
+    /// Marks an error that may be another one, or none, in a minute.
     pub fn may_pass(mut self) -> Self {
         self.may_pass = true;
         self

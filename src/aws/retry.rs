@@ -51,7 +51,7 @@ const LONGEST_THROTTLED_BACKOFF: Duration = Duration::from_secs(15);
 /// A header of an answer: an earlier attempt of the call may have taken effect.
 const LOST_ATTEMPT: &str = "x-taskcat-lost-attempt";
 
-/// The SDK's configuration; [`RetryLimits`] decides its number of attempts anew after each.
+/// Returns the SDK's configuration; [`RetryLimits`] decides its number of attempts anew after each.
 pub(super) fn retries() -> RetryConfig {
     RetryConfig::standard()
         .with_max_attempts(MOST_ATTEMPTS)
@@ -59,7 +59,7 @@ pub(super) fn retries() -> RetryConfig {
         .with_max_backoff(LONGEST_BACKOFF)
 }
 
-/// The waits between attempts of a call that doesn't go through the SDK.
+/// Returns the waits between attempts of a call that doesn't go through the SDK.
 pub(super) fn backoff() -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_jitter()
@@ -85,7 +85,7 @@ pub(super) fn timeouts(call: Duration) -> TimeoutConfig {
 
 /// Why an attempt failed, as far as its repetition depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(super) enum CallFailure {
     Throttled,
     /// Nobody listens.
     ConnectionRefused,
@@ -96,8 +96,8 @@ pub(super) enum Failure {
     Other,
 }
 
-impl Failure {
-    /// Whether the call may be repeated `elapsed` after its start.
+impl CallFailure {
+    /// Returns whether the call may be repeated `elapsed` after its start.
     pub fn may_pass(self, elapsed: Duration) -> bool {
         elapsed
             < match self {
@@ -114,7 +114,7 @@ impl Failure {
         }
     }
 
-    /// What kept a request from being sent, or its answer from coming.
+    /// Returns what kept a request from being sent, or its answer from coming.
     fn of_connection(error: &(dyn Error + 'static)) -> Self {
         if is_refused_connection(error) {
             return Self::ConnectionRefused;
@@ -130,7 +130,7 @@ impl Failure {
         }
     }
 
-    /// No connection was made, so that the call can't have taken effect.
+    /// Returns whether no connection was made, so that the call can't have taken effect.
     fn is_unreachable(self) -> bool {
         matches!(
             self,
@@ -175,18 +175,18 @@ impl RetryLimits {
         Self { attempts, ..self }
     }
 
-    /// Whether the user's limit allows another attempt.
+    /// Returns whether the user's limit allows another attempt.
     pub fn allows_attempt_after(&self, attempts: u32) -> bool {
         self.attempts.is_none_or(|limit| attempts < limit)
     }
 
-    fn may_follow(&self, failure: Failure, api: &str, call: &CallState, attempts: u32) -> bool {
+    fn may_follow(&self, failure: CallFailure, api: &str, call: &CallState, attempts: u32) -> bool {
         if !self.allows_attempt_after(attempts) {
             return false;
         }
         match failure {
             // Repeated by its caller, who may have to stop meanwhile.
-            Failure::Throttled if api == "CreateStack" => false,
+            CallFailure::Throttled if api == "CreateStack" => false,
             failure
                 if failure.is_unreachable()
                     && self.is_first_call
@@ -264,11 +264,11 @@ impl Intercept for RetryLimits {
             .as_connector_error()
             .map(|error| error as &(dyn Error + 'static));
         let failure = match context.response() {
-            Some(response) if is_throttled(response) => Failure::Throttled,
-            None => connector.map_or(Failure::Other, Failure::of_connection),
-            Some(_) => Failure::Other,
+            Some(response) if is_throttled(response) => CallFailure::Throttled,
+            None => connector.map_or(CallFailure::Other, CallFailure::of_connection),
+            Some(_) => CallFailure::Other,
         };
-        if failure == Failure::Throttled {
+        if failure == CallFailure::Throttled {
             self.pace.throttled(&api);
         }
         if !failure.is_unreachable() {
@@ -282,7 +282,7 @@ impl Intercept for RetryLimits {
         let is_answered = context
             .response()
             .is_some_and(|response| !response.status().is_server_error());
-        call.lost_attempt |= failure == Failure::Other && !is_answered;
+        call.lost_attempt |= failure == CallFailure::Other && !is_answered;
         let mut next = retries().with_max_backoff(failure.longest_backoff());
         if !self.may_follow(failure, &api, &call, attempts) {
             next = next.with_max_attempts(1);
@@ -293,13 +293,14 @@ impl Intercept for RetryLimits {
     }
 }
 
-/// Whether an earlier attempt of the call that was answered so may have taken effect.
+/// Returns whether an earlier attempt of the call that was answered so may have taken effect.
 pub(super) fn has_lost_attempt(response: &Response) -> bool {
     response.headers().contains_key(LOST_ATTEMPT)
 }
 
-/// Whether the service answers that it is called too often, by its error code; S3's answers to HEAD
-/// have only a status (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>).
+/// Returns whether the service answers that it is called too often, by its error code; S3's answers
+/// to HEAD have only a status
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>).
 fn is_throttled(response: &Response) -> bool {
     const CODES: [&str; 6] = [
         "Throttling",
@@ -319,12 +320,12 @@ fn is_throttled(response: &Response) -> bool {
     }
 }
 
-/// Whether no connection was made, so that the call can't have taken effect.
+/// Returns whether no connection was made, so that the call can't have taken effect.
 pub(super) fn is_unreachable(error: &(dyn Error + 'static)) -> bool {
-    Failure::of_connection(error).is_unreachable()
+    CallFailure::of_connection(error).is_unreachable()
 }
 
-/// Whether nobody listens there.
+/// Returns whether the connection was refused.
 fn is_refused_connection(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -392,9 +393,9 @@ mod tests {
         let later = RetryLimits::new(Arc::default());
         let first = later.of_first_call();
         for failure in [
-            Failure::ConnectionRefused,
-            Failure::HostNotFound,
-            Failure::NotConnected,
+            CallFailure::ConnectionRefused,
+            CallFailure::HostNotFound,
+            CallFailure::NotConnected,
         ] {
             let follows = |limits: &RetryLimits, attempts| {
                 limits.may_follow(failure, "GetCallerIdentity", &call, attempts)
@@ -403,22 +404,22 @@ mod tests {
             assert!(!follows(&first, 3), "{failure:?}");
             assert!(follows(&later, 3), "{failure:?}");
         }
-        assert!(first.may_follow(Failure::Other, "GetCallerIdentity", &call, 3));
+        assert!(first.may_follow(CallFailure::Other, "GetCallerIdentity", &call, 3));
     }
 
     #[test]
     fn every_failure_is_repeated_for_a_while_and_not_for_ever() {
         for failure in [
-            Failure::Throttled,
-            Failure::ConnectionRefused,
-            Failure::HostNotFound,
-            Failure::NotConnected,
-            Failure::Other,
+            CallFailure::Throttled,
+            CallFailure::ConnectionRefused,
+            CallFailure::HostNotFound,
+            CallFailure::NotConnected,
+            CallFailure::Other,
         ] {
             assert!(failure.may_pass(Duration::from_secs(1)), "{failure:?}");
             assert!(!failure.may_pass(LONGEST_THROTTLING), "{failure:?}");
         }
-        assert!(Failure::Throttled.may_pass(LONGEST_FAILURE));
-        assert!(!Failure::Other.may_pass(LONGEST_FAILURE));
+        assert!(CallFailure::Throttled.may_pass(LONGEST_FAILURE));
+        assert!(!CallFailure::Other.may_pass(LONGEST_FAILURE));
     }
 }

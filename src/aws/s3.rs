@@ -73,13 +73,13 @@ struct ObjectVersion {
 const CHECKSUM: &str = "taskcat-checksum";
 
 impl Clients {
-    /// Configuration of a call that sends a file or a part of one.
+    /// Returns the configuration of a call that sends a file or a part of one.
     fn slow(&self) -> aws_sdk_s3::config::Builder {
         let limit = self.call_timeout.saturating_mul(UPLOAD_FACTOR);
         aws_sdk_s3::Config::builder().timeout_config(timeouts(limit))
     }
 
-    /// The account's buckets whose names begin with `prefix`.
+    /// Returns the account's buckets whose names begin with `prefix`.
     pub async fn list_buckets(&self, prefix: &str) -> Result<Vec<Bucket>, AwsError> {
         let mut pages = self
             .s3
@@ -152,7 +152,7 @@ impl Clients {
         }
     }
 
-    /// Whether the bucket holds no version of any object.
+    /// Returns whether the bucket holds no version of any object.
     ///
     /// # Errors
     /// `Denied` where it isn't `owner`'s, if an account is given.
@@ -170,7 +170,7 @@ impl Clients {
         Ok(page.versions().is_empty() && page.delete_markers().is_empty())
     }
 
-    /// The region a bucket is in, or `None` where there is no such bucket.
+    /// Returns the region a bucket is in, or `None` where there is no such bucket.
     pub async fn bucket_region(&self, bucket: &str) -> Result<Option<String>, AwsError> {
         match self.s3.head_bucket().bucket(bucket).send().await {
             Ok(answer) => Ok(Some(
@@ -192,8 +192,8 @@ impl Clients {
         }
     }
 
-    /// The error of a `HEAD`, whose answer has no words: another question about the bucket brings
-    /// S3's.
+    /// Returns the error of a `HEAD`, whose answer has no words: another question about the bucket
+    /// brings S3's.
     async fn worded(&self, error: AwsError, bucket: &str) -> AwsError {
         if error.code.is_some() || error.is_unanswered() || error.is(ErrorKind::NotImplemented) {
             return error;
@@ -266,6 +266,7 @@ impl Clients {
         tags.collect::<Result<_, _>>().map_err(unexpected)
     }
 
+    /// Blocks public access to a bucket in every way.
     pub async fn block_public_access(&self, bucket: &str) -> Result<(), AwsError> {
         let all = PublicAccessBlockConfiguration::builder()
             .block_public_acls(true)
@@ -304,6 +305,7 @@ impl Clients {
             .map_err(|error| self.s3_error(OPERATION, bucket, error))
     }
 
+    /// Sets the policy of a bucket.
     pub async fn put_bucket_policy(&self, bucket: &str, policy: &str) -> Result<(), AwsError> {
         let request = self.s3.put_bucket_policy().bucket(bucket).policy(policy);
         request
@@ -313,6 +315,7 @@ impl Clients {
             .map_err(|error| self.s3_error("PutBucketPolicy", bucket, error))
     }
 
+    /// Deletes an empty bucket.
     pub async fn delete_bucket(&self, bucket: &str) -> Result<(), AwsError> {
         self.new_buckets.deleting(bucket);
         let request = self.s3.delete_bucket().bucket(bucket);
@@ -323,6 +326,7 @@ impl Clients {
             .map_err(|error| self.s3_error("DeleteBucket", bucket, error))
     }
 
+    /// Returns the objects whose keys begin with `prefix`.
     pub async fn list_objects(&self, bucket: &str, prefix: &str) -> Result<Vec<Object>, AwsError> {
         let mut pages = self
             .s3
@@ -356,7 +360,8 @@ impl Clients {
         Ok(objects)
     }
 
-    /// The checksum that [`Clients::upload`] has noted with an object; `None` where there is none.
+    /// Returns the checksum that [`Clients::upload`] has noted with an object; `None` where there
+    /// is none.
     pub async fn noted_checksum(
         &self,
         bucket: &str,
@@ -676,7 +681,7 @@ impl Clients {
         Ok(())
     }
 
-    /// An object's content as text.
+    /// Returns an object's content as text.
     pub async fn object_text(&self, bucket: &str, key: &str) -> Result<String, AwsError> {
         const OPERATION: &str = "GetObject";
         let name = format!("{bucket}/{key}");
@@ -691,7 +696,7 @@ impl Clients {
         })
     }
 
-    /// A URL that fetches the object without credentials for a while. Makes no call.
+    /// Returns a URL that fetches the object without credentials for a while. Makes no call.
     pub async fn presigned_url(
         &self,
         bucket: &str,
@@ -758,12 +763,12 @@ fn listed_versions(page: &ListObjectVersionsOutput) -> Vec<ObjectVersion> {
         .collect()
 }
 
-/// Whether an object isn't there to be deleted.
+/// Returns whether an object didn't exist when it was to be deleted.
 fn is_gone(error: &ObjectError) -> bool {
     matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion"))
 }
 
-/// Whether the same deletion may succeed later.
+/// Returns whether the same deletion may succeed later.
 fn may_pass(error: &ObjectError) -> bool {
     matches!(
         error.code(),

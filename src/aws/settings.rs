@@ -1,5 +1,5 @@
-//! What holds for the calls of one profile: region, endpoints, certificates, retries and S3's ways,
-//! from the command line, the environment and the profile, in botocore's order
+//! What applies to the calls of one profile: region, endpoints, certificates, retries and S3's
+//! settings, from the command line, the environment and the profile, in botocore's order
 //! (`configprovider.py`).
 //!
 //! Pure but for [`Environment::of_process`]. Where a value can't be meant, the error names the
@@ -30,6 +30,7 @@ impl fmt::Debug for Environment {
 }
 
 impl Environment {
+    /// Reads the variables of this process.
     pub fn of_process() -> Self {
         let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         let variables = env::vars_os()
@@ -41,28 +42,29 @@ impl Environment {
         }
     }
 
-    /// The value as it is set, blanks and all.
+    /// Returns the value as it is set, blanks and all.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.raw(name).filter(|value| !value.trim().is_empty())
     }
 
-    /// The same where an empty value has a meaning.
+    /// Returns the value even if it is empty, where that has a meaning.
     pub fn raw(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
     }
 
+    /// Returns the variables and their values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The first of the variables that is set, with its name.
+    /// Returns the first of the variables that is set, with its name.
     pub fn first_of<'n>(&self, names: &[&'n str]) -> Option<(&'n str, &str)> {
         names.iter().find_map(|name| Some((*name, self.get(name)?)))
     }
 
-    /// A file below the user's home.
+    /// Returns a file below the user's home.
     pub fn in_home(&self, path: &str) -> PathBuf {
         self.home.clone().unwrap_or_default().join(path)
     }

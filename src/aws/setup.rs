@@ -1,5 +1,4 @@
-//! How AWS would be called with a profile, and what decides it: for people who look for what is
-//! wrong.
+//! How AWS would be called with a profile, and what sets it: for `taskcat doctor`.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,9 +8,9 @@ use jiff::Timestamp;
 use super::endpoint::aws_url;
 use super::http::Proxies;
 use super::settings::{Setting, Settings};
-use super::{Aws, AwsError, Place, profile};
+use super::{Aws, AwsError, AwsTarget, profile};
 
-/// What holds for a profile, as far as it could be found out.
+/// The settings of a profile, as far as they are known.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
     /// Names (`region`) and what is known of them, with what sets it.
@@ -36,7 +35,7 @@ impl Aws {
     /// asks STS who it is.
     pub async fn setup(&self, name: &str, regions: &[String]) -> Setup {
         let mut setup = Setup::default();
-        let Place::Configured { overrides, .. } = &self.place else {
+        let AwsTarget::Configured { overrides, .. } = &self.target else {
             return setup;
         };
         let home = profile::home_region(name, overrides);

@@ -17,7 +17,7 @@ const HEADER: &str = "x-taskcat-simulated";
 pub(super) struct Simulated(Arc<AtomicBool>);
 
 impl Simulated {
-    /// Whether any answer so far said it.
+    /// Returns whether an answer so far said that AWS is simulated.
     pub fn is_known(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -5,6 +5,7 @@ use super::retry::partition;
 use super::trace::Trace;
 use super::{AwsError, Clients};
 
+/// Whom STS takes the caller for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallerIdentity {
     pub account_id: String,
@@ -25,6 +26,7 @@ impl Clients {
         }
     }
 
+    /// Asks STS who the caller is.
     pub async fn caller_identity(&self) -> Result<CallerIdentity, AwsError> {
         const OPERATION: &str = "GetCallerIdentity";
         let config = aws_sdk_sts::config::Builder::from(&config_for(&self.config, "STS"))

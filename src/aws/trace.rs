@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
+/// Logs every attempt at a call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Trace;
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::aws::{Aws, Keys};
+use crate::aws::{AccessKeys, Aws};
 use crate::simulator::clock::Clock;
 use crate::simulator::scenario::{self, Scenario};
 use crate::simulator::seed::{self, Seeds};
@@ -151,7 +151,7 @@ impl LocalSimulator {
     }
 
     pub(super) fn aws(&self) -> Aws {
-        let keys = Keys {
+        let keys = AccessKeys {
             access_key_id: ACCOUNT_ID.to_owned(),
             secret_access_key: SECRET_ACCESS_KEY.to_owned(),
         };

@@ -13,12 +13,12 @@ use super::super::settings::{Settings, nearest_profile, searched};
 use super::super::shared_config::Located;
 use super::super::{AwsError, ErrorKind};
 use super::mfa::CachedSession;
-use super::{Found, Loaded, Sources, container, instance, keys, sts};
+use super::{CredentialSources, FoundCredentials, Loaded, container, instance, keys, sts};
 
 /// Where the AWS CLI keeps open sessions, below the user's home.
 const CACHE: &str = ".aws/cli/cache";
 
-/// A profile with a role and no token file: those are another source's.
+/// Returns whether a profile has a role and no token file, which is another source's.
 fn is_role(settings: &Settings, profile: &str) -> bool {
     let has = |key| settings.files.get(profile, key).is_some();
     has("role_arn") && !has("web_identity_token_file")
@@ -30,7 +30,8 @@ fn has_keys(settings: &Settings, profile: &str) -> bool {
         .any(|key| settings.files.get(profile, key).is_some())
 }
 
-pub(super) async fn load(sources: &Sources, profile: &str) -> Loaded {
+/// Returns the credentials of the profile's role, if it has one.
+pub(super) async fn load(sources: &CredentialSources, profile: &str) -> Loaded {
     if !is_role(&sources.settings, profile) {
         return Ok(None);
     }
@@ -41,17 +42,17 @@ pub(super) async fn load(sources: &Sources, profile: &str) -> Loaded {
 
 /// `visited` are the profiles that lead here, this one included.
 fn assume(
-    sources: &Sources,
+    sources: &CredentialSources,
     profile: String,
     visited: Vec<String>,
-) -> Pin<Box<dyn Future<Output = Result<Found, ProfileError>> + Send + '_>> {
+) -> Pin<Box<dyn Future<Output = Result<FoundCredentials, ProfileError>> + Send + '_>> {
     Box::pin(async move {
         let settings = &sources.settings;
         let get = |key| settings.files.get(&profile, key);
         let Some(role) = get("role_arn") else {
             return Err(ProfileError::new("no role"));
         };
-        let role = Role {
+        let role = AssumableRole {
             arn: role,
             profile: &profile,
             session_name: get("role_session_name"),
@@ -65,7 +66,7 @@ fn assume(
             .map(|_| CachedSession::of(&role.arguments(), settings.environment.in_home(CACHE)));
         // The source's credentials aren't needed where a session is open.
         if let Some(credentials) = cached.as_ref().and_then(CachedSession::read) {
-            return Ok(Found {
+            return Ok(FoundCredentials {
                 credentials,
                 source: format!("{role}, in an open MFA session"),
             });
@@ -99,7 +100,7 @@ fn assume(
         if let Some(cached) = cached {
             cached.write(&credentials, role.arn.text);
         }
-        Ok(Found {
+        Ok(FoundCredentials {
             credentials,
             source: format!("{role}, {by}: {}", source.source),
         })
@@ -107,10 +108,10 @@ fn assume(
 }
 
 async fn of_named_source(
-    sources: &Sources,
+    sources: &CredentialSources,
     profile: &str,
     named: Located<'_>,
-) -> Result<Found, ProfileError> {
+) -> Result<FoundCredentials, ProfileError> {
     let found = match named.text {
         "Environment" => keys::of_environment(&sources.settings.environment)?,
         "EcsContainer" => container::load(sources).await?,
@@ -130,11 +131,11 @@ async fn of_named_source(
 }
 
 async fn of_profile(
-    sources: &Sources,
+    sources: &CredentialSources,
     profile: &str,
     named: Located<'_>,
     mut visited: Vec<String>,
-) -> Result<Found, ProfileError> {
+) -> Result<FoundCredentials, ProfileError> {
     let settings = &sources.settings;
     let source = named.text;
     if !settings.files.has_profile(source) {
@@ -172,7 +173,7 @@ async fn of_profile(
 }
 
 /// What a profile says of its role.
-struct Role<'a> {
+struct AssumableRole<'a> {
     arn: Located<'a>,
     profile: &'a str,
     session_name: Option<Located<'a>>,
@@ -182,14 +183,14 @@ struct Role<'a> {
     duration: Option<i32>,
 }
 
-impl std::fmt::Display for Role<'_> {
+impl std::fmt::Display for AssumableRole<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "role {} ({})", self.arn.text, self.arn)
     }
 }
 
-impl Role<'_> {
-    /// Those of AssumeRole, sorted, without the code and a session name that nobody gave.
+impl AssumableRole<'_> {
+    /// Returns the arguments of AssumeRole, sorted, without the code and a generated session name.
     fn arguments(&self) -> Vec<(&'static str, Value)> {
         let text = |name, value: Option<Located<'_>>| value.map(|it| (name, json!(it.text)));
         let arguments = [
@@ -205,7 +206,7 @@ impl Role<'_> {
 
     async fn assume(
         &self,
-        sources: &Sources,
+        sources: &CredentialSources,
         source: Credentials,
     ) -> Result<Credentials, ProfileError> {
         let code = match self.mfa_serial {

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
-/// The name of a file: a hash in hexadecimal.
+/// Returns the name of a file: a hash in hexadecimal.
 pub(super) fn name(hash: impl AsRef<[u8]>) -> String {
     let digits: String = hash
         .as_ref()

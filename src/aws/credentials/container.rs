@@ -9,9 +9,9 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use http::Uri;
 
-use super::super::http::Query;
+use super::super::http::UnsignedRequest;
 use super::super::profile_error::ProfileError;
-use super::{Found, Loaded, Sources, time};
+use super::{CredentialSources, FoundCredentials, Loaded, time};
 use crate::input;
 
 const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
@@ -31,7 +31,8 @@ const LIMIT: Duration = Duration::from_secs(2);
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
 
-pub(super) async fn load(sources: &Sources) -> Loaded {
+/// Returns the credentials of the container, if this is one.
+pub(super) async fn load(sources: &CredentialSources) -> Loaded {
     let environment = &sources.settings.environment;
     let (variable, url) = match (environment.get(RELATIVE), environment.get(FULL)) {
         (Some(path), _) => (RELATIVE, format!("http://169.254.170.2{}", path.trim())),
@@ -48,7 +49,7 @@ pub(super) async fn load(sources: &Sources) -> Loaded {
     let mut attempt = 1;
     loop {
         let headers = headers(sources)?;
-        let query = Query {
+        let query = UnsignedRequest {
             method: "GET",
             url: &url,
             headers,
@@ -60,7 +61,7 @@ pub(super) async fn load(sources: &Sources) -> Loaded {
                 let credentials = credentials(&answer.json());
                 let credentials =
                     credentials.map_err(|reason| refused(format!("{url} {reason}")))?;
-                return Ok(Some(Found {
+                return Ok(Some(FoundCredentials {
                     credentials,
                     source: format!("container ({variable}: {url})"),
                 }));
@@ -102,8 +103,8 @@ fn check(variable: &str, url: &str) -> Result<(), ProfileError> {
     )))
 }
 
-/// The file is read again for each request: EKS replaces it.
-fn headers(sources: &Sources) -> Result<Vec<(&'static str, String)>, ProfileError> {
+/// Returns the headers of a request. The token file is read for each: EKS replaces it.
+fn headers(sources: &CredentialSources) -> Result<Vec<(&'static str, String)>, ProfileError> {
     let environment = &sources.settings.environment;
     let mut headers = vec![("accept", "application/json".to_owned())];
     let (origin, token) = match (environment.get(TOKEN_FILE), environment.get(TOKEN)) {
@@ -124,7 +125,7 @@ fn headers(sources: &Sources) -> Result<Vec<(&'static str, String)>, ProfileErro
     Ok(headers)
 }
 
-/// What metadata services answer. The text says what is missing.
+/// Reads the credentials that metadata services answer with. The error says what is missing.
 pub(super) fn credentials(answer: &serde_json::Value) -> Result<Credentials, String> {
     let text = |key: &str| {
         answer[key]

@@ -5,9 +5,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::super::http::{Answer, Query};
+use super::super::http::{HttpAnswer, UnsignedRequest};
 use super::super::profile_error::ProfileError;
-use super::{Found, Loaded, RENEWAL, Sources, container};
+use super::{CredentialSources, FoundCredentials, Loaded, RENEWAL, container};
 
 const DEFAULT_ENDPOINT: &str = "http://169.254.169.254";
 const DEFAULT_ENDPOINT_IPV6: &str = "http://[fd00:ec2::254]";
@@ -15,21 +15,21 @@ const ROLES: &str = "latest/meta-data/iam/security-credentials/";
 const TOKEN_SECONDS: &str = "21600";
 
 /// Where the service is, and how long it is waited for.
-struct Service<'a> {
-    sources: &'a Sources,
+struct MetadataService<'a> {
+    sources: &'a CredentialSources,
     endpoint: String,
     limit: Duration,
     attempts: u32,
 }
 
-/// Nothing where there is no instance, or none with a role.
-pub(super) async fn load(sources: &Sources) -> Loaded {
+/// Returns the credentials of the instance, if this is one and has a role.
+pub(super) async fn load(sources: &CredentialSources) -> Loaded {
     let settings = &sources.settings;
     let is_disabled = settings.environment.get("AWS_EC2_METADATA_DISABLED");
     if is_disabled.is_some_and(|value| value.trim().eq_ignore_ascii_case("true")) {
         return Ok(None);
     }
-    let service = Service {
+    let service = MetadataService {
         sources,
         endpoint: endpoint(sources)?,
         limit: Duration::from_secs(
@@ -85,13 +85,13 @@ pub(super) async fn load(sources: &Sources) -> Loaded {
     if credentials.expiry().is_some_and(|expiry| expiry < soon) {
         *credentials.expiry_mut() = Some(soon);
     }
-    Ok(Some(Found {
+    Ok(Some(FoundCredentials {
         credentials,
         source: format!("EC2 instance role {role} ({})", service.endpoint),
     }))
 }
 
-fn endpoint(sources: &Sources) -> Result<String, ProfileError> {
+fn endpoint(sources: &CredentialSources) -> Result<String, ProfileError> {
     let settings = &sources.settings;
     let endpoint = settings.setting(
         &["AWS_EC2_METADATA_SERVICE_ENDPOINT"],
@@ -122,8 +122,9 @@ fn endpoint(sources: &Sources) -> Result<String, ProfileError> {
     .to_owned())
 }
 
-impl Service<'_> {
-    /// The token of version 2; none where only version 1 is there, and no answer where nobody is.
+impl MetadataService<'_> {
+    /// Returns the token of version 2, `Some(None)` if only version 1 answers, and `None` if
+    /// nothing does.
     async fn token(&self) -> Option<Option<String>> {
         for _ in 0..self.attempts {
             let headers = vec![(
@@ -131,9 +132,11 @@ impl Service<'_> {
                 TOKEN_SECONDS.to_owned(),
             )];
             match self.ask("PUT", "latest/api/token", headers).await {
-                Some(Answer { status: 200, body }) => return Some(String::from_utf8(body).ok()),
-                Some(Answer { status: 400, .. }) => return None,
-                Some(Answer {
+                Some(HttpAnswer { status: 200, body }) => {
+                    return Some(String::from_utf8(body).ok());
+                }
+                Some(HttpAnswer { status: 400, .. }) => return None,
+                Some(HttpAnswer {
                     status: 403..=405, ..
                 }) => return Some(None),
                 // As botocore: version 1 may answer where version 2 doesn't.
@@ -143,7 +146,7 @@ impl Service<'_> {
         Some(None)
     }
 
-    async fn get(&self, path: &str, token: Option<&str>) -> Option<Answer> {
+    async fn get(&self, path: &str, token: Option<&str>) -> Option<HttpAnswer> {
         for _ in 0..self.attempts {
             let headers = token
                 .map(|token| ("x-aws-ec2-metadata-token", token.to_owned()))
@@ -164,9 +167,9 @@ impl Service<'_> {
         method: &'static str,
         path: &str,
         headers: Vec<(&'static str, String)>,
-    ) -> Option<Answer> {
+    ) -> Option<HttpAnswer> {
         let url = format!("{}/{path}", self.endpoint);
-        let query = Query {
+        let query = UnsignedRequest {
             method,
             url: &url,
             headers,

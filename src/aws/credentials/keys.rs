@@ -8,7 +8,7 @@ use aws_credential_types::Credentials;
 use super::super::profile_error::ProfileError;
 use super::super::settings::{Environment, Settings};
 use super::super::shared_config::{ConfigFile, Located};
-use super::{Found, Loaded, is_over, time};
+use super::{FoundCredentials, Loaded, is_over, time};
 use crate::input;
 
 /// The token's variables and keys, the first that is set counts.
@@ -50,6 +50,7 @@ impl Parts<'_> {
     }
 }
 
+/// Returns the keys that variables set.
 pub(super) fn of_environment(environment: &Environment) -> Loaded {
     const ID: &str = "AWS_ACCESS_KEY_ID";
     const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
@@ -76,16 +77,18 @@ pub(super) fn of_environment(environment: &Environment) -> Loaded {
         expiry,
     };
     let credentials = parts.credentials("environment")?;
-    Ok(Some(Found {
+    Ok(Some(FoundCredentials {
         credentials,
         source: format!("environment variables ({ID})"),
     }))
 }
 
+/// Returns the profile's keys in the credentials file.
 pub(super) fn of_credentials_file(settings: &Settings, profile: &str) -> Loaded {
     of_file(settings, ConfigFile::Credentials, profile)
 }
 
+/// Returns the profile's keys in the configuration file.
 pub(super) fn of_config_file(settings: &Settings, profile: &str) -> Loaded {
     of_file(settings, ConfigFile::Config, profile)
 }
@@ -118,7 +121,7 @@ fn of_file(settings: &Settings, file: ConfigFile, profile: &str) -> Loaded {
             .map(|(key, at)| (at.text, part(key, at))),
         expiry: None,
     };
-    Ok(Some(Found {
+    Ok(Some(FoundCredentials {
         credentials: parts.credentials("profile")?,
         source: id.to_string(),
     }))
@@ -178,7 +181,7 @@ fn of_lines(path: &Path, id: &str, secret: &str, section: Option<&str>) -> Loade
                 token: None,
                 expiry: None,
             };
-            Ok(Some(Found {
+            Ok(Some(FoundCredentials {
                 credentials: parts.credentials("file")?,
                 source: path.display().to_string(),
             }))

@@ -14,24 +14,25 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::super::http::Query;
+use super::super::http::UnsignedRequest;
 use super::super::profile_error::ProfileError;
 use super::super::shared_config::Located;
-use super::{Found, Loaded, Sources, cache, time};
+use super::{CredentialSources, FoundCredentials, Loaded, cache, time};
 use crate::{catalog, input};
 
 const CACHE: &str = ".aws/login/cache";
 /// Credentials that live longer aren't renewed.
 const RENEWAL: Duration = Duration::from_secs(5 * 60);
 
-struct Session<'a> {
-    sources: &'a Sources,
+struct LoginSession<'a> {
+    sources: &'a CredentialSources,
     profile: &'a str,
     name: Located<'a>,
     path: PathBuf,
 }
 
-pub(super) async fn load(sources: &Sources, profile: &str) -> Loaded {
+/// Returns the credentials of the profile's login session, if it has one.
+pub(super) async fn load(sources: &CredentialSources, profile: &str) -> Loaded {
     let Some(name) = sources.settings.files.get(profile, "login_session") else {
         return Ok(None);
     };
@@ -40,20 +41,20 @@ pub(super) async fn load(sources: &Sources, profile: &str) -> Loaded {
         .get("AWS_LOGIN_CACHE_DIRECTORY")
         .map(|path| environment.expanded_path(path));
     let folder = folder.unwrap_or_else(|| environment.in_home(CACHE));
-    let session = Session {
+    let session = LoginSession {
         sources,
         profile,
         name,
         path: folder.join(cache::name(Sha256::digest(name.text))),
     };
     let credentials = session.credentials().await?;
-    Ok(Some(Found {
+    Ok(Some(FoundCredentials {
         credentials,
         source: format!("login session {} ({name})", name.text),
     }))
 }
 
-impl Session<'_> {
+impl LoginSession<'_> {
     fn refused(&self, reason: impl std::fmt::Display) -> ProfileError {
         let message = format!(
             "the login session {} of profile `{}` {reason}",
@@ -125,7 +126,7 @@ impl Session<'_> {
             ("dpop", proof),
         ];
         let limit = self.sources.call_timeout;
-        let query = Query {
+        let query = UnsignedRequest {
             method: "POST",
             url: &url,
             headers,
@@ -174,7 +175,8 @@ impl Session<'_> {
         }
     }
 
-    /// <https://docs.aws.amazon.com/general/latest/gr/signin-service.html>
+    /// Returns the URL of the sign-in service
+    /// (<https://docs.aws.amazon.com/general/latest/gr/signin-service.html>).
     fn url(&self, region: Option<&str>) -> String {
         let own = self
             .sources
@@ -207,7 +209,7 @@ impl Session<'_> {
     }
 }
 
-/// A key in PEM, as SEC1 or PKCS #8.
+/// Reads a key in PEM, as SEC1 or PKCS #8.
 fn private_key(pem: &str) -> Option<EcdsaKeyPair> {
     let base64: String = pem
         .lines()
@@ -218,7 +220,7 @@ fn private_key(pem: &str) -> Option<EcdsaKeyPair> {
     EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).ok()
 }
 
-/// The header `DPoP` of a POST to `url`.
+/// Returns the header `DPoP` of a POST to `url`.
 fn proof(key: &EcdsaKeyPair, url: &str, id: &str, now: SystemTime) -> Option<String> {
     // Uncompressed: a byte, and 32 of each coordinate.
     let public = key.public_key().as_ref();

@@ -46,7 +46,7 @@ impl Mfa {
         }
     }
 
-    /// The code for a device, once for each.
+    /// Returns the code for a device, once for each.
     ///
     /// # Errors
     /// Nobody can be asked, or it was asked for before: a session has ended while stacks were in
@@ -103,7 +103,7 @@ impl CachedSession {
         }
     }
 
-    /// The session, if it lasts long enough.
+    /// Returns the session, if it lasts long enough.
     pub fn read(&self) -> Option<Credentials> {
         let bytes = input::read(&self.path, input::DOCUMENT).ok()?;
         let cached: Value = serde_json::from_slice(&bytes).ok()?;
@@ -150,7 +150,7 @@ fn python_json(arguments: &[(&str, Value)]) -> String {
     )
 }
 
-/// Python writes JSON in ASCII.
+/// Returns JSON in ASCII, as Python writes it.
 fn escaped(json: &str) -> String {
     let mut escaped = String::new();
     for character in json.chars() {

@@ -2,7 +2,7 @@
 //! (`botocore/credentials.py`, `create_credential_resolver`).
 //!
 //! Each source has a file. None of them runs a shell; those of containers and instances never go
-//! through a proxy; and where `--endpoint-url` is given, none calls another host. [`Chain`] keeps
+//! through a proxy; and where `--endpoint-url` is given, none calls another host. [`CredentialChain`] keeps
 //! what was found until it has to be renewed, and an error that can't pass, so that it is found
 //! once and not once a region.
 
@@ -43,18 +43,18 @@ const NEXT_RENEWAL: Duration = Duration::from_secs(60);
 
 /// Credentials and where they are from.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct FoundCredentials {
     pub credentials: Credentials,
     /// For people: `/home/u/.aws/credentials:3`, `role arn:aws:iam::…`.
     pub source: String,
 }
 
 /// What a source may return: nothing where it isn't set up.
-type Loaded = Result<Option<Found>, ProfileError>;
+type Loaded = Result<Option<FoundCredentials>, ProfileError>;
 
 /// What sources need.
 #[derive(Clone, Debug)]
-pub(super) struct Sources {
+pub(super) struct CredentialSources {
     pub settings: Arc<Settings>,
     /// For services of AWS.
     pub http: Http,
@@ -66,12 +66,12 @@ pub(super) struct Sources {
     pub mfa: Mfa,
 }
 
-impl Sources {
+impl CredentialSources {
     /// Returns what the first source has that is set up.
     ///
     /// # Errors
     /// That source can't be used, or there is none.
-    pub async fn load(&self) -> Result<Found, ProfileError> {
+    pub async fn load(&self) -> Result<FoundCredentials, ProfileError> {
         let settings = &self.settings;
         settings.region()?;
         settings.retries()?;
@@ -112,7 +112,7 @@ impl Sources {
             .ok_or_else(|| self.nothing_found())
     }
 
-    /// The sources that a profile itself has. `source_profile` leads here, too.
+    /// Returns the credentials of the profile's own sources. `source_profile` leads here, too.
     fn of_profile<'a>(
         &'a self,
         profile: &'a str,
@@ -164,34 +164,36 @@ impl Sources {
 }
 
 /// The credentials of a profile, renewed before they expire.
-pub(super) struct Chain {
-    sources: Result<Sources, ProfileError>,
-    state: Mutex<State>,
+pub(super) struct CredentialChain {
+    sources: Result<CredentialSources, ProfileError>,
+    state: Mutex<ChainState>,
 }
 
 #[derive(Default)]
-struct State {
-    found: Option<Found>,
+struct ChainState {
+    found: Option<FoundCredentials>,
     renew_at: Option<SystemTime>,
     /// What can't pass.
     failed: Option<ProfileError>,
 }
 
-impl fmt::Debug for Chain {
+impl fmt::Debug for CredentialChain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Chain")
+        f.write_str("CredentialChain")
     }
 }
 
-impl Chain {
-    pub fn new(sources: Result<Sources, ProfileError>) -> Self {
+impl CredentialChain {
+    /// Creates a chain. An error of its sources is the error of every call.
+    pub fn new(sources: Result<CredentialSources, ProfileError>) -> Self {
         Self {
             sources,
             state: Mutex::default(),
         }
     }
 
-    pub async fn found(&self) -> Result<Found, ProfileError> {
+    /// Returns the credentials and where they are from, renewed if they expire soon.
+    pub async fn found(&self) -> Result<FoundCredentials, ProfileError> {
         let sources = self.sources.as_ref().map_err(Clone::clone)?;
         let mut state = self.state.lock().await;
         if let Some(error) = &state.failed {
@@ -233,13 +235,14 @@ impl Chain {
     }
 }
 
-/// Early enough, and not with every call where credentials live for minutes only.
+/// Returns when to renew credentials: early enough, and not with every call where they live for
+/// minutes.
 fn renewal(now: SystemTime, expiry: SystemTime) -> SystemTime {
     let left = expiry.duration_since(now).unwrap_or_default();
     now + left.saturating_sub(RENEWAL).max(left / 2)
 }
 
-impl ProvideCredentials for Chain {
+impl ProvideCredentials for CredentialChain {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,

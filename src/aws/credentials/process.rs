@@ -11,12 +11,13 @@ use tokio::process::Command;
 use super::super::profile_error::ProfileError;
 use super::super::settings::Settings;
 use super::super::shared_config::{Located, words};
-use super::{Found, Loaded, is_over, time};
+use super::{FoundCredentials, Loaded, is_over, time};
 use crate::input;
 
 /// So much of what the program says is repeated, in characters.
 const LONGEST_MESSAGE: usize = 500;
 
+/// Returns the credentials that the profile's program prints, if it has one.
 pub(super) async fn load(settings: &Settings, profile: &str) -> Loaded {
     let Some(command) = settings.files.get(profile, "credential_process") else {
         return Ok(None);
@@ -58,7 +59,7 @@ pub(super) async fn load(settings: &Settings, profile: &str) -> Loaded {
     }
     let answer = serde_json::from_slice(&output.stdout).unwrap_or_default();
     let credentials = credentials(&answer).map_err(refused)?;
-    Ok(Some(Found {
+    Ok(Some(FoundCredentials {
         credentials,
         source: source(&command),
     }))

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
 use super::super::endpoint::aws_url;
-use super::super::http::Query;
+use super::super::http::UnsignedRequest;
 use super::super::profile_error::ProfileError;
 use super::super::shared_config::Located;
-use super::{Found, Loaded, Sources, cache, time};
+use super::{CredentialSources, FoundCredentials, Loaded, cache, time};
 use crate::input;
 
 const CACHE: &str = ".aws/sso/cache";
@@ -21,7 +21,7 @@ const CACHE: &str = ".aws/sso/cache";
 const RENEWAL: Duration = Duration::from_secs(15 * 60);
 
 /// What a profile and its `[sso-session]` set.
-struct Session<'a> {
+struct SsoSession<'a> {
     profile: &'a str,
     /// Of the `[sso-session]`.
     name: Option<&'a str>,
@@ -32,8 +32,9 @@ struct Session<'a> {
     at: Located<'a>,
 }
 
-pub(super) async fn load(sources: &Sources, profile: &str) -> Loaded {
-    let Some(session) = Session::of(sources, profile)? else {
+/// Returns the credentials of the profile's SSO session, if it has one.
+pub(super) async fn load(sources: &CredentialSources, profile: &str) -> Loaded {
+    let Some(session) = SsoSession::of(sources, profile)? else {
         return Ok(None);
     };
     let token = session.token(sources).await?;
@@ -42,15 +43,15 @@ pub(super) async fn load(sources: &Sources, profile: &str) -> Loaded {
         "SSO account {} role {} ({})",
         session.account_id, session.role, session.at
     );
-    Ok(Some(Found {
+    Ok(Some(FoundCredentials {
         credentials,
         source,
     }))
 }
 
-impl<'a> Session<'a> {
-    /// Nothing where the profile has neither account nor role.
-    fn of(sources: &'a Sources, profile: &'a str) -> Result<Option<Self>, ProfileError> {
+impl<'a> SsoSession<'a> {
+    /// Returns the session of a profile, or `None` if it has neither account nor role.
+    fn of(sources: &'a CredentialSources, profile: &'a str) -> Result<Option<Self>, ProfileError> {
         let files = &sources.settings.files;
         let of_profile = |key: &str| files.get(profile, key);
         let Some(at) = of_profile("sso_account_id").or_else(|| of_profile("sso_role_name")) else {
@@ -112,7 +113,7 @@ impl<'a> Session<'a> {
         format!("log in with `aws sso login --profile {}`", self.profile)
     }
 
-    fn path(&self, sources: &Sources) -> PathBuf {
+    fn path(&self, sources: &CredentialSources) -> PathBuf {
         let key = Sha1::digest(self.name.unwrap_or(self.start_url));
         sources
             .settings
@@ -121,8 +122,8 @@ impl<'a> Session<'a> {
             .join(cache::name(key))
     }
 
-    /// The access token of the session, renewed where it can be.
-    async fn token(&self, sources: &Sources) -> Result<String, ProfileError> {
+    /// Returns the access token of the session, renewed where it can be.
+    async fn token(&self, sources: &CredentialSources) -> Result<String, ProfileError> {
         let path = self.path(sources);
         let refused = |reason: &str| {
             let name = self.name.unwrap_or(self.start_url);
@@ -162,7 +163,7 @@ impl<'a> Session<'a> {
     }
 
     /// Asks for a new token; nothing where that isn't possible.
-    async fn renew(&self, sources: &Sources, cached: &Value) -> Option<Value> {
+    async fn renew(&self, sources: &CredentialSources, cached: &Value) -> Option<Value> {
         let text = |key: &str| cached[key].as_str();
         let registration = time::parse(text("registrationExpiresAt")?)?;
         if registration <= SystemTime::now() {
@@ -177,7 +178,7 @@ impl<'a> Session<'a> {
         let url = format!("{}/token", self.endpoint(sources, "SSO OIDC", "oidc"));
         let headers = vec![("content-type", "application/json".to_owned())];
         let limit = sources.call_timeout;
-        let query = Query {
+        let query = UnsignedRequest {
             method: "POST",
             url: &url,
             headers,
@@ -209,7 +210,7 @@ impl<'a> Session<'a> {
 
     async fn credentials(
         &self,
-        sources: &Sources,
+        sources: &CredentialSources,
         token: &str,
     ) -> Result<Credentials, ProfileError> {
         let query = form_urlencoded::Serializer::new(String::new())
@@ -221,7 +222,7 @@ impl<'a> Session<'a> {
             self.endpoint(sources, "SSO", "portal.sso")
         );
         let headers = vec![("x-amz-sso_bearer_token", token.to_owned())];
-        let query = Query {
+        let query = UnsignedRequest {
             method: "GET",
             url: &url,
             headers,
@@ -277,7 +278,7 @@ impl<'a> Session<'a> {
         ))
     }
 
-    fn endpoint(&self, sources: &Sources, service_id: &str, host: &str) -> String {
+    fn endpoint(&self, sources: &CredentialSources, service_id: &str, host: &str) -> String {
         let own = sources
             .settings
             .endpoint(service_id)

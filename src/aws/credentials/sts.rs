@@ -11,12 +11,13 @@ use super::super::profile_error::ProfileError;
 use super::super::retry::{RetryLimits, partition, retries, timeouts};
 use super::super::trace::Trace;
 use super::super::{AwsError, ErrorKind};
-use super::{Found, Loaded, Sources};
+use super::{CredentialSources, FoundCredentials, Loaded};
 use crate::input;
 
-/// The client in the region that is called; without credentials for calls that aren't signed.
+/// Returns the client in the region that is called, without credentials for calls that aren't
+/// signed.
 pub(super) fn client(
-    sources: &Sources,
+    sources: &CredentialSources,
     credentials: Option<Credentials>,
 ) -> Result<Client, ProfileError> {
     let settings = &sources.settings;
@@ -47,7 +48,7 @@ pub(super) fn client(
     Ok(Client::from_conf(config.build()))
 }
 
-/// The name of a session that nothing names.
+/// Returns a name for a session that has none.
 pub(super) fn session_name() -> String {
     let since = std::time::SystemTime::UNIX_EPOCH
         .elapsed()
@@ -70,7 +71,7 @@ pub(super) fn credentials(answer: Option<&StsCredentials>) -> Result<Credentials
     ))
 }
 
-/// Why STS gave no credentials, in the region's words: another region may.
+/// Returns why STS gave no credentials in a region; in another it may.
 pub(super) fn refused(what: String, error: &AwsError) -> ProfileError {
     let kind = match error.kind {
         ErrorKind::Credentials | ErrorKind::NotFound | ErrorKind::AlreadyExists => ErrorKind::Other,
@@ -82,10 +83,10 @@ pub(super) fn refused(what: String, error: &AwsError) -> ProfileError {
     refused
 }
 
-/// A profile's own role with a token file; also that of `AWS_WEB_IDENTITY_TOKEN_FILE`, which EKS
-/// sets.
+/// Assumes a profile's own role with a token file; also that of `AWS_WEB_IDENTITY_TOKEN_FILE`,
+/// which EKS sets.
 pub(super) async fn web_identity(
-    sources: &Sources,
+    sources: &CredentialSources,
     profile: &str,
     with_environment: bool,
 ) -> Loaded {
@@ -139,7 +140,7 @@ pub(super) async fn web_identity(
             )
         })?;
     let credentials = credentials(answer.credentials())?;
-    Ok(Some(Found {
+    Ok(Some(FoundCredentials {
         credentials,
         source: format!("role {role} with the token in {path} ({origin})"),
     }))

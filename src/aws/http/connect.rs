@@ -53,7 +53,7 @@ pub(in crate::aws) enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether another attempt may succeed.
+    /// Returns whether another attempt may succeed.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::TimedOut { .. } => true,
@@ -64,6 +64,7 @@ impl ConnectError {
         }
     }
 
+    /// Returns what to do about the error.
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Unauthorized { variable, .. } => Some(format!(
@@ -85,7 +86,7 @@ impl ConnectError {
     }
 }
 
-/// The innermost cause, without the system's number.
+/// Returns the innermost cause, without the system's number.
 fn reason(error: &BoxError) -> String {
     let mut innermost: &(dyn Error + 'static) = error.as_ref();
     while let Some(source) = innermost.source() {
@@ -119,8 +120,8 @@ fn certificate(error: &rustls::Error) -> String {
 pub(in crate::aws) struct LookupError(io::Error);
 
 impl LookupError {
-    /// Whether no name server has answered. Rust tells only by the system's words for `EAI_AGAIN`:
-    /// those of glibc and macOS, and of musl.
+    /// Returns whether no name server has answered. Rust tells only by the system's words for
+    /// `EAI_AGAIN`: those of glibc and macOS, and of musl.
     pub fn is_temporary(&self) -> bool {
         let words = self.0.to_string();
         words.contains("Temporary failure") || words.contains("Try again")
@@ -337,7 +338,7 @@ async fn tunnel(
     }
 }
 
-/// A proxy that wants another user or password.
+/// Returns the error of a proxy that wants another user or password.
 pub(super) fn unauthorized(proxy: &Proxy) -> ConnectError {
     ConnectError::Unauthorized {
         proxy: described(proxy),
@@ -345,7 +346,7 @@ pub(super) fn unauthorized(proxy: &Proxy) -> ConnectError {
     }
 }
 
-/// The status of an answer without a body. Not a byte of what follows it is read.
+/// Returns the status of an answer without a body. Not a byte of what follows it is read.
 async fn answer(stream: &mut Stream) -> io::Result<u16> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

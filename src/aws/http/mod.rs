@@ -71,7 +71,7 @@ impl Http {
         Ok(Self::of(proxies, tls))
     }
 
-    /// Through no proxy.
+    /// Returns a client that uses no proxy.
     pub fn direct() -> Self {
         Self::of(Proxies::default(), Tls::default())
     }
@@ -84,7 +84,7 @@ impl Http {
         }))
     }
 
-    /// What sends requests within these limits.
+    /// Returns a connector that sends requests within these limits.
     pub fn connector(
         &self,
         connect: Option<Duration>,
@@ -197,7 +197,8 @@ fn connection(captured: &CaptureConnection) -> Option<ConnectionMetadata> {
     )
 }
 
-/// The SDK repeats calls whose connection was lost or not made, and no others.
+/// Classifies an error for the SDK, which repeats calls whose connection was lost or not made, and
+/// no others.
 fn classified(error: Box<dyn Error + Send + Sync>) -> ConnectorError {
     if let Some(connect) = find::<ConnectError>(error.as_ref()) {
         return match connect {
@@ -216,7 +217,7 @@ fn classified(error: Box<dyn Error + Send + Sync>) -> ConnectorError {
     }
 }
 
-/// The first error of a type below another.
+/// Returns the first error of a type below another.
 pub(super) fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -229,20 +230,20 @@ pub(super) fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> 
 }
 
 /// An answer, whole.
-pub(super) struct Answer {
+pub(super) struct HttpAnswer {
     pub status: u16,
     pub body: Vec<u8>,
 }
 
-impl Answer {
-    /// The body as JSON; null where it isn't.
+impl HttpAnswer {
+    /// Returns the body as JSON; null where it isn't.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 }
 
 /// A request of those that credentials come from: without a signature, and short.
-pub(super) struct Query<'q> {
+pub(super) struct UnsignedRequest<'q> {
     pub method: &'static str,
     pub url: &'q str,
     pub headers: Vec<(&'static str, String)>,
@@ -260,7 +261,8 @@ pub(super) struct NoAnswer {
 }
 
 impl Http {
-    pub async fn ask(&self, query: Query<'_>) -> Result<Answer, NoAnswer> {
+    /// Sends a request and returns the whole answer.
+    pub async fn ask(&self, query: UnsignedRequest<'_>) -> Result<HttpAnswer, NoAnswer> {
         let failed = |message: String| NoAnswer {
             message: format!("{}: {message}", query.url),
             help: None,
@@ -304,7 +306,7 @@ impl Http {
         let body = tokio::time::timeout(query.limit, body)
             .await
             .map_err(|_| failed("the answer stalls".to_owned()))?;
-        Ok(Answer {
+        Ok(HttpAnswer {
             status,
             body: body.map_err(|error| failed(innermost(&error)))?.to_vec(),
         })

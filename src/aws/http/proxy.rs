@@ -32,6 +32,7 @@ pub(in crate::aws) struct Proxy {
     pub server: Option<ProxyServer>,
 }
 
+/// Where a proxy is, and how it knows the user.
 pub(in crate::aws) struct ProxyServer {
     pub uri: Uri,
     /// User and password, for the header `proxy-authorization`.
@@ -46,6 +47,7 @@ impl std::fmt::Debug for ProxyServer {
 }
 
 impl Proxies {
+    /// Reads the variables.
     pub fn of(environment: &Environment) -> Self {
         let proxy = |scheme: &str| {
             let (variable, value) = variable(environment, scheme)?;
@@ -61,7 +63,7 @@ impl Proxies {
         }
     }
 
-    /// The proxy for a URL, unless it is called directly.
+    /// Returns the proxy for a URL, unless it is called directly.
     pub fn of_url(&self, url: &Uri) -> Option<&Arc<Proxy>> {
         let proxy = if url.scheme() == Some(&Scheme::HTTPS) {
             &self.https
@@ -75,7 +77,8 @@ impl Proxies {
     }
 }
 
-/// A variable in lower case counts before one in upper case, and switches it off where it is empty.
+/// Returns the variable of a scheme. One in lower case takes precedence, and switches the proxy off
+/// if it is empty.
 fn variable<'e>(environment: &'e Environment, scheme: &str) -> Option<(String, &'e str)> {
     let lower = format!("{scheme}_proxy");
     if let Some(value) = environment.raw(&lower) {
@@ -143,7 +146,7 @@ fn unescaped(text: &str) -> Vec<u8> {
     decoded.unwrap_or_default().into_bytes()
 }
 
-/// Whether `NO_PROXY` names a host, with or without its port, or an end of its name.
+/// Returns whether `NO_PROXY` names a host, with or without its port, or an end of its name.
 fn is_bypassed(authority: &str, bypass: &str) -> bool {
     if bypass == "*" {
         return true;

@@ -153,7 +153,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// webpki's `CaUsedAsEndEntity`, which rustls hands on unnamed.
+/// Returns whether the error is webpki's `CaUsedAsEndEntity`, which rustls hands on unnamed.
 pub(super) fn is_authority(error: &rustls::Error) -> bool {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {

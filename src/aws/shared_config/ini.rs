@@ -13,27 +13,28 @@ const DEFAULTS: &str = "DEFAULT";
 
 /// A section's header and its keys, in the order of the file.
 #[derive(Clone, Debug, Default)]
-pub struct Section {
+pub struct IniSection {
     pub line: usize,
-    pub keys: IndexMap<String, Setting>,
+    pub keys: IndexMap<String, IniSetting>,
 }
 
 /// The value of a key. Keys are lower case.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Setting {
+pub struct IniSetting {
     pub line: usize,
-    pub value: Value,
+    pub value: IniValue,
 }
 
+/// The value of a key: text, or a nested block.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Value {
+pub enum IniValue {
     Text(String),
     /// An indented block: `s3 =` and below it lines such as `addressing_style = path`.
     Block(IndexMap<String, (usize, String)>),
 }
 
 /// Without the value, which may be a secret.
-impl fmt::Debug for Setting {
+impl fmt::Debug for IniSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "setting in line {}", self.line)
     }
@@ -41,12 +42,12 @@ impl fmt::Debug for Setting {
 
 /// What is wrong with a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SyntaxError {
+pub struct IniError {
     pub line: usize,
     pub message: String,
 }
 
-impl SyntaxError {
+impl IniError {
     fn new<T>(line: usize, message: impl Into<String>) -> Result<T, Self> {
         Err(Self {
             line,
@@ -59,9 +60,9 @@ impl SyntaxError {
 ///
 /// # Errors
 /// The file has another encoding.
-pub fn decode(bytes: &[u8]) -> Result<String, SyntaxError> {
+pub fn decode(bytes: &[u8]) -> Result<String, IniError> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return SyntaxError::new(1, "the file is encoded in UTF-16; save it in UTF-8");
+        return IniError::new(1, "the file is encoded in UTF-16; save it in UTF-8");
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match std::str::from_utf8(bytes) {
@@ -71,7 +72,7 @@ pub fn decode(bytes: &[u8]) -> Result<String, SyntaxError> {
                 .iter()
                 .filter(|byte| **byte == b'\n')
                 .count();
-            SyntaxError::new(
+            IniError::new(
                 line,
                 "the line is not encoded in UTF-8; save the file in UTF-8",
             )
@@ -83,8 +84,8 @@ pub fn decode(bytes: &[u8]) -> Result<String, SyntaxError> {
 ///
 /// # Errors
 /// The first line that can't be read.
-pub fn parse(text: &str) -> Result<IndexMap<String, Section>, SyntaxError> {
-    let mut reader = Reader::default();
+pub fn parse(text: &str) -> Result<IndexMap<String, IniSection>, IniError> {
+    let mut reader = IniReader::default();
     // Python reads text files with universal newlines.
     for (index, line) in text.replace("\r\n", "\n").split(['\n', '\r']).enumerate() {
         reader.read(index + 1, line)?;
@@ -94,8 +95,8 @@ pub fn parse(text: &str) -> Result<IndexMap<String, Section>, SyntaxError> {
 
 /// The state between two lines.
 #[derive(Default)]
-struct Reader {
-    sections: IndexMap<String, RawSection>,
+struct IniReader {
+    sections: IndexMap<String, RawIniSection>,
     section: Option<String>,
     /// The key that an indented line continues.
     key: Option<String>,
@@ -103,13 +104,13 @@ struct Reader {
 }
 
 #[derive(Default)]
-struct RawSection {
+struct RawIniSection {
     line: usize,
     keys: IndexMap<String, (usize, Vec<String>)>,
 }
 
-impl Reader {
-    fn read(&mut self, number: usize, line: &str) -> Result<(), SyntaxError> {
+impl IniReader {
+    fn read(&mut self, number: usize, line: &str) -> Result<(), IniError> {
         let text = line.trim();
         if text.starts_with(['#', ';']) {
             return Ok(());
@@ -142,7 +143,7 @@ impl Reader {
             .map(|(_, lines)| lines)
     }
 
-    fn open_section(&mut self, number: usize, name: &str) -> Result<(), SyntaxError> {
+    fn open_section(&mut self, number: usize, name: &str) -> Result<(), IniError> {
         if let Some(known) = self.sections.get(name)
             && name != DEFAULTS
         {
@@ -150,7 +151,7 @@ impl Reader {
                 "the section [{name}] exists already in line {}; join the two",
                 known.line
             );
-            return SyntaxError::new(number, message);
+            return IniError::new(number, message);
         }
         self.sections.entry(name.to_owned()).or_default().line = number;
         self.section = Some(name.to_owned());
@@ -158,13 +159,13 @@ impl Reader {
         Ok(())
     }
 
-    fn open_key(&mut self, number: usize, text: &str) -> Result<(), SyntaxError> {
+    fn open_key(&mut self, number: usize, text: &str) -> Result<(), IniError> {
         let Some(section) = self
             .section
             .as_ref()
             .and_then(|name| self.sections.get_mut(name))
         else {
-            return SyntaxError::new(
+            return IniError::new(
                 number,
                 "expected a section such as `[default]` or `[profile dev]` before this line",
             );
@@ -173,11 +174,11 @@ impl Reader {
             .split_once(['=', ':'])
             .filter(|(key, _)| !key.trim().is_empty())
         else {
-            return SyntaxError::new(number, "expected `key = value` or a section in brackets");
+            return IniError::new(number, "expected `key = value` or a section in brackets");
         };
         let key = key.trim().to_lowercase();
         if let Some((line, _)) = section.keys.get(&key) {
-            return SyntaxError::new(
+            return IniError::new(
                 number,
                 format!("the key `{key}` exists already in line {line}; delete one"),
             );
@@ -189,11 +190,11 @@ impl Reader {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<IndexMap<String, Section>, SyntaxError> {
+    fn finish(mut self) -> Result<IndexMap<String, IniSection>, IniError> {
         let defaults = self.sections.shift_remove(DEFAULTS).unwrap_or_default();
         let mut sections = IndexMap::new();
         for (name, raw) in self.sections {
-            let mut section = Section {
+            let mut section = IniSection {
                 line: raw.line,
                 keys: IndexMap::new(),
             };
@@ -201,7 +202,7 @@ impl Reader {
                 if !section.keys.contains_key(&key) {
                     section.keys.insert(
                         key,
-                        Setting {
+                        IniSetting {
                             line,
                             value: value(line, &lines)?,
                         },
@@ -214,17 +215,17 @@ impl Reader {
     }
 }
 
-/// The name in brackets. What follows the last bracket is ignored.
+/// Returns the name in brackets. What follows the last bracket is ignored.
 fn header(text: &str) -> Option<&str> {
     let name = text.strip_prefix('[')?.rsplit_once(']')?.0;
     Some(name).filter(|name| !name.is_empty())
 }
 
-/// botocore's one level of nesting: a value that begins with an empty line.
-fn value(line: usize, lines: &[String]) -> Result<Value, SyntaxError> {
+/// Reads a value. One that begins with an empty line is a block, botocore's one level of nesting.
+fn value(line: usize, lines: &[String]) -> Result<IniValue, IniError> {
     let text = lines.join("\n").trim_end().to_owned();
     if !text.starts_with('\n') {
-        return Ok(Value::Text(text));
+        return Ok(IniValue::Text(text));
     }
     let mut block = IndexMap::new();
     for (index, nested) in lines
@@ -233,14 +234,14 @@ fn value(line: usize, lines: &[String]) -> Result<Value, SyntaxError> {
         .filter(|(_, nested)| !nested.is_empty())
     {
         let Some((key, value)) = nested.split_once('=') else {
-            return SyntaxError::new(line + index, "expected `key = value` in an indented block");
+            return IniError::new(line + index, "expected `key = value` in an indented block");
         };
         block.insert(
             key.trim().to_owned(),
             (line + index, value.trim().to_owned()),
         );
     }
-    Ok(Value::Block(block))
+    Ok(IniValue::Block(block))
 }
 
 #[cfg(test)]
@@ -254,8 +255,8 @@ mod tests {
         for (name, section) in sections {
             for (key, setting) in section.keys {
                 match setting.value {
-                    Value::Text(text) => flat.push(format!("{name}.{key}={text}")),
-                    Value::Block(block) => {
+                    IniValue::Text(text) => flat.push(format!("{name}.{key}={text}")),
+                    IniValue::Block(block) => {
                         flat.extend(
                             block
                                 .iter()

@@ -16,8 +16,9 @@ use indexmap::IndexMap;
 use super::profile_error::ProfileError;
 use super::settings::Environment;
 use crate::input::{self, InputError};
-use ini::{Section, Setting, Value};
+use ini::{IniSection, IniSetting, IniValue};
 
+/// The section of the profile that is used if none is selected.
 pub(super) const DEFAULT_SECTION: &str = "default";
 
 /// Both files. One that doesn't exist is empty.
@@ -26,11 +27,11 @@ pub(super) struct SharedConfig {
     pub config_path: PathBuf,
     pub credentials_path: PathBuf,
     /// Profiles of the configuration file.
-    config: IndexMap<String, Section>,
+    config: IndexMap<String, IniSection>,
     /// Sections of the credentials file.
-    credentials: IndexMap<String, Section>,
-    sso_sessions: IndexMap<String, Section>,
-    services: IndexMap<String, Section>,
+    credentials: IndexMap<String, IniSection>,
+    sso_sessions: IndexMap<String, IniSection>,
+    services: IndexMap<String, IniSection>,
 }
 
 /// A value and where it is set.
@@ -80,9 +81,9 @@ impl SharedConfig {
 
     fn of(
         config_path: PathBuf,
-        config: IndexMap<String, Section>,
+        config: IndexMap<String, IniSection>,
         credentials_path: PathBuf,
-        credentials: IndexMap<String, Section>,
+        credentials: IndexMap<String, IniSection>,
     ) -> Self {
         let mut files = Self {
             config_path,
@@ -116,11 +117,12 @@ impl SharedConfig {
         files
     }
 
+    /// Returns whether one of the files has the profile.
     pub fn has_profile(&self, name: &str) -> bool {
         self.config.contains_key(name) || self.credentials.contains_key(name)
     }
 
-    /// The names of all profiles, sorted.
+    /// Returns the names of all profiles, sorted.
     pub fn profiles(&self) -> Vec<&str> {
         let mut names: Vec<_> = self
             .config
@@ -133,9 +135,9 @@ impl SharedConfig {
         names
     }
 
-    /// Where a profile begins.
+    /// Returns the place where a profile begins.
     pub fn place_of(&self, profile: &str) -> Option<Located<'_>> {
-        let located = |section: &Section, path| Located {
+        let located = |section: &IniSection, path| Located {
             text: "",
             path,
             line: section.line,
@@ -152,13 +154,13 @@ impl SharedConfig {
             .or_else(of_config)
     }
 
-    /// What a profile sets for a key.
+    /// Returns what a profile sets for a key.
     pub fn get(&self, profile: &str, key: &str) -> Option<Located<'_>> {
         self.get_in(ConfigFile::Credentials, profile, key)
             .or_else(|| self.get_in(ConfigFile::Config, profile, key))
     }
 
-    /// The same in one of the files.
+    /// Returns what a profile sets for a key in one of the files.
     pub fn get_in(&self, file: ConfigFile, profile: &str, key: &str) -> Option<Located<'_>> {
         let (sections, path) = match file {
             ConfigFile::Config => (&self.config, &self.config_path),
@@ -167,16 +169,16 @@ impl SharedConfig {
         text(sections.get(profile)?.keys.get(key)?, path)
     }
 
-    /// What a profile sets for a key of a nested block: `s3`, `addressing_style`.
+    /// Returns what a profile sets for a key of a nested block: `s3`, `addressing_style`.
     pub fn get_nested<'a>(&'a self, profile: &str, block: &str, key: &str) -> Option<Located<'a>> {
-        let of = |sections: &'a IndexMap<String, Section>, path: &'a Path| {
+        let of = |sections: &'a IndexMap<String, IniSection>, path: &'a Path| {
             nested(sections.get(profile)?.keys.get(block)?, key, path)
         };
         of(&self.credentials, &self.credentials_path)
             .or_else(|| of(&self.config, &self.config_path))
     }
 
-    /// What an `[sso-session NAME]` sets for a key.
+    /// Returns what an `[sso-session NAME]` sets for a key.
     pub fn sso_session(&self, name: &str, key: &str) -> Option<Located<'_>> {
         text(
             self.sso_sessions.get(name)?.keys.get(key)?,
@@ -184,12 +186,13 @@ impl SharedConfig {
         )
     }
 
-    /// The keys of an `[sso-session NAME]`, if there is one.
+    /// Returns the keys of an `[sso-session NAME]`, if there is one.
     pub fn sso_session_keys(&self, name: &str) -> Option<impl Iterator<Item = &str>> {
         Some(self.sso_sessions.get(name)?.keys.keys().map(String::as_str))
     }
 
-    /// What the `[services NAME]` of a profile sets for a service, such as its `endpoint_url`.
+    /// Returns what the `[services NAME]` of a profile sets for a service, such as its
+    /// `endpoint_url`.
     pub fn service(&self, profile: &str, service: &str, key: &str) -> Option<Located<'_>> {
         let name = self.get(profile, "services")?.text;
         nested(
@@ -200,25 +203,25 @@ impl SharedConfig {
     }
 }
 
-fn text<'a>(setting: &'a Setting, path: &'a Path) -> Option<Located<'a>> {
+fn text<'a>(setting: &'a IniSetting, path: &'a Path) -> Option<Located<'a>> {
     match &setting.value {
-        Value::Text(text) => Some(Located {
+        IniValue::Text(text) => Some(Located {
             text,
             path,
             line: setting.line,
         }),
-        Value::Block(_) => None,
+        IniValue::Block(_) => None,
     }
 }
 
-fn nested<'a>(setting: &'a Setting, key: &str, path: &'a Path) -> Option<Located<'a>> {
+fn nested<'a>(setting: &'a IniSetting, key: &str, path: &'a Path) -> Option<Located<'a>> {
     match &setting.value {
-        Value::Block(block) => block.get(key).map(|(line, text)| Located {
+        IniValue::Block(block) => block.get(key).map(|(line, text)| Located {
             text,
             path,
             line: *line,
         }),
-        Value::Text(_) => None,
+        IniValue::Text(_) => None,
     }
 }
 
@@ -226,7 +229,7 @@ fn path_of(environment: &Environment, variable: &str, default: &str) -> PathBuf 
     environment.expanded_path(environment.get(variable).unwrap_or(default))
 }
 
-fn sections(path: &Path) -> Result<IndexMap<String, Section>, ProfileError> {
+fn sections(path: &Path) -> Result<IndexMap<String, IniSection>, ProfileError> {
     // As botocore: whatever isn't a file isn't there.
     if path == Path::new("/dev/null") || !input::is_given(path) {
         return Ok(IndexMap::new());
