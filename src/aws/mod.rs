@@ -13,6 +13,7 @@ mod codepipeline;
 mod credentials;
 mod ec2;
 mod endpoint;
+mod environment;
 mod error;
 mod http;
 mod new_buckets;

@@ -13,9 +13,10 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use super::HOME_REGION;
 use super::credentials::{CredentialChain, CredentialSources, Mfa};
+use super::environment::Environment;
 use super::http::{Http, Proxies};
 use super::retry::{retries, timeouts};
-use super::settings::{Environment, Overrides, S3Settings, Settings};
+use super::settings::{Overrides, S3Settings, Settings};
 use crate::catalog;
 
 /// What is known of a profile before a region is.

@@ -5,8 +5,9 @@ use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
 
+use super::super::environment::Environment;
 use super::super::profile_error::ProfileError;
-use super::super::settings::{Environment, Settings};
+use super::super::settings::Settings;
 use super::super::shared_config::{ConfigFile, Located};
 use super::{FoundCredentials, Loaded, is_over, time};
 use crate::input;
@@ -195,7 +196,7 @@ fn of_lines(path: &Path, id: &str, secret: &str, section: Option<&str>) -> Loade
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::settings::environment;
+    use super::super::super::environment::environment;
     use super::*;
 
     #[test]

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::uri::Scheme;
 use http::{HeaderValue, Uri};
 
-use super::super::settings::Environment;
+use super::super::environment::Environment;
 
 /// The proxies of the process.
 #[derive(Clone, Debug, Default)]
@@ -167,7 +167,7 @@ fn is_bypassed(authority: &str, bypass: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::settings::environment;
+    use super::super::super::environment::environment;
     use super::*;
 
     #[test]

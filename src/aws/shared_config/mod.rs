@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
+use super::environment::Environment;
 use super::profile_error::ProfileError;
-use super::settings::Environment;
 use crate::input::{self, InputError};
 use ini::{IniSection, IniSetting, IniValue};
 
