@@ -1,7 +1,7 @@
-//! What is wrong with a file that a user wrote, and where.
+//! What is wrong with a user's file, and where.
 //!
-//! Readers of files (`yaml`, `config`, `template`, `plan`, `lint`) return all their diagnostics at
-//! once; `cli/error.rs` alone turns them into text. This module knows nobody.
+//! The readers of files (`yaml`, `config`, `template`, `plan`, `lint`) return all their diagnostics
+//! at once; only `cli/error.rs` turns them into text. This module depends on nothing else.
 
 use std::fmt;
 use std::path::Path;
@@ -12,40 +12,48 @@ use serde::{Deserialize, Serialize};
 /// A finding about a file: what is wrong, where, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
+    /// Whether this is an error or a warning.
     pub severity: Severity,
-    /// One lower-case sentence without a full stop; it names the key or value that it is about.
+    /// One lower-case sentence without a full stop that names the key or value in question.
     pub message: String,
-    /// Where it stands; absent for what has no file (the environment, the command line).
+    /// Where the problem is; absent if it isn't in a file (environment, command line).
     pub location: Option<Location>,
-    /// What the user can do: the nearest known key, the accepted values.
+    /// What the user can do: the nearest known key, or the accepted values.
     pub help: Option<String>,
-    /// What is said of the place itself: `it opens here`.
+    /// A note on the location itself, such as `it opens here`.
     pub label: Option<Box<str>>,
-    /// Other places that have a part in it, and what is said of each.
+    /// Other locations that are involved, each with a note.
     pub related: Box<[(Location, String)]>,
 }
 
+/// How serious a diagnostic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// Doesn't stop the command.
     Warning,
+    /// Stops the command.
     Error,
 }
 
-/// A place in a file. Lines and columns count from 1; columns count characters.
+/// A location in a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {
+    /// The file, as the user named it.
     pub file: Arc<Path>,
+    /// Line and column.
     pub at: Position,
 }
 
-/// Line and column, both from 1.
+/// Line and column, both from 1. Columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Position {
+    /// The column, from 1, in characters.
     pub line: u32,
     pub column: u32,
 }
 
 impl Diagnostic {
+    /// Creates an error without location or help.
     pub fn error(message: impl Into<String>) -> Self {
         let (location, help, label, related) = (None, None, None, Box::default());
         Self {
@@ -58,6 +66,7 @@ impl Diagnostic {
         }
     }
 
+    /// Creates a warning without location or help.
     pub fn warning(message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
@@ -65,23 +74,26 @@ impl Diagnostic {
         }
     }
 
+    /// Sets the location.
     pub fn at(mut self, location: Location) -> Self {
         self.location = Some(location);
         self
     }
 
+    /// Sets the note on the location.
     pub fn label(mut self, label: impl Into<Box<str>>) -> Self {
         self.label = Some(label.into());
         self
     }
 
+    /// Sets the help.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 }
 
-/// `file:line:column: message (help)`, the one-line form for logs.
+/// Formats as `file:line:column: message (help)`, the one-line form for logs.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(location) = &self.location {

@@ -1,6 +1,6 @@
 //! Durations as people write them: `500ms`, `30s`, `5m`, `1.5h`, `1h30m`.
 //!
-//! Read from configurations, scenario files and the command line. Knows nobody.
+//! Used in configurations, scenario files and on the command line.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,10 +15,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HumanDuration(pub Duration);
 
-/// The regular expression of the notation. Hours have at most four digits.
+/// Regular expression of the notation. Hours have at most four digits.
 pub(crate) const PATTERN: &str = r"^(\d{1,4}(\.\d{1,3})?h)?(\d{1,7}(\.\d{1,3})?m)?(\d{1,7}(\.\d{1,3})?s)?(\d{1,7}(\.\d{1,3})?ms)?$";
 
-/// Units with their length in seconds, largest first.
+/// Units and their length in seconds, largest first.
 const UNITS: [(&str, f64); 4] = [("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 1e-3)];
 
 /// The text isn't a duration.
@@ -27,7 +27,7 @@ const UNITS: [(&str, f64); 4] = [("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 
 pub struct InvalidDuration(String);
 
 impl HumanDuration {
-    /// Parses a duration; `None` if the text isn't one.
+    /// Parses a duration; returns `None` if the text isn't one.
     pub fn parse(text: &str) -> Option<Self> {
         let mut rest = text;
         let mut seconds = 0.0;
@@ -38,7 +38,7 @@ impl HumanDuration {
                 .find(|c: char| !c.is_ascii_alphabetic())
                 .unwrap_or(after.len());
             let (unit, after) = after.split_at(unit_end);
-            // The iterator only goes on, so a unit can't come twice or after a smaller one.
+            // The iterator only advances, so a unit can't repeat or follow a smaller one.
             let (_, length) = units.find(|(name, _)| *name == unit)?;
             let is_plain = number.len() <= 11
                 && number
@@ -63,7 +63,7 @@ impl FromStr for HumanDuration {
     }
 }
 
-/// The shortest notation, to the millisecond: `1h30m`, `0s`.
+/// Formats in the shortest notation, in whole milliseconds: `1h30m`, `0s`.
 impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut left = self.0.as_millis();

@@ -1,9 +1,9 @@
-//! The spine: everything that happens in a run, as values.
+//! Everything that happens in a run, as values.
 //!
-//! The steps send [`EventKind`]s; the dispatcher in `run` stamps and orders them into
-//! [`RunEvent`]s; the reports consume them, and `events.ndjson` is a list of them, one JSON object
-//! a line. This module knows nobody and carries ids and small values only: never a parameter's
-//! secret value.
+//! The steps send [`EventKind`]s. The dispatcher in `run` stamps and orders them as [`RunEvent`]s,
+//! which the reports consume; `events.ndjson` lists them, one JSON object per line. This module
+//! depends only on `status` and carries IDs and small values, never the value of a secret
+//! parameter.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -19,336 +19,453 @@ use tokio::sync::{mpsc, oneshot};
 /// One line of `events.ndjson`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunEvent {
-    /// Counts from 1 without gaps.
+    /// Sequence number, counted from 1 without gaps.
     pub seq: u64,
-    /// When the dispatcher took it, UTC.
+    /// When the dispatcher received the event, UTC.
     pub at: Timestamp,
+    /// What happened.
     #[serde(flatten)]
     pub kind: EventKind,
 }
 
-/// The time of an event that happens now. It never goes back: the system's clock is asked once, and
-/// from then on a clock that nobody sets.
+/// Returns the current time, for an event that happens now.
+///
+/// The result never goes backwards: the system clock is read once, and later times are measured
+/// from there with a monotonic clock.
 pub fn now() -> Timestamp {
     static START: OnceLock<(Timestamp, Instant)> = OnceLock::new();
     let (at, since) = START.get_or_init(|| (Timestamp::now(), Instant::now()));
     at.checked_add(since.elapsed()).unwrap_or(*at)
 }
 
-/// One test in one region: the unit that passes or fails.
+/// A test in a region: the unit that passes or fails.
 #[derive(
     Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 pub struct CellId {
+    /// Name of the test in the configuration.
     pub test: Arc<str>,
+    /// AWS region, such as `eu-west-1`.
     pub region: Arc<str>,
 }
 
-/// `test/region`, as people read it.
+/// Formats as `test/region`.
 impl fmt::Display for CellId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.test, self.region)
     }
 }
 
-/// What happened. Consumers match exhaustively: a new variant is a decision for each of them.
+/// What happened. Consumers match exhaustively, so that a new variant is a decision for each of
+/// them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum EventKind {
     /// Always the first event.
     RunStarted(RunStarted),
-    /// Where the files of the project have what a cell failed of, as far as that was foreseen.
-    /// Before the cell's verdict.
+    /// Where in the project's files the causes of a test's failure are, as far as they were
+    /// predicted. Precedes the test's verdict.
     FailuresLocated {
+        /// The test that failed.
         cell: CellId,
+        /// Possible causes and their locations.
         places: Vec<PredictedFailure>,
     },
-    /// Something the user should know that stops nothing. `cell` is absent where it concerns the
-    /// whole run.
+    /// A problem that doesn't stop anything.
     Warning {
+        /// The test in question; absent if the warning concerns the whole run.
         cell: Option<CellId>,
+        /// The warning, one lower-case sentence without a full stop.
         message: String,
     },
 
+    /// Linting has started.
     LintStarted {
+        /// Number of templates to lint.
         templates: usize,
     },
+    /// The linter found something.
     LintFinding(LintFinding),
+    /// Linting has finished.
     LintFinished {
+        /// Number of findings that are errors.
         errors: usize,
+        /// Number of findings that are warnings.
         warnings: usize,
     },
-    /// Nothing was checked, and why.
+    /// Linting was skipped.
     LintSkipped {
+        /// Why it was skipped.
         reason: String,
     },
 
+    /// A Lambda function is being packaged.
     PackageStarted {
+        /// The function's folder, relative to the project root.
         lambda: String,
     },
+    /// A Lambda function was packaged.
     PackageFinished {
+        /// The function's folder, relative to the project root.
         lambda: String,
+        /// The archive's path, relative to the project root.
         archive: String,
     },
 
-    /// A bucket is about to be made. Sent, and on disk, before the call.
+    /// A bucket is about to be created. Sent, and on disk, before the call.
     BucketCreating {
+        /// The bucket's name.
         bucket: String,
+        /// The bucket's region.
         region: String,
     },
+    /// A bucket was created.
     BucketCreated {
+        /// The bucket's name.
         bucket: String,
+        /// The bucket's region.
         region: String,
     },
     /// A marker is about to be put into a bucket that other runs may stage to. Sent, and on disk,
     /// before the call.
     ///
-    /// Until [`EventKind::StagingReleased`] follows, the journal of a killed run owes its deletion:
-    /// the object `key` of the bucket, which is one of the header's shared buckets. The key is
-    /// always the one that `stage::marker::key_of` gives for the journal's project and run, so that
-    /// a forged journal leads to no other object.
+    /// If [`EventKind::StagingReleased`] doesn't follow, the run was killed and its marker must
+    /// still be deleted. The key is always what `stage::marker::key_of` returns for the journal's
+    /// project and run, so that a forged journal can't name another object, and the bucket is one
+    /// of the shared buckets in the journal's header.
     StagingMarked {
+        /// The shared bucket's name.
         bucket: String,
+        /// The bucket's region.
         region: String,
+        /// The marker's object key.
         key: String,
     },
     /// The marker was deleted.
     StagingReleased {
+        /// The shared bucket's name.
         bucket: String,
+        /// The marker's object key.
         key: String,
     },
-    /// What staging to one bucket will do. `bytes` counts what is to be sent.
+    /// Uploading to a bucket has started.
     UploadStarted {
+        /// The bucket's name.
         bucket: String,
+        /// Number of objects to upload.
         uploads: usize,
+        /// Number of objects that are the same in the bucket already.
         unchanged: usize,
+        /// Number of objects to remove from the bucket.
         removals: usize,
+        /// Bytes to upload.
         bytes: u64,
     },
+    /// An object was uploaded.
     ObjectUploaded {
+        /// The bucket's name.
         bucket: String,
+        /// The object's key.
         key: String,
+        /// The object's size in bytes.
         bytes: u64,
     },
+    /// An object that the project no longer has was removed.
     ObjectRemoved {
+        /// The bucket's name.
         bucket: String,
+        /// The object's key.
         key: String,
     },
+    /// Uploading to a bucket has finished.
     UploadFinished {
+        /// The bucket's name.
         bucket: String,
     },
 
+    /// A hook has started.
     HookStarted {
+        /// The test that the hook belongs to.
         cell: CellId,
+        /// The hook.
         hook: Hook,
     },
-    /// `error` says why it failed; absent on success. `output` is the end of what it printed.
+    /// A hook has finished.
     HookFinished {
+        /// The test that the hook belongs to.
         cell: CellId,
+        /// The hook.
         hook: Hook,
+        /// Why it failed; absent on success.
         error: Option<String>,
+        /// The end of its output; absent if it printed nothing.
         output: Option<String>,
     },
 
-    /// A stack is about to be made. Sent, and on disk, before the call.
+    /// A stack is about to be created. Sent, and on disk, before the call.
     StackCreating {
+        /// The test.
         cell: CellId,
+        /// The stack's name.
         stack_name: String,
+        /// The `ClientRequestToken` of the `CreateStack` call.
         client_request_token: String,
     },
+    /// CloudFormation accepted `CreateStack`.
     StackCreated {
+        /// The test.
         cell: CellId,
+        /// The stack's ARN.
         stack_id: String,
     },
-    /// CreateStack was refused, or the cell could not get that far. The cell is over.
+    /// `CreateStack` was refused, or the test failed before that call. The test is over.
     LaunchFailed {
+        /// The test.
         cell: CellId,
+        /// Why the launch failed.
         reason: String,
-        /// Whether the stack may have been created all the same: no answer came, and none was
+        /// Whether the stack may exist nevertheless: CloudFormation didn't answer, and no stack was
         /// found.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         may_exist: bool,
     },
-    /// One event of CloudFormation's, of the cell's stack or of one nested in it.
+    /// A CloudFormation event of the test's stack or of a stack nested in it.
     StackEvent {
+        /// The test.
         cell: CellId,
+        /// The event.
         #[serde(flatten)]
         detail: StackEvent,
     },
-    /// The cell's stack has come to rest; nothing more happens to it until it is deleted.
+    /// The test's stack has reached a terminal status. Nothing more happens to it until it is
+    /// deleted.
     StackSettled {
+        /// The test.
         cell: CellId,
+        /// The stack's status.
         status: StackStatus,
+        /// The status reason; absent if CloudFormation gives none.
         reason: Option<String>,
+        /// The stack's outputs.
         outputs: Vec<StackOutput>,
     },
-    /// The cell's verdict. Teardown may still follow.
+    /// The test's verdict. Teardown may still follow.
     CellFinished {
+        /// The test.
         cell: CellId,
+        /// The verdict.
         outcome: Outcome,
+        /// Why the test didn't pass; absent if it passed.
         reason: Option<String>,
     },
 
-    /// An attempt failed for a reason that is AWS's, and its stack is deleted; a fresh stack
-    /// follows.
+    /// An attempt failed for a reason that AWS is responsible for, and its stack was deleted.
+    /// Another attempt with a new stack follows.
     CellRetried {
+        /// The test.
         cell: CellId,
         /// Number of the attempt that failed, from 1 on.
         attempt: u32,
+        /// Why the attempt failed.
         reason: String,
     },
 
-    /// A change set is about to be made. Sent before the call.
+    /// A change set is about to be created. Sent before the call.
     ChangeSetCreating {
+        /// The test or deployment.
         cell: CellId,
+        /// The stack's name.
         stack_name: String,
+        /// The change set's name.
         change_set: String,
     },
-    /// It is worked out and can be looked at. Without changes there is nothing to execute, and it
-    /// is gone again.
+    /// The change set was created and can be reviewed. One without changes was deleted again.
     ChangeSetCreated {
+        /// The test or deployment.
         cell: CellId,
+        /// The stack's ARN.
         stack_id: String,
+        /// The change set's name.
         change_set: String,
+        /// What executing it would change.
         changes: Vec<ReportedChange>,
     },
-    /// It is being executed; the stack's events follow.
+    /// The change set is being executed; the stack's events follow.
     ChangeSetExecuted {
+        /// The test or deployment.
         cell: CellId,
+        /// The change set's name.
         change_set: String,
     },
-    /// It stands as it is, for somebody else's review.
+    /// The change set was left for somebody to review.
     ChangeSetLeft {
+        /// The test or deployment.
         cell: CellId,
+        /// The change set's name.
         change_set: String,
     },
-    /// It was not wanted and is gone.
+    /// The change set was rejected and deleted.
     ChangeSetDropped {
+        /// The test or deployment.
         cell: CellId,
+        /// The change set's name.
         change_set: String,
     },
 
+    /// Deletion of the stack was requested.
     StackDeleting {
+        /// The test.
         cell: CellId,
+        /// The stack's ARN.
         stack_id: String,
     },
+    /// The stack was deleted.
     StackDeleted {
+        /// The test.
         cell: CellId,
+        /// The stack's ARN.
         stack_id: String,
     },
-    /// The stack could not be deleted, or not in time: `left` is what still stands.
+    /// The stack couldn't be deleted, or not in time.
     StackDeleteFailed {
+        /// The test.
         cell: CellId,
+        /// The stack's ARN.
         stack_id: String,
+        /// Why the deletion failed.
         reason: String,
+        /// Resources that still exist.
         left: Vec<LeftoverResource>,
     },
-    /// The stack stays, as the user asked.
+    /// The stack isn't deleted, as the user requested.
     StackKept {
+        /// The test.
         cell: CellId,
+        /// The stack's ARN.
         stack_id: String,
+        /// The option that keeps it.
         why: KeepReason,
     },
-    /// The deletion was asked for and not awaited, as the user asked.
+    /// Deletion of the stack was requested but not awaited, as the user requested.
     StackDeleteUnawaited {
+        /// The test.
         cell: CellId,
+        /// The stack's ARN.
         stack_id: String,
     },
 
+    /// A bucket was deleted.
     BucketDeleted {
+        /// The bucket's name.
         bucket: String,
     },
+    /// A bucket isn't deleted, as the user requested.
     BucketKept {
+        /// The bucket's name.
         bucket: String,
+        /// The option that keeps it.
         why: KeepReason,
     },
+    /// A bucket couldn't be deleted.
     BucketDeleteFailed {
+        /// The bucket's name.
         bucket: String,
+        /// Why the deletion failed.
         reason: String,
     },
 
-    /// The user, or the system, asked the run to stop; teardown follows.
+    /// The user or the system asked the run to stop; teardown follows.
     Interrupted {
+        /// The signal's name, such as `SIGINT`.
         signal: String,
     },
     /// Always the last event.
     RunFinished(RunFinished),
 }
 
+/// The first event of a run: what the run is about to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunStarted {
     /// The `taskcat-id` of the run: 32 hex digits.
     pub run_id: String,
+    /// The version of taskcat, such as `1.0.0`.
     pub taskcat_version: String,
+    /// What the run is for.
     pub task: RunTask,
+    /// The project's name.
     pub project: String,
-    /// The endpoint that stands in for AWS, if any.
+    /// The URL of the endpoint that replaces AWS; absent for AWS itself.
     pub endpoint: Option<String>,
-    /// What answers only simulates AWS.
+    /// Whether the endpoint only simulates AWS.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub simulated: bool,
-    /// The templates of the cells, and those nested in them, each once.
+    /// The templates of the tests and those nested in them, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub templates: Vec<TemplateSource>,
+    /// The tests, in the order of the plan.
     pub cells: Vec<PlannedCell>,
 }
 
-/// What a template says of its parameters and resources, by which a failure is followed to its line
-/// and to the values that fed it. It holds no values of parameters but defaults.
+/// What a template says about its parameters and resources, so that a failure can be traced to its
+/// line and to the values involved. Holds no parameter values except defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateSource {
-    /// Its path relative to the project root.
+    /// The template's path, relative to the project root.
     pub template: String,
+    /// The template's parameters by name.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub parameters: IndexMap<String, ParameterSource>,
-    /// The lines of its mappings.
+    /// Line of each mapping, by name.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub mappings: IndexMap<String, u32>,
-    /// By logical id, in the template's order.
+    /// The template's resources by logical ID, in the template's order.
     pub resources: IndexMap<String, ResourceSource>,
 }
 
+/// A parameter as declared in a template.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParameterSource {
-    /// Counts from 1.
+    /// Line of the declaration, from 1.
     pub line: u32,
-    /// `****` where the template says `NoEcho`.
+    /// The default, `****` if the template says `NoEcho`; absent if there isn't one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
+    /// Whether the template declares `NoEcho`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_echo: bool,
 }
 
+/// A resource as declared in a template.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceSource {
-    /// Counts from 1.
+    /// Line of the resource, from 1.
     pub line: u32,
-    /// It exists only if a condition holds.
+    /// Whether the resource is created only if a condition is true.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub conditional: bool,
-    /// The template's parameters that it refers to, itself or by the conditions that it asks.
+    /// The template's parameters that the resource refers to, itself or through its conditions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<String>,
-    /// Logical ids of the resources that must be there first.
+    /// Logical IDs of the resources that must be created first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<String>,
-    /// Of a nested stack: the template, as far as it lies in the project.
+    /// For a nested stack: its template's path, if that is in the project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
-    /// Of a nested stack: what it gives to its template's parameters.
+    /// For a nested stack: what it passes to its template's parameters, by name.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub gives: IndexMap<String, ParameterBinding>,
 }
 
-/// What a nested stack's parameter is given.
+/// What a nested stack passes to a parameter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ParameterBinding {
-    /// As it stands in the template.
+    /// A literal value.
     Value(String),
     /// The value of one of the outer template's parameters.
     Ref(String),
-    /// Made of something else, and of these parameters of the outer template.
+    /// Something computed from these parameters of the outer template.
     MadeOf(Vec<String>),
 }
 
@@ -356,66 +473,76 @@ pub enum ParameterBinding {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunTask {
+    /// Stacks are launched, checked and deleted.
     #[default]
     Test,
-    /// The project is staged, and nothing is launched.
+    /// The project is staged; nothing is launched.
     Upload,
-    /// Stacks that stay are created and changed, by change sets.
+    /// Long-lived stacks are created and updated with change sets.
     Deploy,
-    /// What an upload would do is shown.
+    /// Prints what an upload would do.
     DryRun,
-    /// What earlier runs left is deleted.
+    /// Deletes what earlier runs didn't delete.
     Clean,
 }
 
-/// A place in a file that a failure can be traced to.
+/// A possible cause of failure and its location in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PredictedFailure {
-    /// What a reason says, or a part of it, where the failure is this one.
+    /// Text that the failure's reason contains if this is its cause.
     pub message: String,
-    /// Relative to the project root.
+    /// The file, relative to the project root.
     pub file: String,
-    /// Counts from 1.
+    /// Line in the file, from 1.
     pub line: u32,
-    /// What to do about it, where that is known.
+    /// How to fix it; absent if that isn't known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
-/// What is known of a cell before it starts.
+/// What is known about a test before it starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedCell {
+    /// The test and its region.
     #[serde(flatten)]
     pub id: CellId,
+    /// The stack's name.
     pub stack_name: String,
-    /// The template's path relative to the project root.
+    /// The template's path, relative to the project root.
     pub template: String,
+    /// The AWS account's 12-digit ID.
     pub account_id: String,
-    /// Rendered parameters in the template's order; a secret's value is `****`.
+    /// Resolved parameters in the template's order; secret values are `****`.
     pub parameters: Vec<CellParameter>,
 }
 
+/// A parameter and its resolved value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CellParameter {
+    /// The parameter's name.
     pub key: String,
+    /// Its value; `****` for a secret.
     pub value: String,
 }
 
-/// What a linter found in a template.
+/// A linter's finding in a template.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LintFinding {
-    /// An error stops the run; anything less is a warning.
+    /// Whether the finding is an error, which stops the run, rather than a warning.
     pub error: bool,
-    /// `E3012`
+    /// The rule's ID, such as `E3012`.
     pub rule: String,
+    /// What the linter says.
     pub message: String,
-    /// The template's path relative to the project root; line and column count from 1.
+    /// The template's path, relative to the project root.
     pub template: String,
+    /// Line of the finding, from 1.
     pub line: u32,
+    /// Column of the finding, from 1.
     pub column: u32,
 }
 
-/// `templates/main.yaml:12:7: E3012 …`, as compilers write it.
+/// Formats like a compiler: `templates/main.yaml:12:7: E3012 …`.
 impl fmt::Display for LintFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -430,111 +557,143 @@ impl fmt::Display for LintFinding {
     }
 }
 
-/// A CloudFormation stack event, in the API's words
+/// A CloudFormation stack event, with the names of the API
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackEvent.html>).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StackEvent {
+    /// The event's unique ID.
     pub event_id: String,
+    /// The ARN of the stack that the event belongs to.
     pub stack_id: String,
+    /// That stack's name.
     pub stack_name: String,
-    /// How deep the stack is nested: 0 is the cell's own stack.
+    /// How deep the stack is nested; 0 is the test's own stack.
     pub depth: u32,
+    /// When the status changed. RFC 3339, UTC.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub timestamp: Timestamp,
+    /// The resource's logical ID; the stack's name for an event about the stack itself.
     pub logical_id: String,
+    /// The resource's physical ID; absent as long as it has none.
     pub physical_id: Option<String>,
+    /// The resource's type, such as `AWS::SQS::Queue`.
     pub resource_type: String,
+    /// The resource's status.
     pub status: ResourceStatus,
+    /// The status reason; absent if CloudFormation gives none.
     pub reason: Option<String>,
 }
 
 impl StackEvent {
-    /// True for an event about the stack itself rather than about a resource in it.
+    /// Returns whether the event is about the stack itself rather than a resource in it.
     pub fn is_of_stack(&self) -> bool {
         self.physical_id.as_deref() == Some(self.stack_id.as_str())
     }
 }
 
+/// An output of a stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StackOutput {
+    /// The output's logical ID.
     pub key: String,
+    /// The output's value.
     pub value: String,
+    /// The output's description, if the template gives one.
     pub description: Option<String>,
+    /// The name of the export, if the output is exported.
     pub export_name: Option<String>,
 }
 
-/// What a change set would do with a resource
+/// What a change set would do to a resource
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html>).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportedChange {
-    /// `Add`, `Modify`, `Remove`, `Import`, `Dynamic`
+    /// `Add`, `Modify`, `Remove`, `Import` or `Dynamic`.
     pub action: String,
+    /// The resource's logical ID.
     pub logical_id: String,
+    /// The resource's physical ID; absent if it doesn't exist yet.
     pub physical_id: Option<String>,
+    /// The resource's type, such as `AWS::SQS::Queue`.
     pub resource_type: String,
-    /// `True`, `False` or `Conditional`: whether another resource takes its place. Only of what is
-    /// modified.
+    /// `True`, `False` or `Conditional`: whether the resource is replaced. Present only if the
+    /// action is `Modify`.
     pub replacement: Option<String>,
-    /// What changes in it.
+    /// What changes in the resource.
     pub details: Vec<ReportedChangeDetail>,
-    /// Of a nested stack: what the change does in it, as far as that is known.
+    /// For a nested stack: the changes inside, as far as they are known.
     pub nested: Vec<ReportedChange>,
 }
 
+/// A change of a property or attribute of a resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportedChangeDetail {
-    /// The property by its path, or else the attribute of the resource: `QueueName`,
-    /// `Tags.0.Value`, `DeletionPolicy`.
+    /// The property's path or the resource's attribute, such as `QueueName`, `Tags.0.Value` or
+    /// `DeletionPolicy`.
     pub name: String,
-    /// What it was, as text or else as JSON, and what it would be; absent where that isn't known,
-    /// or there is nothing. What holds a secret is `****`.
+    /// The old value as text or JSON; absent if it isn't known or didn't exist. `****` if it
+    /// contains a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
+    /// The new value, in the same form as `before`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
-    /// `Never`, `Conditionally` or `Always`: whether this makes another resource of it.
+    /// `Never`, `Conditionally` or `Always`: whether the change replaces the resource.
     pub recreation: String,
-    /// On what the new value hangs: a parameter or another resource.
+    /// What causes the change: a parameter or another resource; absent if that isn't known.
     pub cause: Option<String>,
 }
 
-/// A resource that a failed deletion left behind.
+/// A resource that still exists after a failed deletion.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftoverResource {
+    /// The resource's logical ID.
     pub logical_id: String,
+    /// The resource's physical ID; absent if it has none.
     pub physical_id: Option<String>,
+    /// The resource's type, such as `AWS::S3::Bucket`.
     pub resource_type: String,
+    /// The resource's last status.
     pub status: ResourceStatus,
+    /// The status reason; absent if CloudFormation gives none.
     pub reason: Option<String>,
 }
 
+/// A hook of a test.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hook {
+    /// Whether the hook runs before or after the launch.
     pub stage: HookStage,
     /// The hook's `type` in the configuration.
     #[serde(rename = "type")]
     pub kind: String,
 }
 
-/// TaskCat's names for the two lists of hooks.
+/// The two lists of hooks, by TaskCat's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HookStage {
+    /// Hooks that run before the launch.
     Prehooks,
+    /// Hooks that run after the launch.
     Posthooks,
 }
 
+/// The verdict of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
+    /// The stack was created, and all hooks succeeded.
     Passed,
+    /// The launch, the stack or a hook failed.
     Failed,
-    /// The run was stopped before the cell could pass or fail.
+    /// The run was stopped before the test had passed or failed.
     Interrupted,
-    /// An error before the tests kept the run from it.
+    /// An error before the tests prevented the launch.
     Skipped,
 }
 
+/// The option that keeps a stack or bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeepReason {
@@ -545,7 +704,7 @@ pub enum KeepReason {
 }
 
 impl KeepReason {
-    /// Returns why the stack of a finished test isn't deleted, or `None` if it is.
+    /// Returns why the stack of a finished test isn't deleted, or `None` if it is deleted.
     pub fn of(outcome: Outcome, no_delete: bool, keep_failed: bool) -> Option<Self> {
         match outcome {
             _ if no_delete => Some(Self::NoDelete),
@@ -555,48 +714,57 @@ impl KeepReason {
     }
 }
 
+/// The last event of a run: its counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunFinished {
+    /// Number of tests that passed.
     pub passed: usize,
+    /// Number of tests that failed.
     pub failed: usize,
+    /// Number of tests that were interrupted.
     pub interrupted: usize,
-    /// Stacks and buckets that should be gone and are not.
+    /// Number of stacks and buckets that should have been deleted but still exist.
     pub left_behind: usize,
-    /// What stopped the run before its cells (lint errors, a bucket that can't be made); absent in
-    /// a normal run.
+    /// What stopped the run before its tests, such as lint errors or a bucket that can't be
+    /// created; absent in a normal run.
     pub error: Option<String>,
 }
 
-/// The steps' end of the spine; clones are cheap.
+/// The sending side of the channel from the steps to the dispatcher. Clones are cheap.
 #[derive(Clone)]
 pub struct EventSender(mpsc::UnboundedSender<DispatcherMessage>);
 
-/// What the dispatcher receives.
+/// A message from a step to the dispatcher.
 pub struct DispatcherMessage {
+    /// What happened.
     pub kind: EventKind,
-    /// Answered once the happening is on disk, or with the reason why it can't be.
+    /// Answered when the event is on disk, or with the reason why it can't be written; absent if
+    /// the sender doesn't wait.
     pub recorded: Option<oneshot::Sender<Result<(), String>>>,
 }
 
-/// The journal can't be written, so what it was to announce must not be done.
+/// The journal can't be written, so what the event announces must not be done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the run's journal can't be written: {0}")]
 pub struct JournalWriteFailed(pub String);
 
 impl EventSender {
+    /// Creates a channel and returns its two ends.
     pub fn channel() -> (Self, mpsc::UnboundedReceiver<DispatcherMessage>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (Self(sender), receiver)
     }
 
+    /// Sends an event without waiting for the journal.
     pub fn send(&self, kind: EventKind) {
-        // The dispatcher outlives every sender; were it gone, nobody would be left to tell.
+        // The dispatcher outlives every sender, so sending can't fail.
         let _ = self.0.send(DispatcherMessage {
             kind,
             recorded: None,
         });
     }
 
+    /// Sends a warning, about a test or about the whole run.
     pub fn warn(&self, cell: Option<&CellId>, message: impl Into<String>) {
         self.send(EventKind::Warning {
             cell: cell.cloned(),
@@ -604,8 +772,11 @@ impl EventSender {
         });
     }
 
-    /// Sends, and returns when the happening is on disk. To be awaited before whatever it announces
-    /// is done.
+    /// Sends an event and returns once it is on disk. Await this before doing what the event
+    /// announces.
+    ///
+    /// # Errors
+    /// The journal can't be written.
     pub async fn record(&self, kind: EventKind) -> Result<(), JournalWriteFailed> {
         let (recorded, answer) = oneshot::channel();
         let _ = self.0.send(DispatcherMessage {

@@ -1,9 +1,8 @@
-//! Files that taskcat reads, whoever wrote them: what is no regular file, or larger than its reader
-//! takes, is refused before a byte of it is read.
+//! Reads users' files safely: anything but a regular file, or a file above the reader's limit, is
+//! refused before it is read.
 //!
-//! A project is input like any other: a configuration may be a named pipe that nobody writes to, a
-//! link to `/dev/zero`, or larger than memory. Everything that reads files of a user goes through
-//! [`read`] or [`open`]; this module knows nobody.
+//! A project is untrusted input: its configuration may be a named pipe without a writer, a link to
+//! `/dev/zero`, or larger than memory. All readers of users' files use [`read`] or [`open`].
 
 use std::fmt;
 use std::fs::{self, File, FileType, OpenOptions};
@@ -13,11 +12,12 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// The largest configuration or template, in bytes. CloudFormation takes no template over 1 MB
+/// Maximum size of a configuration or template, in bytes. CloudFormation accepts no template over 1
+/// MB
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
 pub(crate) const DOCUMENT: u64 = 16 * MIB;
 
-/// The largest record of a run, in bytes: some 5,000,000 events.
+/// Maximum size of a run's record, in bytes: about 5,000,000 events.
 pub(crate) const RECORD: u64 = 2048 * MIB;
 
 const MIB: u64 = 1024 * 1024;
@@ -33,14 +33,16 @@ pub enum InputError {
     Io(#[from] io::Error),
 }
 
-/// Opens a regular file of at most `limit` bytes; its size now comes with it. Never blocks.
+/// Opens a regular file of at most `limit` bytes and returns it with its current size. Never
+/// blocks.
 ///
 /// # Errors
-/// It is something else or larger, or can't be opened.
+/// The file isn't regular, is larger, or can't be opened.
 pub(crate) fn open(path: &Path, limit: u64) -> Result<(File, u64), InputError> {
-    // Opening a device may already do something.
+    // Checked before opening, since opening a device may have effects.
     check(fs::metadata(path)?.file_type())?;
-    // It may have been replaced by a pipe meanwhile, for whose writer nobody is to wait.
+    // Non-blocking, since the file may have been replaced by a pipe without a writer since the
+    // check.
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(OFlags::NONBLOCK.bits() as i32)
@@ -56,10 +58,10 @@ pub(crate) fn open(path: &Path, limit: u64) -> Result<(File, u64), InputError> {
     Ok((file, metadata.len()))
 }
 
-/// The content of a regular file of at most `limit` bytes.
+/// Returns the content of a regular file of at most `limit` bytes.
 ///
 /// # Errors
-/// As [`open`], or it grew beyond the limit while it was read.
+/// Like [`open`], or the file grew beyond the limit while it was read.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
     let (file, size) = open(path, limit)?;
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
@@ -72,13 +74,12 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
     }
 }
 
-/// The content of a text file in UTF-8, for those who show it; none where it can't be had.
+/// Returns the content of a UTF-8 file for display, or `None` if it can't be read.
 pub(crate) fn text(path: &Path) -> Option<String> {
     String::from_utf8(read(path, DOCUMENT).ok()?).ok()
 }
 
-/// Whether there is something to read under this name, or something in its place that [`read`]
-/// refuses; folders are neither.
+/// Returns whether the path exists and isn't a folder. [`read`] may still refuse it.
 pub(crate) fn is_given(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_dir())
 }
@@ -95,7 +96,7 @@ fn check(kind: FileType) -> Result<(), InputError> {
     Err(InputError::Kind(what))
 }
 
-/// Returns the reason of a system's error, without its number. It reads after the file's name.
+/// Returns the text of an operating system's error without its number. Reads after the file's name.
 pub(crate) fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file".to_owned(),
@@ -107,13 +108,13 @@ pub(crate) fn reason(error: &io::Error) -> String {
     }
 }
 
-/// Removes the number that Rust puts behind the text of a system's error: ` (os error 111)`.
+/// Removes the error number that Rust appends to an operating system's error: ` (os error 111)`.
 pub(crate) fn without_number(text: &str) -> &str {
     text.split_once(" (os error ")
         .map_or(text, |(reason, _)| reason)
 }
 
-/// A number of bytes for people.
+/// A number of bytes, formatted with a unit.
 struct ByteSize(u64);
 
 impl fmt::Display for ByteSize {
@@ -182,7 +183,7 @@ mod tests {
         check("to-zero", Err("it is a device, not a regular file"));
         check("", Err("it is a directory"));
         check("none", Err("no such file"));
-        // Files of /proc say that they are empty.
+        // Files in /proc report a size of 0.
         assert!(matches!(
             super::read(Path::new("/proc/self/maps"), 10),
             Err(InputError::TooLarge { size: 11, .. })

@@ -1,4 +1,4 @@
-//! What the published JSON Schemas have in common. `config`, `plan`, `report` and the simulator
+//! Shared parts of the published JSON Schemas. `config`, `plan`, `report` and the simulator
 //! generate theirs from their types.
 
 use schemars::generate::SchemaSettings;
@@ -13,7 +13,7 @@ pub(crate) fn of_output<T: JsonSchema>() -> Schema {
         .into_root_schema_for::<T>()
 }
 
-/// Joins the lines of each paragraph of a description, which is a doc comment broken at the width
+/// Joins the lines of each paragraph of a description, since doc comments are wrapped at the width
 /// of the source.
 pub(crate) fn join_lines(schema: &mut Schema) {
     if let Some(serde_json::Value::String(description)) = schema.get_mut("description") {

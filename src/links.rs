@@ -1,8 +1,8 @@
-//! The bounds of a project: paths and symbolic links that lead outside of it.
+//! Finds paths and symbolic links that lead outside the project.
 //!
-//! What is outside isn't the project's to publish or to write, and a pull request can bring a link
-//! to anything that the machine can read. Knows only `diagnostic`; whoever reads or writes a path
-//! of the project asks it first.
+//! Files outside must be neither published nor overwritten, and a pull request can add a link to
+//! anything that the machine can read. Check every path of the project here before reading or
+//! writing it. Depends only on `diagnostic`.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -18,16 +18,17 @@ pub(crate) struct ProjectBoundary {
 /// How a path leaves the project.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PathEscape {
-    /// By a link in the project; `link` is relative to its root.
+    /// Through a link in the project; `link` is relative to the project root.
     #[error("{} is a symbolic link to {}, which is outside the project", link.display(), target.display())]
     Link { link: PathBuf, target: PathBuf },
-    /// By itself: it is absolute, or has too many `..`.
+    /// By itself, since it is absolute or has too many `..`.
     #[error("{} is outside the project", .0.display())]
     Path(PathBuf),
 }
 
 impl ProjectBoundary {
-    /// `follow_links` allows what links lead to for reading. Nothing outside is ever written.
+    /// Creates a boundary. `follow_links` allows reading what links point to; writing outside is
+    /// never allowed.
     pub(crate) fn new(project_root: &Path, follow_links: bool) -> Self {
         let absolute =
             std::path::absolute(project_root).unwrap_or_else(|_| project_root.to_owned());
@@ -37,15 +38,15 @@ impl ProjectBoundary {
         }
     }
 
-    /// Whether links may be followed out of the project.
+    /// Returns whether reading through links out of the project is allowed.
     pub(crate) fn follows_links(&self) -> bool {
         self.follow_links
     }
 
-    /// Checks that a path may be read. It is relative to the project root, or starts with it.
+    /// Checks that a path may be read. It is relative to the project root or starts with it.
     ///
     /// # Errors
-    /// It leads outside.
+    /// The path leads outside.
     pub(crate) fn check(&self, path: &Path) -> Result<(), PathEscape> {
         match self.walk(path) {
             Err(PathEscape::Link { .. }) if self.follow_links => Ok(()),
@@ -53,10 +54,10 @@ impl ProjectBoundary {
         }
     }
 
-    /// Checks that a path may be written, which no flag allows outside.
+    /// Checks that a path may be written, which is never allowed outside.
     ///
     /// # Errors
-    /// It leads outside.
+    /// The path leads outside.
     pub(crate) fn check_writable(&self, path: &Path) -> Result<(), PathEscape> {
         self.walk(path)
     }
@@ -67,7 +68,7 @@ impl ProjectBoundary {
         let relative = match path.strip_prefix(&self.root) {
             Ok(relative) => relative.to_owned(),
             Err(_) if path.is_relative() => path.to_owned(),
-            // The root itself may have been reached by a link.
+            // The project root itself may have been given through a link.
             Err(_) => match path.canonicalize() {
                 Ok(real) => real
                     .strip_prefix(&self.root)
@@ -93,7 +94,7 @@ impl ProjectBoundary {
             if !current.is_symlink() {
                 continue;
             }
-            // One that leads nowhere can't be read, but a file could be created at its end.
+            // A dangling link can't be read, but writing to it would create a file at its end.
             let target = current
                 .canonicalize()
                 .or_else(|_| std::fs::read_link(&current).map(|it| self.beside(&current, &it)));
@@ -110,7 +111,7 @@ impl ProjectBoundary {
         Ok(())
     }
 
-    /// What a link that leads nowhere names, without dots.
+    /// Returns the path that a dangling link points to, without `.` and `..`.
     fn beside(&self, link: &Path, target: &Path) -> PathBuf {
         let mut named = PathBuf::new();
         for component in link
@@ -130,7 +131,7 @@ impl ProjectBoundary {
 }
 
 impl PathEscape {
-    /// As an error, with what to do about it.
+    /// Returns an error diagnostic with help.
     pub(crate) fn to_diagnostic(&self) -> Diagnostic {
         let help = match self {
             Self::Link { .. } => {

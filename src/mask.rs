@@ -1,23 +1,26 @@
 //! Masks secrets: values of `NoEcho` parameters, generated passwords, fetched secrets.
 //!
-//! An evaluated secret can be a part of any text, so texts are searched for it before they are
+//! A secret can be part of any evaluated text, so texts are searched for secrets before they are
 //! shown.
 
 use std::cmp::Reverse;
 
 use serde_json::Value as Json;
 
-/// Shown in place of a secret.
+/// Text that replaces a secret.
 pub const MASK: &str = "****";
 
-/// Shorter ones are masked only where they stand alone: they would take ordinary words to pieces.
+/// Length in bytes below which a secret is masked only as a whole word: as part of other words it
+/// would mask ordinary text.
 const SHORTEST: usize = 4;
 
-/// Secret values, longest first, so that one within another doesn't leave the rest of it standing.
+/// Secret values, longest first, so that masking one can't leave a part of another that contains
+/// it.
 #[derive(Clone, Default)]
 pub struct Secrets(Vec<String>);
 
 impl Secrets {
+    /// Creates a set of secrets; empty values are ignored.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
         let mut values: Vec<_> = values
             .into_iter()
@@ -28,11 +31,12 @@ impl Secrets {
         Self(values)
     }
 
-    /// Those alone that are long enough to be masked wherever they stand.
+    /// Creates a set of only those values that are long enough to be masked inside other words.
     pub fn long(values: impl IntoIterator<Item = String>) -> Self {
         Self::new(values.into_iter().filter(|value| value.len() >= SHORTEST))
     }
 
+    /// Returns whether there are no secrets.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -50,13 +54,13 @@ impl Secrets {
         masked
     }
 
-    /// Masks all texts in a value but keys.
+    /// Masks all strings in a value except keys.
     pub fn mask_json(&self, value: &mut Json) {
         self.mask_fields(value, &|_| true);
     }
 
-    /// Masks the texts of the fields for which `is_text` holds: a field is the key of a text, or of
-    /// the list that it is in. Returns whether there was any secret.
+    /// Masks the strings in the fields that `is_text` accepts, by the key of the string or of the
+    /// list that contains it. Returns whether any secret was found.
     pub fn mask_fields(&self, value: &mut Json, is_text: &dyn Fn(&str) -> bool) -> bool {
         self.mask_texts(value, is_text, "")
     }
@@ -83,7 +87,7 @@ impl Secrets {
     }
 }
 
-/// Masks a word where no letter or digit stands beside it.
+/// Masks a word where it isn't adjacent to a letter or digit.
 fn alone(text: &str, word: &str) -> String {
     let mut masked = String::new();
     let mut rest = text;

@@ -1,9 +1,9 @@
-//! Running another program: what it prints and how long it runs is bounded, and it is killed with
-//! its children, even where this process is killed itself.
+//! Runs other programs: limits their output and time, and kills them with their children, even if
+//! this process itself is killed.
 //!
-//! `package`, `launch::hook` and `lint::cfn_lint` run pip, docker, hooks and cfn-lint through here.
-//! What a program's output means is theirs; this module knows nobody. Arguments are visible to
-//! every user of the machine, so secrets go through standard input only.
+//! `package`, `launch::hook` and `lint::cfn_lint` run pip, docker, hooks and cfn-lint with this
+//! module and interpret their output themselves. Arguments are visible to every user of the
+//! machine, so secrets are passed only through standard input.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -18,22 +18,22 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep_until};
 
-/// How long the output of a program that has ended is awaited: something that it left in the
+/// How long to wait for the output of a program that has exited. A process that it left in the
 /// background may hold the pipes open for as long as it lives.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// How much of a stream is kept, in bytes: its end.
+/// Number of bytes kept of a stream, from its end.
 const KEPT: usize = 64 * 1024;
 
-/// Runs `command` to its end, with `stdin` as its input, for as long as `limit` at most.
+/// Runs `command` to its end, at most for `limit`, with `stdin` as its input.
 ///
-/// The program gets a process group of its own. When the time is over, or the future is dropped,
-/// the whole group is killed; so it is when this process is killed. What a program leaves in the
-/// background when it ends by itself lives on.
+/// The program gets a process group of its own. The whole group is killed when the time limit is
+/// reached, when the future is dropped and when this process is killed. If the program exits by
+/// itself, what it left in the background keeps running.
 ///
 /// # Errors
-/// The program could not be started: [`io::ErrorKind::NotFound`] when it, or the interpreter that
-/// its first line names, does not exist.
+/// The program can't be started: [`io::ErrorKind::NotFound`] if it doesn't exist or the interpreter
+/// in its first line doesn't.
 pub(crate) async fn run(
     mut command: Command,
     stdin: Vec<u8>,
@@ -55,7 +55,7 @@ pub(crate) async fn run(
     let mut input = group.leader.stdin.take();
     let feeding = async move {
         if let Some(pipe) = &mut input {
-            // A program need not read its input: a broken pipe is no failure of it.
+            // A program needn't read its input, so a broken pipe isn't an error.
             let _ = pipe.write_all(&stdin).await;
         }
     };
@@ -101,8 +101,8 @@ pub(crate) async fn run(
     Ok(finished)
 }
 
-/// A program to be found on `path`, or on the PATH of this process where that is None; it passes
-/// its environment on.
+/// Returns a command for a program found on `path`, which is also passed on to it; without `path`,
+/// on the PATH of this process.
 pub(crate) fn command(program: impl AsRef<OsStr>, path: Option<&OsStr>) -> Command {
     let mut command = Command::new(program);
     if let Some(path) = path {
@@ -111,22 +111,22 @@ pub(crate) fn command(program: impl AsRef<OsStr>, path: Option<&OsStr>) -> Comma
     command
 }
 
-/// How a program ended, and the last it printed.
+/// The result of a program that has ended, with the end of its output.
 #[derive(Clone, Debug)]
 pub(crate) struct FinishedProcess {
     pub end: ExitReason,
     pub stdout: OutputTail,
     pub stderr: OutputTail,
-    /// Both streams as they came.
+    /// Both streams in the order of arrival.
     pub output: OutputTail,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExitReason {
     Exited(i32),
-    /// Ended by a signal, by its number.
+    /// Ended by a signal, with its number.
     Signalled(i32),
-    /// Killed because its time was over.
+    /// Killed because it reached the time limit.
     TimedOut(Duration),
 }
 
@@ -154,7 +154,7 @@ impl fmt::Display for ExitReason {
     }
 }
 
-/// The end of a stream; how much came before it is counted, not kept.
+/// The end of a stream. Dropped bytes are only counted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OutputTail {
     bytes: VecDeque<u8>,
@@ -169,8 +169,8 @@ impl OutputTail {
         self.dropped += excess as u64;
     }
 
-    /// What is kept, in whole lines: a line that lost its beginning is left out, so that no half of
-    /// a word (or of a secret) stands there.
+    /// Returns the kept text in whole lines. A line that lost its beginning is left out, so that no
+    /// part of a word (or of a secret) is shown.
     pub(crate) fn text(&self) -> String {
         let bytes: Vec<u8> = self.bytes.iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes);
@@ -182,7 +182,7 @@ impl OutputTail {
     }
 }
 
-/// The last `count` lines of a text that are not blank, each cut to a readable length.
+/// Returns the last `count` lines that aren't blank, each shortened to a readable length.
 pub(crate) fn last_lines(text: &str, count: usize) -> String {
     const LONGEST: usize = 400;
     let lines: Vec<&str> = text
@@ -200,7 +200,7 @@ pub(crate) fn last_lines(text: &str, count: usize) -> String {
     shown.collect::<Vec<_>>().join("\n")
 }
 
-/// Output below a message, each line set in; nothing for no output.
+/// Returns output to append to a message: a colon and indented lines; empty for no output.
 pub(crate) fn indented(output: &str) -> String {
     let mut text = if output.is_empty() {
         String::new()
@@ -214,7 +214,7 @@ pub(crate) fn indented(output: &str) -> String {
     text
 }
 
-/// Reads what is there; at the end of the stream the pipe is closed.
+/// Reads what is available; closes the pipe at the end of the stream.
 async fn read_some<'b>(
     pipe: &mut Option<impl AsyncRead + Unpin>,
     buffer: &'b mut [u8],
@@ -229,7 +229,7 @@ async fn read_some<'b>(
     buffer.get(..read).unwrap_or_default()
 }
 
-/// A child that leads its process group.
+/// A child process that leads its process group.
 struct ProcessGroup {
     leader: Child,
     guard: Option<OrphanGuard>,
@@ -241,8 +241,8 @@ impl ProcessGroup {
         Self { leader, guard }
     }
 
-    /// Once the child has been awaited it has no id any more, and the number may belong to somebody
-    /// else.
+    /// Kills the group, unless the child has already been reaped: then its process ID may belong to
+    /// another process.
     fn kill(&self) {
         let id = self
             .leader
@@ -250,7 +250,7 @@ impl ProcessGroup {
             .and_then(|id| i32::try_from(id).ok())
             .and_then(Pid::from_raw);
         if let Some(id) = id {
-            // It may have ended just now; then there is nothing to kill.
+            // Fails if the group has just ended; then there is nothing to kill.
             let _ = kill_process_group(id, Signal::KILL);
         }
     }
@@ -266,16 +266,15 @@ impl Drop for ProcessGroup {
 }
 
 /// A shell that waits for the end of this process, however it ends, and then kills a process group.
-/// The system's own means for that, the parent-death signal, reaches no grandchildren.
+/// The parent-death signal of Linux wouldn't reach grandchildren.
 struct OrphanGuard(Child);
 
 impl OrphanGuard {
-    /// What the shell reads from ends only with this process. Where there is no shell there is no
-    /// guard.
+    /// Starts a guard whose input ends only with this process; `None` if there is no shell.
     fn of(group: u32) -> Option<Self> {
         let mut shell = Command::new("/bin/sh");
-        // Of a process group of its own: what ends this process by the terminal must not end the
-        // guard first.
+        // In its own process group, since a signal from the terminal that ends this process must
+        // not end the guard first.
         shell
             .args(["-c", "read _; kill -s KILL -- \"-$0\"", &group.to_string()])
             .env_clear()
@@ -289,9 +288,9 @@ impl OrphanGuard {
         shell.spawn().ok().map(Self)
     }
 
-    /// Kills it before its input ends, which it would take for the end of this process.
+    /// Kills the guard before its input ends, which it would take for the end of this process.
     fn dismiss(&mut self) {
-        // It can't have ended yet.
+        // Can't fail, since the guard is still running.
         let _ = self.0.start_kill();
     }
 }
@@ -359,7 +358,7 @@ mod tests {
             "",
         )
         .await;
-        // More input than a pipe holds, and nobody reads it.
+        // More input than fits into a pipe, and nobody reads it.
         check(
             "exit 4",
             &"x".repeat(1 << 20),
@@ -440,7 +439,7 @@ mod tests {
         panic!("the grandchild {pid} outlived the future");
     }
 
-    /// False for a process that is gone or a zombie that nobody has collected yet.
+    /// Returns false for a process that has ended, or for a zombie that hasn't been reaped.
     fn is_alive(pid: i32) -> bool {
         let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         matches!(state.rsplit(')').next().and_then(|rest| rest.trim().chars().next()), Some(state) if state != 'Z')

@@ -1,18 +1,18 @@
-//! What CloudFormation refuses of a resource's properties, as far as their values are known: one
-//! check for `plan` and the simulator.
+//! Checks a resource's properties like CloudFormation, as far as their values are known. Used by
+//! `plan` and the simulator.
 //!
-//! CloudFormation checks the properties against the type's schema before it calls the handler, with
-//! a validator for JSON Schema that words what it finds (`org.everit.json.schema`). The shapes of
-//! the catalogue allow too much rather than too little, and so does this: whatever CloudFormation
-//! might take passes.
+//! CloudFormation validates properties against the type's schema before it calls the handler, with
+//! the JSON Schema validator `org.everit.json.schema`, whose messages it passes on. The shapes of
+//! the catalog accept too much rather than too little, and so does this check: everything that
+//! CloudFormation might accept passes.
 //!
-//! The words are those that people report: `#: required key [Name] not found`
-//! (<https://github.com/aws-cloudformation/iac-model-evaluation/issues/29>); several of them, each
-//! on a line of its own (<https://github.com/org-formation/aws-resource-providers/issues/105>);
-//! `extraneous key [ResponseHeaders] is not permitted` beneath `#/MethodResponses/0`;
-//! `expected type: JSONArray, found: JSONObject` and `expected type: String, found: JSONArray`. Not
-//! confirmed: the order of several, and `expected type: Boolean`. Since 2024 some regions put all
-//! of it into brackets, on one line: `with message: [#/Tags: …]`.
+//! The messages are those that users report: `#: required key [Name] not found`
+//! (<https://github.com/aws-cloudformation/iac-model-evaluation/issues/29>); several of them on
+//! separate lines (<https://github.com/org-formation/aws-resource-providers/issues/105>);
+//! `extraneous key [ResponseHeaders] is not permitted` below `#/MethodResponses/0`; `expected type:
+//! JSONArray, found: JSONObject` and `expected type: String, found: JSONArray`. Not confirmed: the
+//! order of several messages, and `expected type: Boolean`. Since 2024 some regions put all
+//! messages in brackets on one line: `with message: [#/Tags: …]`.
 
 use indexmap::IndexMap;
 
@@ -21,8 +21,8 @@ use crate::template::{Value, is_custom_resource};
 
 const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
 
-/// Types whose properties and attributes CloudFormation checks by itself instead of by their
-/// schema, and for which it has other words. Nobody lists them; these were seen in stacks' events.
+/// Types whose properties and attributes CloudFormation checks itself instead of using their
+/// schema, with other messages. There is no published list; these were seen in stack events.
 const CHECKED_BY_SERVICE: [&str; 4] = [
     "AWS::AppSync::DataSource",
     "AWS::AppSync::GraphQLApi",
@@ -30,7 +30,7 @@ const CHECKED_BY_SERVICE: [&str; 4] = [
     "AWS::SSM::Parameter",
 ];
 
-/// Whether CloudFormation checks resources of the type by itself.
+/// Returns whether CloudFormation checks resources of the type itself.
 pub fn is_checked_by_service(kind: &str) -> bool {
     CHECKED_BY_SERVICE.contains(&kind)
 }
@@ -38,15 +38,15 @@ pub fn is_checked_by_service(kind: &str) -> bool {
 /// Why properties are refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PropertyRefusal {
-    /// They break the type's schema: at least one violation.
+    /// They violate the type's schema, at least once.
     BySchema(Vec<SchemaViolation>),
-    /// The same, of a type that CloudFormation checks by itself.
+    /// They violate the schema of a type that CloudFormation checks itself.
     ByService(Vec<SchemaViolation>),
-    /// The service's handler refuses the value of a property.
+    /// The resource handler refuses the value of a property.
     ByHandler {
         property: &'static str,
         message: &'static str,
-        /// The service whose error the handler passes on: `Sqs`.
+        /// The service whose error the handler passes on, such as `Sqs`.
         service: Option<&'static str>,
     },
     /// CloudFormation itself refuses a value.
@@ -58,13 +58,13 @@ pub(crate) enum PropertyRefusal {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SchemaViolation {
-    /// `/Rules/0/Id`; empty for the properties as a whole.
+    /// JSON pointer such as `/Rules/0/Id`; empty for the properties as a whole.
     pub pointer: String,
     pub message: String,
 }
 
 impl PropertyRefusal {
-    /// Where in the properties it is: `/Rules/0/Id`.
+    /// Returns the JSON pointer of the property, such as `/Rules/0/Id`.
     pub(crate) fn pointer(&self) -> String {
         match self {
             Self::BySchema(violations) | Self::ByService(violations) => violations
@@ -76,7 +76,7 @@ impl PropertyRefusal {
         }
     }
 
-    /// CloudFormation's words, but for the identifiers of a request.
+    /// Returns CloudFormation's message, without the identifiers of a request.
     pub(crate) fn message(&self, logical_id: &str) -> String {
         match self {
             Self::BySchema(violations) => {
@@ -104,7 +104,7 @@ impl PropertyRefusal {
 }
 
 impl SchemaViolation {
-    /// The words of the service for it, which are other ones than the validator's.
+    /// Returns the message of a type that CloudFormation checks itself.
     fn by_service(&self) -> String {
         let pointer = &self.pointer;
         let inside = |start: &str, end: &str| self.message.strip_prefix(start)?.strip_suffix(end);
@@ -128,8 +128,8 @@ impl SchemaViolation {
     }
 }
 
-/// What is refused of the properties of a type. Of types that the catalogue doesn't know, and of
-/// unknown values: nothing.
+/// Returns why the properties of a type are refused. Types that the catalog doesn't have and
+/// unknown values are accepted.
 pub(crate) fn refusal(kind: &str, properties: &IndexMap<String, Value>) -> Option<PropertyRefusal> {
     if is_custom_resource(kind) {
         return None;
@@ -145,7 +145,7 @@ pub(crate) fn refusal(kind: &str, properties: &IndexMap<String, Value>) -> Optio
         violations: Vec::new(),
     };
     check.object(&known.properties, properties, &PropertyPath::default());
-    // A nested stack's URL is checked together with the template that it leads to.
+    // The URL of a nested stack is checked together with the template that it points to.
     check
         .violations
         .retain(|it| kind != NESTED_STACK || !it.pointer.starts_with("/TemplateURL"));
@@ -156,12 +156,12 @@ pub(crate) fn refusal(kind: &str, properties: &IndexMap<String, Value>) -> Optio
     }
 }
 
-/// Where in the properties something stands.
+/// The path of a value in the properties.
 #[derive(Clone, Default)]
 struct PropertyPath {
-    /// `#/Rules/0/Id` without its `#`.
+    /// As a JSON pointer without the leading `#`: `/Rules/0/Id`.
     pointer: String,
-    /// As the catalogue's paths name it: `Rules.*.Id`.
+    /// In the notation of the catalog: `Rules.*.Id`.
     path: String,
 }
 
@@ -206,7 +206,7 @@ impl PropertyCheck<'_> {
             .required()
             .filter(|name| !entries.contains_key(*name))
         {
-            // What only AWS sets may be required of what AWS answers.
+            // Properties that only AWS sets may be required in what AWS returns.
             if !self
                 .known
                 .read_only
@@ -237,7 +237,7 @@ impl PropertyCheck<'_> {
                 }
             }
             (Shape::Object(object), Value::Map(entries)) => self.object(object, entries, place),
-            // JSON as text, which some types take.
+            // Some types accept JSON as a string.
             (Shape::Object(_), Value::String(text)) if text.trim_start().starts_with('{') => {}
             (Shape::List(_), _) => self.mismatch("JSONArray", value, place),
             (Shape::Object(_), _) => self.mismatch("JSONObject", value, place),
@@ -258,8 +258,8 @@ impl PropertyCheck<'_> {
     }
 }
 
-/// Whether a value does for a JSON type. Scalars stand for each other where their text can be read
-/// so.
+/// Returns whether a value is accepted as a JSON type. Scalars are accepted for each other if their
+/// text can be parsed as the type.
 fn takes(json: JsonType, value: &Value) -> bool {
     match (json, value) {
         (JsonType::Array, Value::List(_)) | (JsonType::Object, Value::Map(_)) => true,
@@ -297,8 +297,9 @@ fn found(value: &Value) -> &'static str {
     }
 }
 
-/// What no schema says: the few rules for names that tests trip over, as their handlers are
-/// reported to word them (<https://github.com/splunk/splunk-aws-gdi-toolkit/issues/25>,
+/// Checks the rules for names that aren't in the schemas and that tests often violate, with the
+/// messages reported from their handlers
+/// (<https://github.com/splunk/splunk-aws-gdi-toolkit/issues/25>,
 /// <https://github.com/mapbox/cloudfriend/issues/94>).
 fn name_refused(kind: &str, properties: &IndexMap<String, Value>) -> Option<PropertyRefusal> {
     let name = |property: &str| match properties.get(property) {
@@ -333,8 +334,8 @@ fn name_refused(kind: &str, properties: &IndexMap<String, Value>) -> Option<Prop
     })
 }
 
-/// CloudFormation's own words, from before there were schemas: a list has to be joined for the
-/// child.
+/// Refuses lists as parameters of a nested stack, which must be joined, with the message from
+/// before there were schemas.
 fn nested_parameters_refused(properties: &IndexMap<String, Value>) -> Option<PropertyRefusal> {
     let Some(Value::Map(parameters)) = properties.get("Parameters") else {
         return None;
@@ -348,7 +349,7 @@ fn nested_parameters_refused(properties: &IndexMap<String, Value>) -> Option<Pro
     })
 }
 
-/// In the order and the words of the AWS SDK for Java's `BucketNameUtils`.
+/// Checks in the order and with the messages of `BucketNameUtils` in the AWS SDK for Java.
 fn bucket_name_refused(name: &str) -> Option<&'static str> {
     if !(3..=63).contains(&name.len()) {
         Some("Bucket name should be between 3 and 63 characters long")
@@ -383,7 +384,7 @@ fn queue_name_refused(name: &str, is_fifo: bool) -> Option<&'static str> {
     }
 }
 
-/// Whether text stands for true.
+/// Returns whether a string means true.
 pub(crate) fn is_true(text: &str) -> bool {
     text.eq_ignore_ascii_case("true")
 }

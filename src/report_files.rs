@@ -1,38 +1,38 @@
-//! Which files are reports of a run: `report` clears those of earlier runs, and `stage` leaves them
-//! at home.
+//! Recognizes the report files of a run: `report` deletes those of earlier runs, and `stage`
+//! doesn't upload them.
 
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-/// The files that every run writes.
+/// Names of the files that every run writes.
 const NAMES: [&str; 4] = ["index.html", "junit.xml", "report.json", EVENTS];
 
 const EVENTS: &str = "events.ndjson";
 
-/// The end of the names of stacks' logs.
+/// Suffix of the names of stacks' logs.
 const LOG: &str = "-cfnlogs.txt";
 
-/// Held in the folder of the reports for as long as the run lasts.
+/// Locked in the folder of the reports as long as the run lasts.
 pub(crate) const LOCK: &str = ".taskcat.lock";
 
-/// So much of a file is looked at to tell whether it is a report.
+/// Number of bytes read from a file to recognize a report.
 const HEAD: u64 = 64 * 1024;
 
-/// Whether a file in a folder of reports bears the name of one, also of one that is only half
+/// Returns whether a name in a reports folder is that of a report, or of one that is only partially
 /// written.
 pub(crate) fn is_report_name(name: &str) -> bool {
     let name = name.strip_suffix(".partial").unwrap_or(name);
     NAMES.contains(&name) || name.ends_with(LOG)
 }
 
-/// Whether taskcat has written reports to a folder, or is about to.
+/// Returns whether taskcat has written reports to a folder, or is about to.
 pub(crate) fn is_report_folder(folder: &Path) -> bool {
     let has = |name: &str| is_report(&folder.join(name), name);
     fs::symlink_metadata(folder.join(LOCK)).is_ok() || has(EVENTS) || has("report.json")
 }
 
-/// Whether a file is what taskcat, or TaskCat, writes under this name.
+/// Returns whether a file is what taskcat or TaskCat writes under this name.
 pub(crate) fn is_report(path: &Path, name: &str) -> bool {
     let is_log = name.ends_with(LOG);
     if !is_log && !NAMES.contains(&name) {
@@ -47,12 +47,12 @@ pub(crate) fn is_report(path: &Path, name: &str) -> bool {
             .lines()
             .next()
             .is_some_and(|line| line.contains("\"event\":\"run_started\"")),
-        // Those of stacks that were never launched hold nothing but a reason.
+        // The log of a stack that was never launched contains only a reason.
         _ => is_log,
     }
 }
 
-/// The beginning of a regular file.
+/// Returns the beginning of a regular file.
 fn head(path: &Path) -> Option<String> {
     if !fs::symlink_metadata(path).ok()?.is_file() {
         return None;

@@ -1,7 +1,7 @@
 //! CloudFormation's statuses of stacks and of resources, and what each of them means.
 //!
-//! This is the one file that spells them. A status that is younger than this table keeps its text,
-//! and is judged by the words that all statuses are made of.
+//! This is the only file that spells them. A status that isn't in this table keeps its text and is
+//! judged by the words that all statuses consist of.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,7 +16,7 @@ macro_rules! statuses {
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub enum $name {
             $(#[doc = concat!("`", $text, "`")] $variant,)+
-            /// A status that this table doesn't have, or one of taskcat's own.
+            /// A status that isn't in this table, or one of taskcat's own.
             Other(Box<str>),
         }
 
@@ -32,32 +32,32 @@ macro_rules! statuses {
                 }
             }
 
-            /// Whether something is still being done.
+            /// Returns whether an operation is still in progress.
             pub fn is_in_progress(&self) -> bool {
                 self.as_str().ends_with("_IN_PROGRESS")
             }
 
-            /// Whether nothing more happens by itself.
+            /// Returns whether nothing more happens without another request.
             pub fn is_terminal(&self) -> bool {
                 !self.is_in_progress()
             }
 
-            /// Whether something has failed; a complete rollback isn't such a status.
+            /// Returns whether something failed; a completed rollback isn't a failed status.
             pub fn is_failed(&self) -> bool {
                 self.as_str().ends_with("_FAILED")
             }
 
-            /// Whether something was done, a rollback or a deletion as well.
+            /// Returns whether an operation has completed, including rollbacks and deletions.
             pub fn is_complete(&self) -> bool {
                 self.as_str().ends_with("_COMPLETE")
             }
 
-            /// Whether the status belongs to a rollback, finished or not.
+            /// Returns whether the status belongs to a rollback, completed or not.
             pub fn is_rollback(&self) -> bool {
                 self.as_str().contains("ROLLBACK")
             }
 
-            /// Whether the status belongs to a deletion, finished or not.
+            /// Returns whether the status belongs to a deletion, completed or not.
             pub fn is_deletion(&self) -> bool {
                 self.as_str().starts_with("DELETE_")
             }
@@ -137,7 +137,7 @@ statuses! {
 }
 
 statuses! {
-    /// The status of a resource, or, in an event of a stack, that stack's
+    /// The status of a resource; in an event about a stack itself, the status of that stack
     /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackEvent.html>).
     ResourceStatus {
         CreateInProgress = "CREATE_IN_PROGRESS",
@@ -186,34 +186,39 @@ statuses! {
     }
 }
 
-/// What a status says is done to a stack or a resource.
+/// The operation on a stack or resource that a status reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
+    /// Creation.
     Create,
+    /// An update.
     Update,
+    /// Deletion.
     Delete,
+    /// An import.
     Import,
+    /// A rollback.
     Rollback,
 }
 
 impl StackStatus {
-    /// Returns the status of a stack whose creation CloudFormation has refused. It is taskcat's
-    /// own: no stack exists.
+    /// Returns the status of a stack that CloudFormation refused to create. The status is taskcat's
+    /// own, since no such stack exists.
     pub fn launch_failed() -> Self {
         Self::Other("LAUNCH_FAILED".into())
     }
 
-    /// Whether the stack is as its template or its last change set describes it.
+    /// Returns whether the stack matches its template or its last change set.
     pub fn is_deployed(&self) -> bool {
         matches!(self, Self::CreateComplete | Self::UpdateComplete)
     }
 
-    /// Whether the stack didn't become what was asked for: a failure, or a complete rollback.
+    /// Returns whether the last operation failed or was rolled back.
     pub fn is_unsuccessful(&self) -> bool {
         self.is_failed() || (self.is_rollback() && self.is_complete())
     }
 
-    /// Returns the status without its `_IN_PROGRESS`, for narrow columns.
+    /// Returns the status without `_IN_PROGRESS`, for narrow columns.
     pub fn short(&self) -> &str {
         self.as_str()
             .strip_suffix("_IN_PROGRESS")
@@ -222,12 +227,12 @@ impl StackStatus {
 }
 
 impl ResourceStatus {
-    /// Whether the resource was retained where it would have been deleted.
+    /// Returns whether the resource was retained instead of deleted.
     pub fn is_skipped(&self) -> bool {
         self.as_str().ends_with("_SKIPPED")
     }
 
-    /// Returns what is done, or `None` for a status that doesn't say.
+    /// Returns the operation that the status reports, or `None` if it names none.
     pub fn operation(&self) -> Option<Operation> {
         match self.as_str().split_once('_')?.0 {
             _ if self.is_rollback() => Some(Operation::Rollback),

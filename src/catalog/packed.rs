@@ -1,9 +1,9 @@
-//! Unpacking of the embedded tables.
+//! Decompresses the embedded tables.
 
 use ruzstd::decoding::FrameDecoder;
 
-/// The text of one zstd frame. None if it is damaged, which the tests of the embedded tables rule
-/// out: those who ask then know nothing of any type, as if the table were empty.
+/// Returns the text of a zstd frame, or `None` if it is damaged. The tests of the embedded tables
+/// rule that out; callers then treat the table as empty.
 pub(super) fn unpack(frame: &[u8]) -> Option<String> {
     let mut decoder = FrameDecoder::new();
     decoder.init(frame).ok()?;

@@ -1,15 +1,15 @@
 //! AWS partitions and which of them a region belongs to.
 //!
-//! The facts are those of the AWS SDK's endpoint rules (`endpoint_lib.rs` of any `aws-sdk-*` crate,
-//! `partitions.json` version 1.1). Regions themselves are not listed: a region belongs to a
-//! partition by the shape of its name, so that one younger than this table works.
+//! The data are those of the AWS SDK's endpoint rules (`endpoint_lib.rs` of any `aws-sdk-*` crate,
+//! `partitions.json` version 1.1). Regions are matched by the form of their names, so that regions
+//! newer than this table work.
 
-/// One AWS partition.
+/// An AWS partition.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Partition {
-    /// As it stands in ARNs: `aws`, `aws-cn`.
+    /// The name in ARNs: `aws`, `aws-cn`.
     pub name: &'static str,
-    /// The end of service host names: `amazonaws.com`.
+    /// The suffix of service host names: `amazonaws.com`.
     pub dns_suffix: &'static str,
     /// The end of the host names that have IPv6 addresses as well: `api.aws`.
     pub dual_stack_dns_suffix: &'static str,
@@ -17,7 +17,7 @@ pub struct Partition {
     region_prefixes: &'static [&'static str],
 }
 
-/// The partition of a region; one whose name has no known shape belongs to `aws`, as in the SDK.
+/// Returns the partition of a region; `aws` if the name has no known form, like the SDK.
 pub fn partition_of(region: &str) -> &'static Partition {
     PARTITIONS
         .iter()
@@ -26,7 +26,7 @@ pub fn partition_of(region: &str) -> &'static Partition {
         .unwrap_or(&AWS)
 }
 
-/// The partition of that name, as an ARN gives it.
+/// Returns the partition with that name.
 pub fn partition(name: &str) -> Option<&'static Partition> {
     PARTITIONS
         .iter()
@@ -35,7 +35,7 @@ pub fn partition(name: &str) -> Option<&'static Partition> {
 }
 
 impl Partition {
-    /// True if the name has the shape of this partition's regions, or is its pseudo-region
+    /// Returns whether the name has the form of this partition's regions or is its pseudo-region
     /// (`aws-cn-global`).
     fn has(&self, region: &str) -> bool {
         if region.strip_suffix("-global") == Some(self.name) {
@@ -155,7 +155,7 @@ mod tests {
         check("eusc-de-east-1", "aws-eusc", "amazonaws.eu");
         check("aws-cn-global", "aws-cn", "amazonaws.com.cn");
         check("aws-us-gov-global", "aws-us-gov", "amazonaws.com");
-        // No known shape: the SDK takes `aws`.
+        // No known form: the SDK falls back to `aws`.
         check("moon-base-1", "aws", "amazonaws.com");
         check("eusc-fr-west-1", "aws", "amazonaws.com");
         check("cn--1", "aws", "amazonaws.com");

@@ -1,8 +1,8 @@
-//! Which regions there are, and which resource types each of them has.
+//! Which regions exist, and which resource types each of them offers.
 //!
-//! The table ages: regions are added and types come to more regions. So nothing here is a reason to
-//! refuse a region, and a *no* is given only where the data have shown it for long: see
-//! [`Availability`].
+//! The table grows old: regions are added, and types become available in more regions. So the table
+//! is never a reason to refuse a region, and a type counts as unavailable only if the data have
+//! shown that for long: see [`Availability`].
 
 use std::sync::OnceLock;
 
@@ -10,24 +10,24 @@ use super::packed::unpack;
 use super::partition::partition_of;
 use super::resource_type::resource_type;
 
-/// What is known of a resource type in a region.
+/// Whether a region offers a resource type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Availability {
     /// CloudFormation lists the type for the region.
     Yes,
-    /// The region has no type of this service and hadn't a year earlier, when the type was already
-    /// known elsewhere; and AWS's own list of endpoints has the service in other regions, not in
-    /// this one.
+    /// The region has no type of this service and had none a year earlier, when other regions
+    /// already had the type; and AWS's list of endpoints has the service in other regions but not
+    /// in this one.
     No,
-    /// CloudFormation's list for the region lacks the type, but types come to regions every week,
-    /// and the conditions of *no* aren't met: a doubt to tell people about, not a verdict.
+    /// CloudFormation's list for the region lacks the type, but the conditions of `No` aren't met.
+    /// New types appear in regions every week, so this is worth a warning, not a verdict.
     Unlisted,
     /// No data: a region without a list of its own, or a type that no region lists (custom
-    /// resources, modules, types of third parties, private ones, SAM's, withdrawn ones).
+    /// resources, modules, third-party and private types, SAM's types, withdrawn types).
     Unknown,
 }
 
-/// What is known of the type (`AWS::S3::Bucket`) in the region, as of [`as_of`].
+/// Returns whether the region offers the type (`AWS::S3::Bucket`), as of [`as_of`].
 pub fn offers(region: &str, type_name: &str) -> Availability {
     let table = table();
     let column = table.listed.binary_search(&region).ok();
@@ -46,8 +46,8 @@ pub fn offers(region: &str, type_name: &str) -> Availability {
     }
 }
 
-/// The known regions of the partition (`aws`, `aws-cn`), sorted; none if there is no such
-/// partition. Regions without data are among them.
+/// Returns the known regions of the partition (`aws`, `aws-cn`), sorted, including those without
+/// data; empty for an unknown partition.
 pub fn regions(partition: &str) -> Vec<&'static str> {
     table()
         .regions
@@ -57,9 +57,9 @@ pub fn regions(partition: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// Whether CloudFormation doesn't know the type in the region: one that is known to be missing
-/// there, or a name of AWS's that no region has, or no name of a type. Of modules and of types that
-/// aren't AWS's nothing is known.
+/// Returns whether CloudFormation doesn't recognize the type in the region: it is unavailable
+/// there, or AWS has no such type, or the name isn't a type name. Returns false for modules and for
+/// types that aren't AWS's, since nothing is known about them.
 pub fn is_unrecognized(region: &str, type_name: &str) -> bool {
     match offers(region, type_name) {
         Availability::No => true,
@@ -72,13 +72,13 @@ pub fn is_unrecognized(region: &str, type_name: &str) -> bool {
     }
 }
 
-/// Whether the region is in the table. One that isn't may be new.
+/// Returns whether the region is in the table. One that isn't may be new.
 pub fn is_known_region(region: &str) -> bool {
     table().regions.contains(&region)
 }
 
-/// The known regions whose names are nearest to the text, at most three, the nearest first; none if
-/// all are far off.
+/// Returns up to three known regions with the most similar names, best first; empty if none is
+/// similar.
 pub fn nearest_regions(text: &str) -> Vec<&'static str> {
     const MOST_EDITS: usize = 2;
     let distances = table()
@@ -97,14 +97,14 @@ pub fn nearest_regions(text: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// The day of the data: `2026-10-20`.
+/// Returns the date of the data: `2026-10-20`.
 pub fn as_of() -> &'static str {
     table().as_of
 }
 
-/// The table unpacked. Its lines: `as of` the day; all regions; the regions that have a list of
-/// their own, which are the columns of what follows; then one line a type, in the order of names,
-/// with one mark a column.
+/// The decompressed table. Its lines: `as of` with the date; all regions; the regions that have a
+/// list of their own, which are the columns that follow; then one line per type, sorted by name,
+/// with one mark per column.
 #[derive(Default)]
 struct RegionTable {
     as_of: &'static str,
@@ -173,7 +173,7 @@ mod tests {
         check("AWS::IAM::Role", "mx-central-1", Yes);
         check("AWS::CloudFormation::Stack", "ap-east-2", Yes);
         check("AWS::CloudFormation::WaitCondition", "me-central-1", Yes);
-        // Services that live in one region, or in few.
+        // Services that exist in a single region or a few.
         check("AWS::DeviceFarm::Project", "us-west-2", Yes);
         check("AWS::DeviceFarm::Project", "us-east-1", No);
         check("AWS::CUR::ReportDefinition", "us-east-1", Yes);
@@ -181,18 +181,18 @@ mod tests {
         check("AWS::Kendra::Index", "eu-west-3", No);
         check("AWS::CodeBuild::Project", "ca-west-1", No);
         check("AWS::AppRunner::Service", "cn-north-1", No);
-        // The service is there, the type isn't on the list.
+        // The region has the service, but its list lacks the type.
         check("AWS::ECR::PublicRepository", "us-east-1", Yes);
         check("AWS::ECR::PublicRepository", "eu-west-1", Unlisted);
         check("AWS::EC2::CarrierGateway", "sa-east-1", Unlisted);
-        // It left twenty regions' lists and came back to most of them within half a year.
+        // Twenty regions' lists dropped it, and most of them had it again within half a year.
         check("AWS::Config::RemediationConfiguration", "us-east-1", Yes);
         check(
             "AWS::Config::RemediationConfiguration",
             "mx-central-1",
             Unlisted,
         );
-        // The list of me-central-1 is older than the others'.
+        // The list of me-central-1 is older than the others.
         check("AWS::DeviceFarm::Project", "me-central-1", Unlisted);
         // Regions without a list of their own.
         check("AWS::S3::Bucket", "us-iso-east-1", Unknown);
@@ -209,7 +209,7 @@ mod tests {
         check("aws::s3::bucket", "us-east-1", Unknown);
         check("AWS::S3::Bucket ", "us-east-1", Unknown);
         check("", "us-east-1", Unknown);
-        // Where CloudFormation lists it, it is a type like others.
+        // CloudFormation lists it like other types.
         check("AWS::CloudFormation::CustomResource", "us-east-1", Yes);
     }
 
@@ -275,8 +275,8 @@ mod tests {
         assert_eq!(most, ("us-east-1", 1854));
     }
 
-    /// What every account needs is in every region: were it missing from one, the list would not be
-    /// worth much.
+    /// Types that every account needs exist in every region; if the list lacked one, the list would
+    /// be unreliable.
     #[test]
     fn what_is_basic_is_everywhere() {
         let basic = "ApiGateway::RestApi AutoScaling::AutoScalingGroup \

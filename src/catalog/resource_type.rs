@@ -1,8 +1,8 @@
-//! What a resource type looks like: properties, attributes, identifiers.
+//! Properties, attributes and identifiers of resource types.
 //!
-//! One schema serves all regions: CloudFormation's for us-east-1 where that region has the type.
-//! The table holds one line of JSON a type, in blocks that are compressed each by itself: a
-//! question unpacks one block and parses one line.
+//! One schema serves all regions: CloudFormation's for us-east-1, if that region has the type. The
+//! table holds one line of JSON per type, in blocks that are compressed separately: a lookup
+//! decompresses one block and parses one line.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -12,25 +12,25 @@ use serde::Deserialize;
 use super::packed::unpack;
 use super::shape::{ObjectShape, Shape};
 
-/// A resource type. Where several parts make a path, dots join them, and `*` stands for any item of
-/// a list or any name of a map: `Endpoint.Address`, `Rules.*.Id`.
+/// A resource type. The parts of a path are joined by dots, and `*` matches any item of a list or
+/// any key of a map: `Endpoint.Address`, `Rules.*.Id`.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", bound(deserialize = "'de: 'static"))]
 pub struct ResourceType {
+    /// The type's name, such as `AWS::S3::Bucket`.
     #[serde(skip)]
     pub name: &'static str,
-    /// All properties, those included that only AWS sets.
+    /// All properties, including those that only AWS sets.
     pub properties: ObjectShape,
     /// Paths of the properties that only AWS sets.
     #[serde(default)]
     pub read_only: Vec<&'static str>,
-    /// What `Fn::GetAtt` accepts; `Outputs.*` and `*` stand for any name. Ask
+    /// Attributes that `Fn::GetAtt` accepts; `Outputs.*` and `*` match any name. See
     /// [`ResourceType::accepts`].
     #[serde(default)]
     pub attributes: Vec<&'static str>,
     /// Paths of the properties that identify a resource, in the order in which a physical ID joins
-    /// them with `|`. What `Ref` gives is the identifier if it is a single property, for most
-    /// types.
+    /// them with `|`. For most types, `Ref` returns the identifier if it is a single property.
     pub primary_identifier: Vec<&'static str>,
     /// Paths of the properties whose change replaces the resource.
     #[serde(default)]
@@ -38,17 +38,17 @@ pub struct ResourceType {
     /// Paths of the properties whose change replaces the resource under some conditions.
     #[serde(default)]
     pub conditional_create_only: Vec<&'static str>,
-    /// The shapes that [`Shape::Definition`] names.
+    /// The shapes that [`Shape::Definition`] refers to.
     #[serde(default)]
     pub definitions: BTreeMap<&'static str, Shape>,
 }
 
-/// The type of this name. None if the table doesn't have it, which says nothing about the type:
-/// custom resources, modules, third parties' and SAM's types are not in it, nor what is younger
-/// than [`super::as_of`].
+/// Returns the type with this name, or `None` if the table doesn't have it. That doesn't mean that
+/// the type doesn't exist: custom resources, modules, third-party types, SAM's types and types
+/// newer than [`super::as_of`] aren't in it.
 ///
-/// Takes some microseconds for most types; unpacking its block takes longer, once. Nothing is kept
-/// but the block.
+/// Takes a few microseconds for most types; the first lookup in a block also decompresses it. Only
+/// the block is cached.
 pub fn resource_type(name: &str) -> Option<ResourceType> {
     let blocks = blocks();
     let block = &blocks[blocks
@@ -65,7 +65,7 @@ pub fn resource_type(name: &str) -> Option<ResourceType> {
     })
 }
 
-/// The names of all types in the table, sorted.
+/// Returns the names of all types in the table, sorted.
 pub fn resource_type_names() -> Vec<&'static str> {
     let texts = blocks()
         .iter()
@@ -78,9 +78,9 @@ pub fn resource_type_names() -> Vec<&'static str> {
 }
 
 impl ResourceType {
-    /// Whether `Fn::GetAtt` takes this attribute (`Arn`, `Endpoint.Address`). None if that can't be
-    /// told: the attribute is a property that a template sets. CloudFormation gives such properties
-    /// of many types, which nobody lists in full.
+    /// Returns whether `Fn::GetAtt` accepts this attribute (`Arn`, `Endpoint.Address`), or `None`
+    /// if that is unknown: the attribute is a property that a template sets. CloudFormation returns
+    /// such properties for many types, but no complete list exists.
     pub fn accepts(&self, attribute: &str) -> Option<bool> {
         if self
             .attributes
@@ -97,7 +97,7 @@ impl ResourceType {
         }
     }
 
-    /// True if the known attribute is this one, or has it inside.
+    /// Returns whether the known attribute is this one or contains it.
     fn covers(&self, known: &str, attribute: &str) -> bool {
         if let Some(prefix) = known.strip_suffix('*') {
             return attribute
@@ -113,8 +113,8 @@ impl ResourceType {
         }
     }
 
-    /// The shape of the property at the path, never a [`Shape::Definition`]; `*` leads into a list.
-    /// None if the type has no such property.
+    /// Returns the shape of the property at the path, never a [`Shape::Definition`]; `*` selects
+    /// the items of a list. `None` if the type has no such property.
     pub fn shape(&self, path: &str) -> Option<&Shape> {
         let (first, rest) = path
             .split_once('.')
@@ -132,11 +132,11 @@ impl ResourceType {
         Some(shape)
     }
 
-    /// The shape that a name among the definitions stands for, other shapes as they are. None if
-    /// the name has none.
+    /// Returns the definition that a shape refers to, other shapes unchanged; `None` if the
+    /// definition doesn't exist.
     pub fn resolve<'a>(&'a self, shape: &'a Shape) -> Option<&'a Shape> {
         let mut shape = shape;
-        // A definition may be another one's name; in a circle of names there is nothing to find.
+        // A definition may refer to another one; the limit ends circular references.
         for _ in 0..=self.definitions.len() {
             match shape {
                 Shape::Definition(name) => shape = self.definitions.get(name)?,
@@ -147,9 +147,9 @@ impl ResourceType {
     }
 }
 
-/// A part of the table: the lines of some types, in the order of their names.
+/// A part of the table: the lines of several types, sorted by name.
 struct ResourceTypeBlock {
-    /// The type of its first line.
+    /// The type on its first line.
     first: &'static str,
     frame: &'static [u8],
     text: OnceLock<Option<String>>,
@@ -161,8 +161,8 @@ fn blocks() -> &'static [ResourceTypeBlock] {
     BLOCKS.get_or_init(|| read(PACKED).unwrap_or_default())
 }
 
-/// The blocks of the file. It begins with a frame that zstd skips: four bytes say so, four say how
-/// long the frame is; in it, one line a block: the block's first type, and how many bytes it has.
+/// Reads the blocks of the file. It begins with a skippable zstd frame: four bytes of magic number,
+/// four bytes of length, then one line per block with its first type and its size in bytes.
 fn read(file: &'static [u8]) -> Option<Vec<ResourceTypeBlock>> {
     let (length, rest) = file.get(4..)?.split_first_chunk()?;
     let (index, mut frames) =
@@ -363,7 +363,7 @@ mod tests {
         }
     }
 
-    /// Every line can be read, and what it names is there.
+    /// Every line can be parsed, and the paths in it exist.
     #[test]
     fn every_type_is_whole() {
         let mut count = 0;
@@ -406,7 +406,7 @@ mod tests {
         check_names(found, &Shape::Object(found.properties.clone()));
     }
 
-    /// Every definition that a shape names is there.
+    /// Every definition that a shape refers to exists.
     fn check_names(found: &ResourceType, shape: &Shape) {
         match shape {
             Shape::Definition(_) => {

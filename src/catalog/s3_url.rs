@@ -1,25 +1,28 @@
-//! What a `TemplateURL` points to: an object in S3, by every form of URL that S3 has
+//! Parses the `TemplateURL` of an S3 object in every form that S3 accepts
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>).
 
-/// What a URL is to CloudFormation.
+/// What CloudFormation takes a URL for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum S3UrlTarget {
+    /// An object in S3.
     Object {
+        /// The bucket's name.
         bucket: String,
+        /// The object's key, percent-decoded.
         key: String,
-        /// The end of the host: `amazonaws.com`.
+        /// The suffix of the host: `amazonaws.com`.
         suffix: String,
     },
-    /// Not taken; the message is CloudFormation's.
+    /// A URL that CloudFormation refuses, with its message.
     Refused(String),
-    /// It may be something that stands in for S3.
+    /// A URL that may point to a server used instead of S3.
     Unknown,
 }
 
-/// Ends of hosts that S3 has, the longer ones first.
+/// Suffixes of S3's hosts, longer ones first.
 const SUFFIXES: [&str; 3] = ["amazonaws.com.cn", "amazonaws.com", "amazonaws.eu"];
 
-/// The URL's parts; a query and a fragment are dropped.
+/// Parses a URL; its query and fragment are ignored.
 pub fn target(url: &str) -> S3UrlTarget {
     let Some((scheme, rest)) = url.split_once("://") else {
         return refused();
@@ -65,11 +68,11 @@ fn refused() -> S3UrlTarget {
     S3UrlTarget::Refused("TemplateURL must be a supported URL.".to_owned())
 }
 
-/// What stands before `s3`, `s3.<region>`, `s3-<region>` or `s3.dualstack.<region>`: the bucket, or
-/// nothing where the bucket is in the path. None for a host of another service.
+/// Returns the bucket before `s3`, `s3.<region>`, `s3-<region>` or `s3.dualstack.<region>`, empty
+/// if the bucket is in the path. `None` for hosts of other services.
 fn bucket_of(name: &str) -> Option<&str> {
     let mut rest = name;
-    // A region and `dualstack` may stand after it.
+    // A region and `dualstack` may follow.
     for _ in 0..3 {
         let (before, label) = rest.rsplit_once('.').unwrap_or(("", rest));
         if label == "s3" || label.starts_with("s3-") {
@@ -80,7 +83,7 @@ fn bucket_of(name: &str) -> Option<&str> {
     None
 }
 
-/// Whether the host may be a server on the user's own machine or network.
+/// Returns whether the host may be a server on the user's own machine or network.
 fn may_stand_in(host: &str) -> bool {
     host.contains(':')
         || !host.contains('.')
@@ -89,7 +92,7 @@ fn may_stand_in(host: &str) -> bool {
         || host.contains("localstack")
 }
 
-/// Percent-encoded bytes decoded; what isn't well-formed stays as it is.
+/// Decodes percent-encoded bytes; malformed escapes are kept.
 pub fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,57 +1,69 @@
-//! The shape of a property, as far as it can be told without knowing what a value is for: JSON
-//! types, and the names that an object allows.
+//! The shape of a property: its JSON types and the names that an object allows.
 //!
-//! Read from the notation of the embedded table, which `schemas/README.md` describes.
+//! Parsed from the notation of the embedded table, which `schemas/README.md` describes.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// What a value may be. CloudFormation is lenient about scalars: it takes `"1"` for a number and 1
-/// for text.
+/// The values that a property accepts. CloudFormation is lenient about scalars: it accepts `"1"` as
+/// a number and 1 as a string.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shape {
-    /// Anything at all.
+    /// Any value.
     Anything,
-    /// A value of one of these types; what is inside a list or an object is not said.
+    /// A value of one of these types; the contents of a list or an object aren't described.
     Json(Vec<JsonType>),
-    /// The shape of this name among the type's definitions.
+    /// The shape with this name in the type's definitions.
     Definition(&'static str),
+    /// A list of items of this shape.
     List(Box<Shape>),
+    /// An object.
     Object(ObjectShape),
 }
 
+/// A type of JSON Schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JsonType {
+    /// A string.
     String,
+    /// A number without a fraction.
     Integer,
+    /// Any number.
     Number,
+    /// `true` or `false`.
     Boolean,
+    /// An object.
     Object,
+    /// A list.
     Array,
 }
 
-/// An object: named properties, and whether it may have others.
+/// The properties of an object, and whether it may have others.
 ///
-/// Where a schema gives alternatives, this is all of them together: every property that one of them
-/// has, and required only what all of them require. It allows too much rather than too little.
+/// If a schema gives alternatives, this combines them: it has every property of any of them and
+/// requires only what all of them require. So it accepts too much rather than too little.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ObjectShape {
+    /// The named properties.
     pub properties: BTreeMap<&'static str, PropertyShape>,
-    /// The shape of properties under any other name; none if there may be no others.
+    /// The shape of properties with other names; `None` if others aren't allowed.
     pub others: Option<Box<Shape>>,
 }
 
+/// A property of an object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PropertyShape {
+    /// The shape of its value.
     pub shape: Shape,
+    /// Whether the object must have it.
     pub required: bool,
 }
 
 impl ObjectShape {
-    /// The shape of the property, under a name of its own or one that is free; none if there may be
-    /// no such property.
+    /// Returns the shape of the named property or, if the object allows other names, of those;
+    /// `None` if there can't be such a property.
     pub fn shape(&self, name: &str) -> Option<&Shape> {
         self.properties
             .get(name)
@@ -59,7 +71,7 @@ impl ObjectShape {
             .or(self.others.as_deref())
     }
 
-    /// The names of the properties that must be there, sorted.
+    /// Returns the names of the required properties, sorted.
     pub fn required(&self) -> impl Iterator<Item = &'static str> {
         self.properties
             .iter()
@@ -68,7 +80,7 @@ impl ObjectShape {
     }
 }
 
-/// The name under which the notation keeps the shape of free names, and its word for anything.
+/// The key for properties with other names, and the notation's word for any value.
 const ANY: &str = "*";
 
 impl<'de: 'static> Deserialize<'de> for Shape {

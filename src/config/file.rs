@@ -1,4 +1,4 @@
-//! A file of the configuration, read.
+//! Reads a configuration file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use super::origin::LayerSource;
 use crate::diagnostic::{Diagnostic, Location, Position};
 use crate::yaml::{self, Node};
 
-/// Where a file begins.
+/// The beginning of a file.
 pub(super) const START: Position = Position { line: 1, column: 1 };
 
-/// A file's tree; none if the file holds nothing, or is broken.
+/// Returns a file's tree, or `None` if the file is empty or broken.
 pub(super) fn read(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<(LayerSource, Node)> {
     let parsed = yaml::read(file);
     let failed = has_errors(&parsed.diagnostics);

@@ -1,7 +1,7 @@
-//! Which files, variables and flags make up a configuration, each read into a layer.
+//! Finds the files, variables and flags that make up a configuration and reads each into a layer.
 //!
-//! Follows `Config.create` in TaskCat's `_config.py`. How layers are laid over each other is
-//! `merge`'s, what a key may hold is `validate`'s.
+//! Follows `Config.create` in TaskCat's `_config.py`. `merge` merges the layers; `validate` checks
+//! their keys.
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -20,17 +20,17 @@ use crate::yaml::{self, Node, NodeValue};
 const PROJECT_FILE: &str = ".taskcat.yml";
 const OVERRIDES_FILE: &str = ".taskcat_overrides.yml";
 
-/// What the input file contributes.
+/// The layers of the input file.
 #[derive(Default)]
 pub(super) struct InputLayers {
-    /// The project file, or a legacy one in its stead.
+    /// The project file, or a legacy one instead.
     pub project: ConfigLayer,
-    /// Present if the input file is a template: what its `Metadata.taskcat` says, or a single test
-    /// named `default`.
+    /// Present if the input file is a template: its `Metadata.taskcat`, or a single test named
+    /// `default`.
     pub template: Option<ConfigLayer>,
 }
 
-/// TaskCat's defaults.
+/// Returns TaskCat's defaults.
 pub(super) fn defaults() -> ConfigLayer {
     let set = |value: serde_json::Value| {
         ConfigSetting::new(SettingContent::Value(value), ValueOrigin::Default)
@@ -42,8 +42,8 @@ pub(super) fn defaults() -> ConfigLayer {
         ("lambda_zip_path", json!("lambda_functions/packages")),
         ("lambda_source_path", json!("lambda_functions/source")),
         ("shorten_stack_name", json!(false)),
-        // TaskCat has this default in every layer, so that its environment layer puts any other ACL
-        // back to `private`. Here an ACL that is set stays set.
+        // TaskCat has this default in every layer, so that its environment layer resets any other
+        // ACL to `private`. Here an ACL that was set is kept.
         ("s3_object_acl", json!("private")),
     ];
     let parameters = ConfigSetting::new(
@@ -60,7 +60,7 @@ pub(super) fn defaults() -> ConfigLayer {
     }
 }
 
-/// `~/.taskcat.yml`, or the legacy overrides that TaskCat would turn into it.
+/// Reads `~/.taskcat.yml`, or the legacy overrides that TaskCat would convert to it.
 pub(super) fn global(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
     let file = request.global_file.as_deref().filter(|path| is_given(path));
     let legacy_file = request
@@ -87,7 +87,7 @@ pub(super) fn global(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -
     }
 }
 
-/// The input file: a project's configuration, a legacy one, or a template.
+/// Reads the input file: a project's configuration, a legacy one, or a template.
 pub(super) fn input(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> InputLayers {
     let file = request.in_project(&request.input_file);
     if !is_given(&file) && file.ends_with(PROJECT_FILE) {
@@ -107,7 +107,7 @@ pub(super) fn input(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) ->
         return InputLayers::default();
     };
     if is_template(&root) {
-        // What a template's own rules have to say about it is said where templates are read.
+        // Errors of the template itself are reported when `template` reads it.
         diagnostics.truncate(found);
         let project = project_of_template(request, diagnostics);
         return InputLayers {
@@ -127,8 +127,7 @@ pub(super) fn input(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) ->
     }
 }
 
-/// What to do about an input file that doesn't exist: it may have another name, or be in another
-/// folder.
+/// Returns help for a missing input file, which may have another name or be in another folder.
 fn help_with_missing(request: &LoadRequest, file: &Path) -> String {
     if !file.ends_with(PROJECT_FILE) {
         return "name the project's root with --project-root, or the file with --input-file"
@@ -160,13 +159,13 @@ fn help_with_missing(request: &LoadRequest, file: &Path) -> String {
         .to_owned()
 }
 
-/// True for a CloudFormation template, as opposed to a configuration.
+/// Returns whether a tree is a CloudFormation template rather than a configuration.
 fn is_template(root: &Node) -> bool {
     let has = |keys: &[&str]| keys.iter().any(|key| root.get(key).is_some());
     has(&["Resources", "AWSTemplateFormatVersion"]) && !has(&["general", "project", "tests"])
 }
 
-/// The project file beside a template that is the input: it may be missing.
+/// Reads the project file beside an input file that is a template; it may be missing.
 fn project_of_template(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
     let file = request.in_project(Path::new(PROJECT_FILE));
     let legacy_file = request.in_project(Path::new(legacy::PROJECT_FILE));
@@ -181,7 +180,7 @@ fn project_of_template(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>)
     }
 }
 
-/// A template's `Metadata.taskcat`, which may hold whatever a project file may.
+/// Reads a template's `Metadata.taskcat`, which may contain anything that a project file may.
 fn template(
     request: &LoadRequest,
     source: &LayerSource,
@@ -214,7 +213,8 @@ fn template(
     layer
 }
 
-/// `.taskcat_overrides.yml`: parameters that win over the project's and its tests'.
+/// Reads `.taskcat_overrides.yml`: parameters that take precedence over the project's and its
+/// tests'.
 pub(super) fn overrides(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
     let file = Some(request.in_project(Path::new(OVERRIDES_FILE))).filter(|path| is_given(path));
     let legacy_file =
@@ -229,7 +229,7 @@ pub(super) fn overrides(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>
         .as_ref()
         .map(|file| legacy::parameter_file(file, &mut found));
     let is_same = |(a, b): (&ConfigSetting, &ConfigSetting)| a.to_json() == b.to_json();
-    // A file that was converted and left in place says nothing else.
+    // A file that was converted but not removed isn't worth a warning.
     if let Some(legacy_file) =
         legacy_file.filter(|_| !current.as_ref().zip(legacy.as_ref()).is_some_and(is_same))
     {
@@ -257,10 +257,10 @@ pub(super) fn overrides(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>
     }
 }
 
-/// Variables named `TASKCAT_<SECTION>_<KEY>`, as `TASKCAT_PROJECT_S3_BUCKET`.
+/// Reads variables named `TASKCAT_<SECTION>_<KEY>`, such as `TASKCAT_PROJECT_S3_BUCKET`.
 ///
-/// TaskCat makes numbers and booleans of what looks like one and takes nothing but text, number and
-/// boolean; here the key says what the text is, and lists and mappings can be given too.
+/// TaskCat converts what looks like a number or boolean and accepts only strings, numbers and
+/// booleans. Here the key determines the type, and lists and mappings are accepted too.
 pub(super) fn environment(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
     let mut layer = ConfigLayer::default();
     for (name, value) in &request.env {
@@ -286,7 +286,7 @@ pub(super) fn environment(request: &LoadRequest, diagnostics: &mut Vec<Diagnosti
     layer
 }
 
-/// What the user said on the command line. `tests.*.<key>` sets a key of every test in `known`.
+/// Reads the values of the command line. `tests.*.<key>` sets a key of every test in `known`.
 pub(super) fn command_line(
     request: &LoadRequest,
     known: &SettingSection,
@@ -309,7 +309,7 @@ pub(super) fn command_line(
     layer
 }
 
-/// A layer that sets one key to a text from outside a file.
+/// Returns a layer that sets one key to a text that isn't from a file.
 fn assigned(
     path: &[&str],
     text: &str,
@@ -331,7 +331,7 @@ fn assigned(
     ConfigValidator::new(source, diagnostics).config(&root)
 }
 
-/// A text as the kind of value that its key takes: `a,b` or `[a, b]` as a list, YAML as a mapping.
+/// Parses a text as the type that its key takes: `a,b` or `[a, b]` as a list, YAML as a mapping.
 fn typed(
     text: &str,
     takes: ValueType,
@@ -387,7 +387,7 @@ fn new_node(value: NodeValue) -> Node {
 }
 
 impl LoadRequest {
-    /// A path relative to the project root, without the dots of `./`.
+    /// Joins a path to the project root, without `./`.
     pub(super) fn in_project(&self, path: &Path) -> PathBuf {
         without_dots(&self.project_root.join(path))
     }

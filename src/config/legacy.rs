@@ -1,9 +1,9 @@
-//! The configuration of TaskCat before 0.9: `ci/taskcat.yml`, its parameter files and its
+//! Reads the configuration of TaskCat before 0.9: `ci/taskcat.yml`, its parameter files and its
 //! overrides.
 //!
-//! TaskCat writes a converted `.taskcat.yml` when it meets one (`_legacy_config.py`). Here the
-//! conversion is in memory, with a warning; [`convert`] gives the file for `taskcat config convert`
-//! to write.
+//! TaskCat writes a converted `.taskcat.yml` when it finds one (`_legacy_config.py`). Here the
+//! conversion happens in memory, with a warning; [`convert`] returns the files that `taskcat config
+//! convert` writes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,23 +17,27 @@ use crate::diagnostic::{Diagnostic, Location};
 use crate::input::is_given;
 use crate::yaml::{Node, NodeValue};
 
+/// Path of the legacy project file, relative to the project root.
 pub const PROJECT_FILE: &str = "ci/taskcat.yml";
+/// Path of the legacy overrides, relative to the project root.
 pub const OVERRIDES_FILE: &str = "ci/taskcat_project_override.json";
 
-/// What `taskcat config convert` writes.
+/// The files that `taskcat config convert` writes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvertedConfig {
-    /// The text of `.taskcat.yml`; `None` where there is no `ci/taskcat.yml`.
+    /// The text of `.taskcat.yml`; `None` if there is no `ci/taskcat.yml`.
     pub yaml: Option<String>,
-    /// The text of `.taskcat_overrides.yml`, where there is an overrides file.
+    /// The text of `.taskcat_overrides.yml`; `None` if there is no overrides file.
     pub overrides: Option<String>,
+    /// Warnings about the legacy files.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Converts a project's `ci/taskcat.yml` and `ci/taskcat_project_override.json`; writes nothing.
+/// Converts a project's `ci/taskcat.yml` and `ci/taskcat_project_override.json` without writing
+/// anything.
 ///
 /// # Errors
-/// One of them can't be read, or there is neither.
+/// One of the files can't be read, or neither exists.
 pub fn convert(project_root: &Path) -> Result<ConvertedConfig, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let file = project_root.join(PROJECT_FILE);
@@ -56,7 +60,7 @@ pub fn convert(project_root: &Path) -> Result<ConvertedConfig, Vec<Diagnostic>> 
     })
 }
 
-/// True for the root of a legacy configuration.
+/// Returns whether a tree is a legacy configuration.
 pub fn is_legacy(root: &Node) -> bool {
     root.get("global").is_some() && root.get("general").is_none() && root.get("project").is_none()
 }
@@ -69,7 +73,7 @@ pub fn read_project(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> ConfigLay
     }
 }
 
-/// The layer of a legacy configuration, with the warning that it is one.
+/// Converts a legacy configuration to a layer and warns about its format.
 pub fn project(file: &Path, root: &Node, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
     let location = Location {
         file: Arc::from(file),
@@ -117,7 +121,7 @@ impl LegacyConfig<'_> {
         if global.get("qsname").is_none() {
             self.error(global, "`global` has no `qsname`, the project's name");
         }
-        // What is missing is empty rather than absent, as in TaskCat's conversion.
+        // Missing values become empty strings, as in TaskCat's conversion.
         let text = || SettingContent::Value("".into());
         let keys = [
             ("name", "qsname", text()),
@@ -202,8 +206,8 @@ impl LegacyConfig<'_> {
     }
 }
 
-/// A file in the form of `aws cloudformation create-stack --parameters`:
-/// `[{"ParameterKey": …, "ParameterValue": …}]`.
+/// Reads a file in the format of `aws cloudformation create-stack --parameters`: `[{"ParameterKey":
+/// …, "ParameterValue": …}]`.
 pub fn parameter_file(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> ConfigSetting {
     let mut parameters = SettingSection::new();
     let Some((source, root)) = file::read(file, diagnostics) else {
@@ -236,8 +240,8 @@ pub fn parameter_file(file: &Path, diagnostics: &mut Vec<Diagnostic>) -> ConfigS
     ConfigSetting::new(SettingContent::Section(parameters), source.origin(root.at))
 }
 
-/// What is said of a legacy overrides file; `current` is the file of today's format, which wins
-/// where it exists. `remedy` says how it becomes that file.
+/// Returns the warning about a legacy overrides file. `current` is the file in the current format,
+/// which takes precedence if it exists; `remedy` says how to convert.
 pub fn overrides_warning(file: &Path, current: Option<&Path>, remedy: &str) -> Diagnostic {
     let location = Location {
         file: Arc::from(file),
@@ -293,7 +297,7 @@ mod tests {
             Some("taskcat.yml:7:20")
         );
 
-        // The same file, named as the input.
+        // The same file as the input file.
         let mut named = TempProject::new(&[(PROJECT_FILE, CONFIG), ("ci/t.json", PARAMETERS)]);
         named.request.input_file = PROJECT_FILE.into();
         assert_eq!(named.load().config, loaded.config);
@@ -321,7 +325,7 @@ mod tests {
         "#);
         let current = TempProject::new(&[(".taskcat.yml", &yaml)]).load();
         let mut legacy = project.load();
-        // TaskCat's own conversion has empty texts for what is absent.
+        // TaskCat's conversion writes empty strings for missing values.
         legacy.config.project.owner = None;
         legacy.config.project.s3_bucket = None;
         legacy.config.tests["t"].s3_bucket = None;

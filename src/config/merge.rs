@@ -1,20 +1,20 @@
-//! How layers become one configuration: TaskCat's inheritance within a layer and its merge of
+//! Merges layers into one configuration: TaskCat's inheritance within a layer, and its merge of
 //! layers.
 //!
 //! Follows `BaseConfig._merge`, `BaseConfig.merge` (`_dataclasses.py`) and `merge_nested_dict`
-//! (`_common_utils.py`): each layer is propagated by itself, laid over the layers before it, and
-//! the result is propagated again.
+//! (`_common_utils.py`): each layer is propagated by itself and merged into the layers before it,
+//! and the result is propagated again.
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::origin::ValueOrigin;
 
-/// Keys whose entries are inherited one by one, and where the parent wins: general over project
+/// Keys whose entries are inherited one by one. The parent takes precedence: general over project
 /// over test.
 const PROPAGATED_ENTRIES: [&str; 3] = ["tags", "parameters", "auth"];
 
-/// Keys that are inherited as a whole, only where the child has none.
+/// Keys that are inherited as a whole, only if the child doesn't have them.
 pub(super) const PROPAGATED_KEYS: [&str; 12] = [
     "regions",
     "s3_bucket",
@@ -32,7 +32,7 @@ pub(super) const PROPAGATED_KEYS: [&str; 12] = [
 
 pub(super) type SettingSection = IndexMap<String, ConfigSetting>;
 
-/// One layer of the configuration, or all of them laid over each other.
+/// A layer of the configuration, or several layers merged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConfigLayer {
     pub general: SettingSection,
@@ -41,39 +41,39 @@ pub struct ConfigLayer {
     pub tests: SettingSection,
 }
 
-/// A value of a configuration with the place it came from.
+/// A configuration value and its origin.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfigSetting {
     pub content: SettingContent,
     pub origin: ValueOrigin,
-    /// Taken over from the section above, and not set where it stands.
+    /// Whether the value was inherited from the section above rather than set here.
     pub inherited: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum SettingContent {
-    /// A single value, or a tree that nothing looks into (a hook's configuration).
+    /// A single value, or a tree that isn't merged (a hook's configuration).
     Value(Value),
     List(Vec<ConfigSetting>),
     Section(SettingSection),
 }
 
 impl ConfigLayer {
-    /// Lays another layer over this one.
+    /// Propagates another layer and merges it over this one.
     pub fn add(&mut self, mut layer: ConfigLayer) {
         layer.propagate();
         self.overlay(layer);
         self.propagate();
     }
 
-    /// Adds to a layer that is still in the making: nothing is inherited yet.
+    /// Merges into a layer that isn't complete yet, without propagation.
     pub fn overlay(&mut self, layer: ConfigLayer) {
         overlay(&mut self.general, layer.general);
         overlay(&mut self.project, layer.project);
         overlay(&mut self.tests, layer.tests);
     }
 
-    /// Inheritance within one layer: general into project, project into each test.
+    /// Applies inheritance within a layer: from general to project, from project to each test.
     fn propagate(&mut self) {
         inherit(&self.general, &mut self.project);
         for test in self.tests.values_mut() {
@@ -112,7 +112,7 @@ impl ConfigSetting {
         }
     }
 
-    /// The entries of a section; none of anything else.
+    /// Returns the entries of a section; empty for other values.
     pub fn into_section(self) -> SettingSection {
         match self.content {
             SettingContent::Section(section) => section,
@@ -165,7 +165,7 @@ fn inherit(parent: &SettingSection, child: &mut SettingSection) {
     }
 }
 
-/// Sections are merged to any depth; everything else is replaced.
+/// Merges sections at any depth; other values are replaced.
 fn overlay(base: &mut SettingSection, layer: SettingSection) {
     for (key, new) in layer {
         match (base.get_mut(&key).map(|old| &mut old.content), new.content) {

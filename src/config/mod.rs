@@ -1,12 +1,12 @@
-//! `.taskcat.yml` and everything else that says what to test: found, checked, merged, and every
-//! value's origin kept.
+//! Loads `.taskcat.yml` and everything else that configures tests: finds, checks and merges it, and
+//! keeps every value's origin.
 //!
-//! The layers, later ones over earlier ones: defaults, `~/.taskcat.yml`, the project file, a
+//! The layers, later ones overriding earlier ones: defaults, `~/.taskcat.yml`, the project file, a
 //! template's `Metadata.taskcat`, `.taskcat_overrides.yml`, `TASKCAT_…` variables, the command
-//! line. Parameters, tags and profiles are inverted, as in TaskCat: the general ones win over the
-//! project's, and those over the tests'.
+//! line. Parameters, tags and profiles are inverted, as in TaskCat: the general ones override the
+//! project's, which override the tests'.
 //!
-//! Nothing here reads the environment or the home directory: `cli` does, and puts them into a
+//! Nothing here reads the environment or the home directory: `cli` does and passes them in a
 //! [`LoadRequest`]. What the values mean for AWS is left to `plan`.
 
 mod file;
@@ -34,44 +34,52 @@ pub(crate) use validate::nearest;
 /// What to load.
 #[derive(Clone, Debug, Default)]
 pub struct LoadRequest {
+    /// The project's root folder.
     pub project_root: PathBuf,
-    /// A configuration or a template, relative to the project root.
+    /// The configuration or template to load, relative to the project root.
     pub input_file: PathBuf,
-    /// `~/.taskcat.yml`; it need not exist.
+    /// Path of `~/.taskcat.yml`; it needn't exist.
     pub global_file: Option<PathBuf>,
-    /// `~/.aws/taskcat_global_override.json`; it need not exist.
+    /// Path of `~/.aws/taskcat_global_override.json`; it needn't exist.
     pub legacy_global_overrides: Option<PathBuf>,
-    /// The environment; only `TASKCAT_…` is looked at.
+    /// Environment variables; only `TASKCAT_…` is used.
     pub env: Vec<(String, String)>,
+    /// Values from the command line.
     pub command_line: Vec<CommandLineValue>,
 }
 
 /// A value from the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandLineValue {
-    /// The key that it sets: `project.s3_bucket`, `project.auth.default`, `tests.*.s3_bucket` for
+    /// The key to set: `project.s3_bucket`, `project.auth.default`, or `tests.*.s3_bucket` for
     /// every test.
     pub key: String,
     /// `true` or `false` for a boolean, comma-separated for a list.
     pub value: String,
-    /// The flag as the user knows it: `--bucket-name`.
+    /// The flag that the user passed: `--bucket-name`.
     pub flag: String,
 }
 
 /// A resolved configuration.
 #[derive(Clone, Debug)]
 pub struct LoadedConfig {
+    /// The merged configuration.
     pub config: BaseConfig,
+    /// Where each value came from.
     pub origins: ValueOrigins,
+    /// Warnings about the files and values.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Where each value came from, by its path: `project.name`, `tests.default.parameters.KeyName`,
+/// The origin of each value by its path: `project.name`, `tests.default.parameters.KeyName`,
 /// `project.regions.0`.
 #[derive(Clone, Debug, Default)]
 pub struct ValueOrigins(HashMap<String, ValueOrigin>);
 
-/// Finds, checks and merges all layers. On error it returns every diagnostic, warnings too.
+/// Finds, checks and merges all layers.
+///
+/// # Errors
+/// Returns all diagnostics, including warnings, if one of them is an error.
 pub fn load(request: &LoadRequest) -> Result<LoadedConfig, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let mut layer = layers::defaults();
@@ -79,8 +87,8 @@ pub fn load(request: &LoadRequest) -> Result<LoadedConfig, Vec<Diagnostic>> {
     let input = layers::input(request, &mut diagnostics);
     layer.add(input.project);
     if let Some(template) = input.template {
-        // Who names a template wants its tests; the project file then only gives the settings
-        // around them.
+        // Naming a template as the input file selects its tests; the project file then only
+        // contributes settings.
         let tests: Vec<String> = template.tests.keys().cloned().collect();
         layer.add(template);
         layer.tests.retain(|name, _| tests.contains(name));
@@ -110,16 +118,17 @@ pub fn load(request: &LoadRequest) -> Result<LoadedConfig, Vec<Diagnostic>> {
 }
 
 impl LoadedConfig {
+    /// Returns the origin of the value at the path.
     pub fn origin(&self, path: &str) -> Option<&ValueOrigin> {
         self.origins.0.get(path)
     }
 
-    /// The place in a file where what is at the path was set.
+    /// Returns the location in a file where the value at the path was set.
     pub fn location(&self, path: &str) -> Option<Location> {
         self.origin(path)?.location().cloned()
     }
 
-    /// In TaskCat's own shape.
+    /// Returns the configuration in TaskCat's own format.
     pub fn to_json(&self) -> serde_json::Value {
         serde_json::to_value(&self.config).unwrap_or_default()
     }
@@ -158,8 +167,8 @@ impl ValueOrigins {
     }
 }
 
-/// A project without a name gets its directory's; where files are broken, the name may stand in one
-/// of them.
+/// Names a project without a name after its directory. If files are broken, it doesn't, since the
+/// name may be in one of them.
 fn name_project(layer: &mut ConfigLayer, request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) {
     let named = layer
         .project
@@ -190,7 +199,7 @@ fn has_errors(diagnostics: &[Diagnostic]) -> bool {
         .any(|diagnostic| diagnostic.severity == Severity::Error)
 }
 
-/// The name of the project's directory, in the characters that a project's name may have.
+/// Returns the name of the project's directory, limited to the characters allowed in project names.
 fn directory_name(project_root: &Path) -> Option<String> {
     let root = project_root.canonicalize().ok()?;
     let name = root.file_name()?.to_string_lossy().to_lowercase();
@@ -201,7 +210,7 @@ fn directory_name(project_root: &Path) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// A test takes one of `stack_name`, `stack_name_prefix` and `stack_name_suffix`
+/// Checks that a test has only one of `stack_name`, `stack_name_prefix` and `stack_name_suffix`
 /// (`TestObj._assert_param_combo`).
 fn stack_names(layer: &ConfigLayer) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
@@ -222,8 +231,8 @@ fn stack_names(layer: &ConfigLayer) -> Vec<Diagnostic> {
     diagnostics
 }
 
-/// A variable or flag sets a key of the project, but tests that inherited the key from a file keep
-/// what they have. That is TaskCat's way; here it is said.
+/// Warns about variables and flags that set a key of the project but don't reach a test, since the
+/// test inherited the key from a file. This is TaskCat's behavior, but it surprises.
 fn unreached(layer: &ConfigLayer) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     for key in PROPAGATED_KEYS {
@@ -267,7 +276,7 @@ mod tests {
 
     use super::*;
 
-    /// A project in a directory of its own, with these files.
+    /// A project in its own directory, with these files.
     pub(super) struct TempProject {
         directory: tempfile::TempDir,
         pub(super) request: LoadRequest,
@@ -315,7 +324,7 @@ mod tests {
                 .unwrap_or_else(|diagnostics| panic!("{}", self.said(&diagnostics).join("\n")))
         }
 
-        /// Diagnostics as lines, with paths relative to the project.
+        /// Returns diagnostics as lines, with paths relative to the project.
         pub(super) fn said(&self, diagnostics: &[Diagnostic]) -> Vec<String> {
             let root = format!("{}/", self.request.project_root.display());
             diagnostics
@@ -324,7 +333,7 @@ mod tests {
                 .collect()
         }
 
-        /// Everything that is said of the project, errors or not.
+        /// Returns all diagnostics of the project, whether or not there are errors.
         pub(super) fn all_said(&self) -> Vec<String> {
             match load(&self.request) {
                 Ok(loaded) => self.said(&loaded.warnings),
@@ -379,7 +388,8 @@ mod tests {
         }
     }
 
-    /// `expected.json` is what TaskCat itself resolved; `expect.py` beside the scenarios makes it.
+    /// `expected.json` is what TaskCat itself resolves; `expect.py` beside the scenarios generates
+    /// it.
     #[test]
     fn scenarios_resolve_as_in_taskcat() {
         let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config");
@@ -411,7 +421,7 @@ mod tests {
         assert!(checked >= 20, "only {checked} scenarios were found");
     }
 
-    /// Real projects, and what TaskCat resolves for them; they lie beside the checkout, not in it.
+    /// Real projects and what TaskCat resolves for them, in a folder beside the checkout.
     fn corpus() -> PathBuf {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut folders = root.ancestors().map(|folder| folder.join("shared/corpus"));
@@ -439,7 +449,7 @@ mod tests {
                 serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
             let loaded = load(&corpus_request(&corpus.join(file.file_stem().unwrap()))).unwrap();
             assert_eq!(loaded.to_json(), expected["config"], "{}", file.display());
-            // What is shown can be read again, and says the same.
+            // The output can be read again, with the same result.
             let shown = crate::yaml::parse(
                 &std::sync::Arc::from(Path::new("shown")),
                 &show::yaml(&loaded),
@@ -455,7 +465,7 @@ mod tests {
         assert_eq!(checked, 12);
     }
 
-    /// Deterministic damage to real files: whatever comes out, it is an answer.
+    /// Deterministic damage to real files never causes a panic.
     #[test]
     fn damaged_files_never_panic() {
         let mut texts = vec![
@@ -613,7 +623,7 @@ mod tests {
             .taskcat.yml:1:20 \
                       (set tests.t.s3_bucket)";
         assert_eq!(project.all_said(), [expect]);
-        // A flag for every test reaches them all, and `--regions` is narrowed later.
+        // A flag for every test reaches them all; `--regions` narrows them later.
         let project = TempProject::new(&[(".taskcat.yml", text)])
             .argument("project.s3_bucket", "flag", "--bucket-name")
             .argument("tests.*.s3_bucket", "flag", "--bucket-name")

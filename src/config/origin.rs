@@ -1,4 +1,4 @@
-//! Where a resolved value came from.
+//! The origin of a resolved value.
 
 use std::fmt;
 use std::path::Path;
@@ -6,23 +6,23 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Location, Position};
 
-/// The place that gave a value its final form.
+/// The source that gave a value its final form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ValueOrigin {
     /// TaskCat's defaults.
     Default,
-    /// The key, or the item of a list, in a file.
+    /// The location of the key or list item in a file.
     File(Location),
     /// The name of the environment variable.
     Environment(Arc<str>),
-    /// The flag as the user knows it: `--bucket-name`.
+    /// The flag that the user passed: `--bucket-name`.
     CommandLine(Arc<str>),
     /// The name of the project's directory, for a project without a name.
     ProjectRoot,
 }
 
 impl ValueOrigin {
-    /// Where a diagnostic about the value points.
+    /// Returns the location for a diagnostic about the value.
     pub fn location(&self) -> Option<&Location> {
         match self {
             ValueOrigin::File(location) => Some(location),
@@ -43,8 +43,7 @@ impl fmt::Display for ValueOrigin {
     }
 }
 
-/// What a layer is read from: it turns positions into origins, and carries diagnostics to where
-/// they can be found.
+/// The source that a layer is read from. It converts positions to origins and locates diagnostics.
 #[derive(Clone, Debug)]
 pub(super) enum LayerSource {
     File(Arc<Path>),
@@ -64,8 +63,8 @@ impl LayerSource {
         }
     }
 
-    /// A diagnostic with its place: a location in a file, or the name of the variable or flag in
-    /// front.
+    /// Adds the source to a diagnostic: a location in a file, or the name of the variable or flag
+    /// before the message.
     pub(super) fn place(&self, mut diagnostic: Diagnostic, at: Position) -> Diagnostic {
         match self {
             LayerSource::File(file) => diagnostic.at(Location {

@@ -1,11 +1,11 @@
-//! Every key of a configuration, as types: what `.taskcat.yml` may hold and what the other parts
-//! read.
+//! Every key of a configuration, as types.
 //!
 //! The doc comments are the descriptions in `schemas/taskcat-config.schema.json`, which is
-//! generated from these types; `validate` checks files against that same schema, so a key or a
-//! pattern stands here and nowhere else. Keys, types and patterns are those of TaskCat's
-//! `_dataclasses.py`. Differences: a region or an Availability Zone ID is held to its shape alone,
-//! never to a list that ages; a parameter may be a number with a fraction or a date.
+//! generated from these types; `validate` checks files against the same schema, so keys and
+//! patterns are defined only here. Keys, types and patterns are those of TaskCat's
+//! `_dataclasses.py`, except that regions and Availability Zone IDs are checked by their form
+//! instead of a list that becomes outdated, and that a parameter may be a number with a fraction or
+//! a date.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -30,9 +30,11 @@ pub struct BaseConfig {
     pub tests: IndexMap<String, TestConfig>,
 }
 
+/// Parameter values by name.
 pub type ParameterMap = IndexMap<String, ConfiguredParameter>;
+/// Tag values by key.
 pub type TagMap = IndexMap<String, String>;
-/// Profile names by region; `default` stands for every other region.
+/// Profile names by region; `default` applies to all other regions.
 pub type ProfileMap = IndexMap<String, String>;
 
 /// General configuration settings
@@ -51,7 +53,7 @@ pub struct GeneralConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "auth")]
     pub auth: Option<ProfileMap>,
-    /// Name of the S3 bucket to upload the project to; without it a bucket is made for the run
+    /// Name of the S3 bucket to upload the project to; default is a bucket created for the run
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "bucket")]
     pub s3_bucket: Option<String>,
@@ -62,17 +64,17 @@ pub struct GeneralConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "regions")]
     pub regions: Option<Vec<String>>,
-    /// AWS regions that need the artifacts, where they differ from the regions of the tests
+    /// AWS regions that need the artifacts, if other than the regions of the tests
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "regions")]
     pub artifact_regions: Option<Vec<String>>,
     /// Hooks to run before the stacks are launched
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prehooks: Option<Vec<HookData>>,
-    /// Hooks to run after the stacks have settled
+    /// Hooks to run after the stacks have been created
     #[serde(skip_serializing_if = "Option::is_none")]
     pub posthooks: Option<Vec<HookData>>,
-    /// Time limit of a test: its hooks and its stack until it has settled, without the deletion;
+    /// Time limit of a test: its hooks and its stack until it is complete, without the deletion;
     /// default is 12h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<HumanDuration>,
@@ -82,12 +84,12 @@ pub struct GeneralConfig {
     /// Time limit of the deletion of a stack, retries included; default is 3h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_timeout: Option<HumanDuration>,
-    /// Number of times to retry a test that failed for a reason that is AWS's, such as lack of
+    /// Number of times to retry a test that failed for a reason that AWS is responsible for, such as lack of
     /// capacity; default is 0
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "retries")]
     pub retries: Option<u32>,
-    /// Time limit of the whole run; the stacks are deleted early enough to end in time
+    /// Time limit of the whole run; the stacks are deleted early enough to finish in time
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<HumanDuration>,
     /// Number of failed tests after which the run stops; default is unlimited
@@ -122,11 +124,11 @@ pub struct ProjectConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "regions")]
     pub regions: Option<Vec<String>>,
-    /// AWS regions that need the artifacts, where they differ from the regions of the tests
+    /// AWS regions that need the artifacts, if other than the regions of the tests
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "regions")]
     pub artifact_regions: Option<Vec<String>>,
-    /// Availability Zone IDs to leave out when zones are chosen
+    /// Availability Zone IDs to exclude when zones are chosen
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "az_ids")]
     pub az_blacklist: Option<Vec<String>>,
@@ -143,15 +145,15 @@ pub struct ProjectConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["functions/source"]))]
     pub lambda_source_path: Option<String>,
-    /// Name of the S3 bucket to upload the project to; without it a bucket is made for the run
+    /// Name of the S3 bucket to upload the project to; default is a bucket created for the run
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "bucket")]
     pub s3_bucket: Option<String>,
     /// Use one bucket in each region
     #[serde(skip_serializing_if = "Option::is_none")]
     pub s3_regional_buckets: Option<bool>,
-    /// Parameter key-values to pass to CloudFormation; they take precedence over the tests', the
-    /// general ones over them
+    /// Parameter key-values to pass to CloudFormation; they take precedence over the tests', and
+    /// the general ones over them
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameters: Option<ParameterMap>,
     /// Package the Lambda functions of submodules too, set to false to disable
@@ -165,7 +167,7 @@ pub struct ProjectConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "tags")]
     pub tags: Option<TagMap>,
-    /// Allow (deprecated) signature version 2 on buckets that are made for the run
+    /// Allow (deprecated) signature version 2 on buckets created for the run
     #[serde(skip_serializing_if = "Option::is_none")]
     pub s3_enable_sig_v2: Option<bool>,
     /// ACL of the uploaded objects, default is 'private'
@@ -179,16 +181,16 @@ pub struct ProjectConfig {
     /// one, or its ARN
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_name: Option<String>,
-    /// ID of the AWS organization that may read the buckets made for the run; it starts with o-
+    /// ID of the AWS organization that may read the buckets created for the run; it starts with o-
     #[serde(skip_serializing_if = "Option::is_none")]
     pub org_id: Option<String>,
     /// Hooks to run before the stacks are launched
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prehooks: Option<Vec<HookData>>,
-    /// Hooks to run after the stacks have settled
+    /// Hooks to run after the stacks have been created
     #[serde(skip_serializing_if = "Option::is_none")]
     pub posthooks: Option<Vec<HookData>>,
-    /// Time limit of a test: its hooks and its stack until it has settled, without the deletion;
+    /// Time limit of a test: its hooks and its stack until it is complete, without the deletion;
     /// default is 12h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<HumanDuration>,
@@ -198,12 +200,12 @@ pub struct ProjectConfig {
     /// Time limit of the deletion of a stack, retries included; default is 3h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_timeout: Option<HumanDuration>,
-    /// Number of times to retry a test that failed for a reason that is AWS's, such as lack of
+    /// Number of times to retry a test that failed for a reason that AWS is responsible for, such as lack of
     /// capacity; default is 0
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "retries")]
     pub retries: Option<u32>,
-    /// Time limit of the whole run; the stacks are deleted early enough to end in time
+    /// Time limit of the whole run; the stacks are deleted early enough to finish in time
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<HumanDuration>,
     /// Number of failed tests after which the run stops; default is unlimited
@@ -233,7 +235,7 @@ pub struct TestConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "regions")]
     pub regions: Option<Vec<String>>,
-    /// AWS regions that need the artifacts, where they differ from the regions of the test
+    /// AWS regions that need the artifacts, if other than the regions of the test
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "regions")]
     pub artifact_regions: Option<Vec<String>>,
@@ -245,14 +247,14 @@ pub struct TestConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "auth")]
     pub auth: Option<ProfileMap>,
-    /// Name of the S3 bucket to upload the project to; without it a bucket is made for the run
+    /// Name of the S3 bucket to upload the project to; default is a bucket created for the run
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "bucket")]
     pub s3_bucket: Option<String>,
     /// Use one bucket in each region
     #[serde(skip_serializing_if = "Option::is_none")]
     pub s3_regional_buckets: Option<bool>,
-    /// Availability Zone IDs to leave out when zones are chosen
+    /// Availability Zone IDs to exclude when zones are chosen
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "az_ids")]
     pub az_blacklist: Option<Vec<String>>,
@@ -272,10 +274,10 @@ pub struct TestConfig {
     /// Hooks to run before the stacks are launched
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prehooks: Option<Vec<HookData>>,
-    /// Hooks to run after the stacks have settled
+    /// Hooks to run after the stacks have been created
     #[serde(skip_serializing_if = "Option::is_none")]
     pub posthooks: Option<Vec<HookData>>,
-    /// Time limit of a test: its hooks and its stack until it has settled, without the deletion;
+    /// Time limit of a test: its hooks and its stack until it is complete, without the deletion;
     /// default is 12h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<HumanDuration>,
@@ -285,7 +287,7 @@ pub struct TestConfig {
     /// Time limit of the deletion of a stack, retries included; default is 3h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_timeout: Option<HumanDuration>,
-    /// Number of times to retry a test that failed for a reason that is AWS's, such as lack of
+    /// Number of times to retry a test that failed for a reason that AWS is responsible for, such as lack of
     /// capacity; default is 0
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "retries")]
@@ -293,15 +295,16 @@ pub struct TestConfig {
 }
 
 impl TestConfig {
-    /// The profile for a region, if one is set: its own entry in `auth`, then `auth.default`.
+    /// Returns the profile for a region, if one is set: its own entry in `auth`, else
+    /// `auth.default`.
     pub fn profile(&self, region: &str) -> Option<&str> {
         let auth = self.auth.as_ref()?;
         let set = auth.get(region).or_else(|| auth.get("default"))?;
         Some(set.as_str()).filter(|name| !name.trim().is_empty())
     }
 
-    /// The bucket that the user gave. An empty name, as converted legacy configurations have it, is
-    /// none.
+    /// Returns the bucket that the user configured. An empty name, as in converted legacy
+    /// configurations, counts as absent.
     pub fn given_bucket(&self) -> Option<&str> {
         self.s3_bucket.as_deref().filter(|name| !name.is_empty())
     }
@@ -314,32 +317,34 @@ pub struct HookData {
     /// Hook type: `script`, or the name of a `taskcat-hook-<type>` program
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Hook configuration, handed to the hook as it stands
+    /// Hook configuration, passed to the hook unchanged
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-/// A parameter's value as the configuration has it, pseudo-parameters still in it.
+/// A parameter's value in the configuration, with pseudo-parameters not yet resolved.
 ///
-/// TaskCat turns numbers into text when it reads the file, and so does this; a number with a
-/// fraction and a date, which TaskCat refuses, are the text that was written. Lists stay lists
-/// (TaskCat makes `['a', 'b']` of most).
+/// Like TaskCat, this converts numbers to strings when it reads the file. Dates and numbers with a
+/// fraction, which TaskCat refuses, are kept as written. Lists remain lists (TaskCat turns most of
+/// them into `['a', 'b']`).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum ConfiguredParameter {
+    /// A string, or a scalar kept as written.
     String(String),
+    /// A boolean.
     Bool(bool),
-    /// The items are no lists themselves.
+    /// A list; its items aren't lists.
     List(Vec<ConfiguredParameter>),
 }
 
 impl ConfiguredParameter {
-    /// The value as text; the items of a list are joined with commas.
+    /// Returns the value as a string; the items of a list are joined with commas.
     ///
-    /// TaskCat sends a boolean as Python writes it, `True`, which a template with
-    /// `AllowedValues: ["true", "false"]` refuses. So a boolean takes the words and the case of the
-    /// parameter's `AllowedValues` and `Default`, given as `accepted`; only where none of them is
-    /// such a word it is Python's.
+    /// TaskCat sends a boolean as Python writes it, `True`, which a template with `AllowedValues:
+    /// ["true", "false"]` refuses. So a boolean takes its spelling from the parameter's
+    /// `AllowedValues` and `Default`, passed as `accepted`; Python's is used only if none of them
+    /// is a boolean.
     pub fn text(&self, accepted: &[&str]) -> String {
         match self {
             ConfiguredParameter::String(text) => text.clone(),
@@ -384,7 +389,7 @@ fn capitalized(word: &str) -> String {
         .collect()
 }
 
-/// As `taskcat config show` prints it: booleans in Python's form, which is what TaskCat prints.
+/// Serializes like `taskcat config show` prints it: booleans in Python's form, like TaskCat.
 impl Serialize for ConfiguredParameter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -410,7 +415,7 @@ impl JsonSchema for ConfiguredParameter {
     }
 }
 
-/// Only the shape: a region younger than this code works.
+/// Only the form is checked, so that new regions work.
 fn regions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
@@ -423,7 +428,7 @@ fn regions(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// Only the shape, as for regions.
+/// Only the form is checked, as for regions.
 fn az_ids(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
@@ -488,8 +493,8 @@ fn auth(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// The JSON Schema of a configuration file, draft 7 (the draft that YAML language servers know
-/// best).
+/// Returns the JSON Schema of a configuration file in draft 7, which YAML language servers support
+/// best.
 pub fn json_schema() -> &'static serde_json::Value {
     static SCHEMA: OnceLock<serde_json::Value> = OnceLock::new();
     SCHEMA.get_or_init(|| {
@@ -512,7 +517,7 @@ fn without_null(schema: &mut Schema) {
             schema.insert("type".to_owned(), only);
         }
     }
-    // What a key's absence means is said in words; the types' own defaults would only be noise.
+    // Descriptions say what a missing key means; the types' own defaults would only be noise.
     schema.remove("default");
 }
 
@@ -522,7 +527,7 @@ mod tests {
 
     use super::*;
 
-    /// After a change of the types: `UPDATE_SCHEMAS=1 cargo test --lib config::schema`.
+    /// After changing the types, run `UPDATE_SCHEMAS=1 cargo test --lib config::schema`.
     #[test]
     fn the_published_schema_is_current() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/taskcat-config.schema.json");

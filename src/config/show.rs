@@ -1,6 +1,6 @@
-//! A resolved configuration as text: `taskcat config show`.
+//! Renders a resolved configuration for `taskcat config show`.
 //!
-//! A comment on each line of the YAML is where a value's origin goes.
+//! In YAML, a comment on each line shows the value's origin.
 
 use serde_json::{Value, json};
 
@@ -8,12 +8,13 @@ use super::LoadedConfig;
 use super::merge::{ConfigLayer, ConfigSetting, SettingContent};
 use crate::yaml::lines;
 
-/// In TaskCat's own shape: `general`, `project`, `tests`, absent keys left out.
+/// Returns JSON in TaskCat's format: `general`, `project`, `tests`, without absent keys.
 pub fn json(loaded: &LoadedConfig) -> String {
     pretty(&loaded.to_json())
 }
 
-/// The configuration and, by path (`tests.default.regions.0`), where each value came from.
+/// Returns JSON with the configuration and the origin of each value by its path
+/// (`tests.default.regions.0`).
 pub fn json_with_origin(loaded: &LoadedConfig) -> String {
     let origins = leaves(&loaded.to_json(), "")
         .into_iter()
@@ -27,7 +28,7 @@ pub fn json_with_origin(loaded: &LoadedConfig) -> String {
     )
 }
 
-/// As YAML that can be read back.
+/// Returns YAML that can be read back.
 pub fn yaml(loaded: &LoadedConfig) -> String {
     lines(&loaded.to_json())
         .into_iter()
@@ -35,7 +36,7 @@ pub fn yaml(loaded: &LoadedConfig) -> String {
         .collect()
 }
 
-/// As YAML with a comment on each value that says where it came from.
+/// Returns YAML with a comment on each value about its origin.
 pub fn with_origin(loaded: &LoadedConfig) -> String {
     let lines = lines(&loaded.to_json());
     let width = lines
@@ -53,7 +54,7 @@ pub fn with_origin(loaded: &LoadedConfig) -> String {
     shown.collect()
 }
 
-/// The text of a `.taskcat.yml` with a layer's `project` and `tests`; what is empty is left out.
+/// Returns the text of a `.taskcat.yml` with a layer's `project` and `tests`, without empty values.
 pub fn project_file(layer: &ConfigLayer) -> String {
     let mut layer = layer.clone();
     layer.project.retain(|_, setting| match &setting.content {
@@ -71,7 +72,7 @@ pub fn project_file(layer: &ConfigLayer) -> String {
         .collect()
 }
 
-/// The text of a `.taskcat_overrides.yml`.
+/// Returns the text of a `.taskcat_overrides.yml`.
 pub fn parameters_file(parameters: &ConfigSetting) -> String {
     lines(&parameters.to_json())
         .into_iter()
@@ -83,7 +84,7 @@ fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
 
-/// The paths of a tree's values, lists' items among them.
+/// Returns the paths of a tree's scalars, including list items.
 fn leaves(value: &Value, path: &str) -> Vec<String> {
     let below = |key: &str| {
         if path.is_empty() {

@@ -1,14 +1,15 @@
-//! Leaves only the tests and regions that the user asked for: `--test-names`, `--regions`.
+//! Restricts the tests and regions to those that the user selected with `--test-names` and
+//! `--regions`.
 //!
-//! Follows `_trim_tests` and `_trim_regions` in TaskCat's `testing/_cfn_test.py`, except that a
-//! name that no test has is an error here and nothing there.
+//! Follows `_trim_tests` and `_trim_regions` in TaskCat's `testing/_cfn_test.py`, except that an
+//! unknown name is an error here; TaskCat ignores it.
 
 use super::LoadedConfig;
 use super::validate::nearest;
 use crate::diagnostic::Diagnostic;
 
 impl LoadedConfig {
-    /// Drops every other test, and every other region of the tests. `None` keeps all.
+    /// Removes all other tests, and all other regions of the tests. `None` keeps all.
     pub fn trim(
         &mut self,
         test_names: Option<&[String]>,
@@ -48,7 +49,7 @@ impl LoadedConfig {
         diagnostics
     }
 
-    /// Every region of every test, each once.
+    /// Returns every region of every test, each once.
     fn regions(&self) -> Vec<String> {
         let mut regions: Vec<String> = self
             .config
@@ -92,7 +93,7 @@ mod tests {
         (!list.is_empty()).then(|| list.split(',').map(str::to_owned).collect())
     }
 
-    /// What is left as `test region…` lines, and what is said. Empty stands for all.
+    /// Returns the remaining `test region…` lines and the diagnostics. Empty names select all.
     #[track_caller]
     fn check(tests: &str, regions: &str, left: &[&str], said: &[&str]) {
         let project = TempProject::new(&[(".taskcat.yml", CONFIG)]);

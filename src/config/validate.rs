@@ -1,8 +1,8 @@
-//! Checks a file's tree against the schema and turns it into a layer: all problems at once, each
-//! with its place.
+//! Checks a file's tree against the schema and converts it to a layer. Reports all problems at
+//! once, each with its location.
 //!
-//! What a key takes is read from `schema`; here stands how a violation is said. Called by `layers`
-//! and `legacy`.
+//! `schema` defines the types of the keys; this module words the violations. Used by `layers` and
+//! `legacy`.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use super::schema;
 use crate::diagnostic::{Diagnostic, Position};
 use crate::yaml::{Node, NodeValue};
 
-/// Checks trees of one source. The diagnostics gather across sources.
+/// Checks the trees of a source. Diagnostics of several sources are collected in one list.
 pub(super) struct ConfigValidator<'a> {
     source: &'a LayerSource,
     diagnostics: &'a mut Vec<Diagnostic>,
@@ -31,7 +31,7 @@ impl<'a> ConfigValidator<'a> {
         }
     }
 
-    /// A whole configuration.
+    /// Checks a whole configuration.
     pub(super) fn config(&mut self, node: &Node) -> ConfigLayer {
         let mut sections = self
             .value(node, KeyRule::root(), "")
@@ -48,7 +48,7 @@ impl<'a> ConfigValidator<'a> {
         }
     }
 
-    /// A value for one key, such as `project.s3_bucket`; nothing if it is wrong.
+    /// Checks the value of a key, such as `project.s3_bucket`; returns `None` if it is wrong.
     pub(super) fn value(
         &mut self,
         node: &Node,
@@ -133,7 +133,7 @@ impl<'a> ConfigValidator<'a> {
 
     fn integer(&mut self, node: &Node, rule: KeyRule, path: &str) -> Option<SettingContent> {
         let (least, most) = rule.bounds();
-        // From the environment and the command line numbers come as text.
+        // In the environment and on the command line, numbers are text.
         let number = node.as_int().or_else(|| node.as_str()?.parse().ok());
         match number.filter(|number| (least..=most).contains(number)) {
             Some(number) => Some(SettingContent::Value(number.into())),
@@ -145,7 +145,7 @@ impl<'a> ConfigValidator<'a> {
         }
     }
 
-    /// A tree that is taken as it stands; only where its values came from is kept.
+    /// Converts a tree without checking it; keeps only the origins of its values.
     fn anything(&self, node: &Node) -> SettingContent {
         let setting =
             |node: &Node, at| ConfigSetting::new(self.anything(node), self.source.origin(at));
@@ -190,7 +190,8 @@ impl<'a> ConfigValidator<'a> {
         Some(SettingContent::Value(text.into()))
     }
 
-    /// A parameter's value: a scalar, as TaskCat's text of it, or a list of them.
+    /// Converts a parameter's value: a scalar, converted to a string as by TaskCat, or a list of
+    /// scalars.
     pub(super) fn parameter(&mut self, node: &Node, path: &str) -> Option<SettingContent> {
         let Some(items) = node.as_sequence() else {
             return self.parameter_scalar(node, path).map(SettingContent::Value);
@@ -213,11 +214,11 @@ impl<'a> ConfigValidator<'a> {
         }
         match &node.value {
             NodeValue::String(text) => Some(Json::from(&**text)),
-            // As it is written: `1.10` stays `1.10`.
+            // Kept as written: `1.10` stays `1.10`.
             NodeValue::Float(_) | NodeValue::Timestamp(_) => Some(Json::from(&*node.text)),
             NodeValue::Int(number) => {
                 if *node.text != number.to_string() {
-                    // The number is not shown: it may be somebody's PIN.
+                    // The number isn't shown, since it may be a PIN.
                     let message =
                         format!("`{path}` is written in a form that YAML reads as another number");
                     self.push(
@@ -336,7 +337,8 @@ impl<'a> ConfigValidator<'a> {
     }
 }
 
-/// The node itself if it has a tag; in a tree that is taken as it stands, the first one that has.
+/// Returns the node itself if it has a tag; in a tree that isn't checked, the first node that has
+/// one.
 fn first_tagged(node: &Node, takes: ValueType) -> Option<&Node> {
     if node.tag.is_some() {
         return Some(node);
@@ -359,7 +361,7 @@ fn about(path: &str) -> String {
     }
 }
 
-/// The known name that a mistyped one most likely meant.
+/// Returns the known name that is most similar to a mistyped one.
 pub(crate) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let (distance, best) = known
         .map(|near| (strsim::osa_distance(name, near), near))
@@ -367,7 +369,7 @@ pub(crate) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> O
     (distance <= (name.chars().count() / 3).max(1)).then_some(best)
 }
 
-/// What kind of value a key takes.
+/// The type of value that a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ValueType {
     Mapping,
@@ -379,7 +381,7 @@ pub(super) enum ValueType {
     Anything,
 }
 
-/// A part of the schema: what one key takes.
+/// A part of the schema: the type of one key.
 #[derive(Clone, Copy)]
 pub(super) struct KeyRule(&'static Json);
 
@@ -388,7 +390,7 @@ impl KeyRule {
         KeyRule(schema::json_schema())
     }
 
-    /// The rule for a key under this one, by its path.
+    /// Returns the rule for a key under this one, by its path.
     pub(super) fn at(self, path: &[&str]) -> Option<KeyRule> {
         path.iter().try_fold(self, |rule, key| rule.entry(key))
     }
@@ -407,9 +409,9 @@ impl KeyRule {
         }
     }
 
-    /// The name of the definition that stands for this rule.
+    /// Returns the name of the definition that this rule refers to.
     fn reference(self) -> Option<&'static str> {
-        // Beside a description, draft 7 wants the reference wrapped.
+        // Beside a description, draft 7 requires the reference to be wrapped.
         let holder = match self.0.get("allOf") {
             Some(Json::Array(all)) => all.first()?,
             _ => self.0,
@@ -444,7 +446,7 @@ impl KeyRule {
             .flat_map(|properties| properties.keys().map(String::as_str))
     }
 
-    /// The least and the greatest number that are allowed.
+    /// Returns the minimum and maximum of a number.
     fn bounds(self) -> (i64, i64) {
         let bound = |name: &str| self.resolved().get(name).and_then(Json::as_i64);
         (
@@ -468,7 +470,7 @@ impl KeyRule {
         )
     }
 
-    /// A pattern and what must be said of a text that does not fit it.
+    /// Returns a pattern and the message for a text that doesn't match it.
     fn pattern(self) -> Option<(&'static str, &'static str)> {
         let rule = self.resolved();
         Some((

@@ -1,8 +1,8 @@
-//! Which bucket a cell is staged to.
+//! Chooses the bucket that a test is staged to.
 //!
-//! Follows `Config.get_buckets`: a bucket is made for each account, or one for each account and
-//! region, or the user's is taken. In TaskCat the first bucket of an account serves all its tests,
-//! even one that names a bucket of its own; here each test uses the bucket that it names.
+//! Follows `Config.get_buckets`: one bucket is created per account, or per account and region, or
+//! the user's bucket is used. In TaskCat the first bucket of an account serves all its tests, even
+//! one with its own bucket; here each test uses the bucket that it names.
 
 use uuid::Uuid;
 
@@ -10,12 +10,12 @@ use super::place::{ProfileRegion, ProjectDraft};
 use super::{BucketKind, BucketPlan, ProfileIdentity, names};
 use crate::config::TestConfig;
 
-/// What a test says about its bucket.
+/// A test's configuration of its bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BucketChoice {
-    /// `s3_bucket`
+    /// The value of `s3_bucket`.
     given: Option<String>,
-    /// `s3_regional_buckets`
+    /// The value of `s3_regional_buckets`.
     regional: bool,
 }
 
@@ -28,11 +28,11 @@ impl BucketChoice {
         }
     }
 
-    /// The bucket for one place.
+    /// Returns the bucket for a profile and region.
     ///
-    /// One that serves every region is in the first region where the profile's tests run; an
-    /// organization may deny all others. (TaskCat's is in a fixed region of the partition.) Of the
-    /// user's own that is a guess, which staging corrects.
+    /// A bucket for all regions is in the first region where the profile's tests run, since an
+    /// organization may deny all others. (TaskCat's is in a fixed region of the partition.) For the
+    /// user's own bucket this is a guess, which staging corrects.
     pub(super) fn bucket(
         &self,
         place: &ProfileRegion,
@@ -80,8 +80,8 @@ impl BucketChoice {
     }
 }
 
-/// The index of the bucket in the list, to which it is added if it isn't there. A bucket's name is
-/// unique in its partition, so the first profile that uses it stages to it.
+/// Returns the index of the bucket in the list, adding it if necessary. A bucket's name is unique
+/// in its partition, so the first profile that uses it stages to it.
 pub(super) fn index_of(bucket: BucketPlan, buckets: &mut Vec<BucketPlan>) -> usize {
     let same =
         |other: &BucketPlan| other.name == bucket.name && other.partition == bucket.partition;

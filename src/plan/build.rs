@@ -1,4 +1,4 @@
-//! A [`PlanDraft`] with what AWS answered becomes the [`Plan`].
+//! Builds the [`Plan`] from a [`PlanDraft`] and AWS's answers.
 
 use std::path::Path;
 
@@ -18,14 +18,16 @@ use crate::catalog;
 use crate::diagnostic::Diagnostic;
 use crate::event::{self, CellId};
 
+/// Why no plan can be built.
 #[derive(Debug, Error)]
 pub enum PlanError {
+    /// The operating system provides no random numbers.
     #[error("the operating system gives no random numbers: {0}")]
     NoRandomness(#[from] SysError),
 }
 
 impl PlanDraft {
-    /// What must be asked of AWS for the parameters of all cells, each question once.
+    /// Returns the lookups for the parameters of all tests, each once.
     pub fn lookups(&self, identities: &ProfileIdentities) -> Vec<Lookup> {
         let mut lookups = Vec::new();
         for test in self.tests.iter().filter(|test| test.problems.is_empty()) {
@@ -46,8 +48,9 @@ impl PlanDraft {
         lookups
     }
 
-    /// The plan, and what the user should know of it. A cell that can't be launched is in
-    /// [`Plan::refused`] and stops no other. Random values are drawn anew each time.
+    /// Builds the plan and returns it with warnings. A test that can't be launched in a region is
+    /// added to [`Plan::refused`] and doesn't stop others. Random values are generated anew each
+    /// time.
     pub fn build(
         &self,
         identities: &ProfileIdentities,
@@ -88,8 +91,8 @@ impl PlanDraft {
                     Err(refused) => plan.refused.push(*refused),
                 }
             }
-            // A test none of whose cells can be launched needs no files anywhere; one that launches
-            // nothing by design does.
+            // If a test can't be launched anywhere, its files aren't needed; a test without regions
+            // exists only to upload its files.
             if plan.cells.len() > planned || test.places.is_empty() {
                 self.artifacts(test, identities, &mut plan, &mut warnings);
             }
@@ -97,7 +100,7 @@ impl PlanDraft {
         Ok((plan, warnings))
     }
 
-    /// Buckets of regions that need the files though nothing is launched there.
+    /// Adds buckets of regions that need the files although nothing is launched there.
     fn artifacts(
         &self,
         test: &TestDraft,
@@ -121,7 +124,7 @@ impl PlanDraft {
         }
     }
 
-    /// What must be known before a cell can be launched, or why it can't.
+    /// Resolves what must be known before the launch in a region, or returns why it can't be.
     fn decided<'a>(
         &self,
         test: &TestDraft,
@@ -270,7 +273,7 @@ fn refused(
     }
 }
 
-/// A cell of a test that can't be planned.
+/// Returns the refusal of a test that can't be planned.
 fn unplanned(test: &TestDraft, place: &ProfileRegion, project_root: &Path) -> RefusedCell {
     let reasons: Vec<String> = test
         .problems
@@ -280,7 +283,7 @@ fn unplanned(test: &TestDraft, place: &ProfileRegion, project_root: &Path) -> Re
     refused(test, place, "", &[], reasons.join("; "))
 }
 
-/// A diagnostic in one line, with its file as it is named from the project's root.
+/// Returns a diagnostic as one line, with its file relative to the project root.
 fn from_root(problem: &Diagnostic, project_root: &Path) -> String {
     let mut problem = problem.clone();
     if let Some(location) = &mut problem.location
@@ -311,7 +314,7 @@ fn identity<'a>(
     }
 }
 
-/// What is sent, and the reasons why the rest can't be.
+/// Returns the parameters to send, or the reasons why they can't be resolved.
 fn planned(
     rendered: Vec<(String, RenderedValue)>,
     unsent: &[String],
@@ -349,8 +352,8 @@ mod tests {
                             80}\n  \
                             Pass: {Type: String, NoEcho: true, Default: ''}\nResources: {}\n";
 
-    /// Profiles are accounts: `default` is 111111111111, `other` 222222222222, `china`
-    /// 333333333333, `gone` unknown.
+    /// Profiles and accounts: `default` is 111111111111, `other` is 222222222222, `china` is
+    /// 333333333333, `gone` is unknown.
     fn identities(draft: &PlanDraft) -> ProfileIdentities {
         let profiles = [
             ("default", "aws", Some("111111111111")),
@@ -377,7 +380,7 @@ mod tests {
         identified.into()
     }
 
-    /// Two zones everywhere, but one in us-west-1, and no answer for eu-west-1.
+    /// Two zones in each region, except one in us-west-1 and an error for eu-west-1.
     fn answer(lookup: &Lookup) -> Result<LookupAnswer, String> {
         assert_eq!(lookup.question, LookupKind::AvailabilityZones);
         let zones = match lookup.region.as_str() {

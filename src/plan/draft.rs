@@ -1,8 +1,8 @@
-//! What configuration and templates say by themselves, before anything is asked of AWS.
+//! Checks configuration and templates before AWS is called.
 //!
-//! A [`PlanDraft`] is checked: whatever is wrong with templates, parameters and names is found
-//! here, all at once, with its place. What is wrong with one test is kept with it and stops no
-//! other. Who is to be asked is read off the draft, and `build` makes the plan of it.
+//! Creating a [`PlanDraft`] finds everything that is wrong with templates, parameters and names,
+//! all at once and with locations. Problems of a test are kept with the test and don't stop others.
+//! The draft determines the calls to AWS, and `build` creates the plan from it.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -21,21 +21,21 @@ use crate::config::{HookData, LoadedConfig, TestConfig};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::template::Templates;
 
-/// Tags that tell a run's stacks; the user can't set them.
+/// Tags that identify a run's stacks; the user can't set them.
 pub const OWN_TAGS: [&str; 3] = ["taskcat-id", "taskcat-project-name", "taskcat-test-name"];
 
-/// Tests as they are configured, checked against their templates.
+/// The configured tests, checked against their templates.
 #[derive(Clone, Debug)]
 pub struct PlanDraft {
     pub(super) run_id: Uuid,
     pub(super) project_root: PathBuf,
     pub(super) project: ProjectDraft,
     pub(super) tests: Vec<TestDraft>,
-    /// Known where a parameter needs it.
+    /// The project's git branch, if a parameter needs it.
     pub(super) git_branch: Option<String>,
 }
 
-/// The role of a test's stacks.
+/// The service role of a test's stacks.
 #[derive(Clone, Debug)]
 pub(super) struct RoleDraft {
     pub role: StackRole,
@@ -46,29 +46,29 @@ pub(super) struct RoleDraft {
 #[derive(Clone, Debug)]
 pub(super) struct TestDraft {
     pub name: String,
-    /// Relative to the project root, with `/`.
+    /// The template's path, relative to the project root, with `/`.
     pub template: String,
     pub stack_name: String,
-    /// Each region once.
+    /// The regions of the test, each once.
     pub places: Vec<ProfileRegion>,
-    /// Further regions whose buckets get the project's files (`artifact_regions`).
+    /// Additional regions whose buckets get the project's files (`artifact_regions`).
     pub artifact_places: Vec<ProfileRegion>,
     pub bucket: BucketChoice,
     pub az_blacklist: Vec<String>,
     pub role: Option<RoleDraft>,
-    /// Without the run's own.
+    /// The test's tags, without the run's own.
     pub tags: Vec<(String, String)>,
     pub prehooks: Vec<HookPlan>,
     pub posthooks: Vec<HookPlan>,
     pub limits: TestLimits,
     pub values: TemplateParameters,
-    /// Why it can't be planned: then it fails in each of its regions.
+    /// Why the test can't be planned; if there are problems, it fails in each of its regions.
     pub problems: Vec<Diagnostic>,
 }
 
 impl PlanDraft {
-    /// Reads the templates that the tests name, with all that they nest.
-    /// `follow_links` allows links that lead outside of the project.
+    /// Reads the templates that the tests name and those nested in them. `follow_links` allows
+    /// links that lead outside of the project.
     pub fn templates(
         loaded: &LoadedConfig,
         project_root: &Path,
@@ -83,10 +83,10 @@ impl PlanDraft {
         Templates::load_following(project_root, follow_links, asked)
     }
 
-    /// Checks the tests against `templates`. Gives the warnings with the draft; on error, which
-    /// concerns the configuration as a whole, every diagnostic. What is wrong with a single test is
-    /// in [`PlanDraft::problems`]. A test whose template leads out of the project is passed over:
-    /// that has been reported with the template.
+    /// Checks the tests against `templates` and returns the draft with warnings. Errors concern the
+    /// configuration as a whole and are returned with all other diagnostics. Problems of a single
+    /// test are in [`PlanDraft::problems`]. A test whose template leads out of the project is
+    /// skipped, since that has been reported with the template.
     pub fn new(
         loaded: &LoadedConfig,
         project_root: &Path,
@@ -133,11 +133,11 @@ impl PlanDraft {
         Ok((draft, diagnostics))
     }
 
-    /// Everything that keeps tests from being planned, each once.
+    /// Returns everything that keeps tests from being planned, each once.
     pub fn problems(&self) -> Vec<Diagnostic> {
         let mut problems: Vec<Diagnostic> = Vec::new();
         for problem in self.tests.iter().flat_map(|test| &test.problems) {
-            // A value that is wrong is so in every test that it is given to.
+            // A wrong value is wrong in every test that has it.
             if !problems.contains(problem) {
                 problems.push(problem.clone());
             }
@@ -145,13 +145,13 @@ impl PlanDraft {
         problems
     }
 
-    /// Whether there is a test that can be planned.
+    /// Returns whether there is a test that can be planned.
     pub fn can_be_planned(&self) -> bool {
         self.tests.iter().any(|test| test.problems.is_empty())
     }
 
-    /// What an upload needs: the buckets of every test, and nothing launched. Neither templates nor
-    /// parameters are looked at, so that a project can be staged before it can be tested.
+    /// Creates the draft of an upload: the buckets of every test, without launches. Templates and
+    /// parameters aren't checked, so that a project can be staged before it can be tested.
     pub fn of_buckets(loaded: &LoadedConfig, project_root: &Path, run_id: Uuid) -> Self {
         let tests = loaded.config.tests.iter().map(|(name, test)| {
             let mut artifact_places = places(test, test.regions.as_deref().unwrap_or_default());
@@ -171,7 +171,7 @@ impl PlanDraft {
         }
     }
 
-    /// The hooks of all tests, each with its path in the configuration.
+    /// Returns the hooks of all tests, each with its path in the configuration.
     pub fn hooks(&self) -> impl Iterator<Item = (String, &HookPlan)> {
         self.tests.iter().flat_map(|test| {
             let of_stage = |stage: &'static str, hooks| {
@@ -183,14 +183,14 @@ impl PlanDraft {
         })
     }
 
-    /// The tests and their templates, relative to the project root, with `/`.
+    /// Returns the tests and their templates, relative to the project root, with `/`.
     pub fn test_templates(&self) -> impl Iterator<Item = (&str, &str)> {
         let planned = self.tests.iter().filter(|test| !test.template.is_empty());
         planned.map(|test| (test.name.as_str(), test.template.as_str()))
     }
 
-    /// Keeps every `of`-th cell, from the `part`-th on (both count from 1), in the order of the
-    /// configuration: as many runs as there are parts test everything once.
+    /// Keeps every `of`-th cell, starting from the `part`-th (both count from 1), in the order of
+    /// the configuration. Together, runs of all parts test everything once.
     pub fn keep_part(&mut self, part: usize, of: usize) {
         let mut number = 0;
         for test in &mut self.tests {
@@ -202,7 +202,8 @@ impl PlanDraft {
         self.tests.retain(|test| !test.places.is_empty());
     }
 
-    /// The profiles whose identity must be known, each with the regions to ask STS in.
+    /// Returns the profiles whose identity must be known, each with the regions where STS can be
+    /// called.
     pub fn profiles(&self) -> Vec<ProfileRegions> {
         let mut profiles: Vec<ProfileRegions> = Vec::new();
         let planned = self.tests.iter().filter(|test| test.problems.is_empty());
@@ -230,7 +231,7 @@ impl PlanDraft {
 }
 
 impl TestDraft {
-    /// A test that launches nothing yet.
+    /// Creates a test without launches.
     fn new(name: &str, bucket: BucketChoice) -> Self {
         Self {
             name: name.to_owned(),
@@ -261,7 +262,7 @@ struct PlanDrafter<'a> {
 impl PlanDrafter<'_> {
     fn test(&mut self, name: &str, test: &TestConfig, templates: &Templates) -> Option<TestDraft> {
         let path = format!("tests.{name}");
-        // Where other regions were asked for, a test may be left with none.
+        // With a selection of regions, a test may have none left.
         let is_narrowed = self.loaded.origin(&format!("{path}.regions.0")).is_some();
         if test
             .regions
@@ -337,7 +338,7 @@ impl PlanDrafter<'_> {
         }
     }
 
-    /// Why the template can't be used. That a file doesn't exist is said of the test's own line.
+    /// Returns why the template can't be used. A missing file is reported at the test's own line.
     fn template_problems(
         &self,
         name: &str,
@@ -369,7 +370,8 @@ impl PlanDrafter<'_> {
         )
     }
 
-    /// The test's own tags; CloudFormation refuses a key that is there twice, so the run's win.
+    /// Returns the test's own tags. CloudFormation refuses duplicate keys, so the run's tags take
+    /// precedence.
     fn tags(&mut self, name: &str, test: &TestConfig) -> Vec<(String, String)> {
         let mut tags = Vec::new();
         for (key, value) in test.tags.iter().flatten() {
@@ -412,7 +414,8 @@ impl PlanDrafter<'_> {
         plans
     }
 
-    /// Two stacks of one name in one place can't be: the second test can't be planned.
+    /// Reports stacks with the same name in the same account and region; the later test can't be
+    /// planned.
     fn stack_names_differ(&self, tests: &mut [TestDraft]) {
         let mut taken: HashMap<(String, String, String), String> = HashMap::new();
         for test in tests {
@@ -446,8 +449,7 @@ impl PlanDrafter<'_> {
         }
     }
 
-    /// Warns of regions that no table knows, each once: new ones work, and others are a slip of the
-    /// hand.
+    /// Warns about each unknown region once: it may be a new region or a typo.
     fn unknown_regions(&mut self, tests: &[TestDraft]) {
         let mut seen = HashSet::new();
         for test in tests {
@@ -463,7 +465,7 @@ impl PlanDrafter<'_> {
         }
     }
 
-    /// Where a test's region is written, or the list that it has from others.
+    /// Returns the location of a test's region, or of the list that the test inherits.
     fn region_location(&self, name: &str, region: &str) -> Option<Location> {
         let test = self.loaded.config.tests.get(name)?;
         let lists = [
@@ -485,7 +487,7 @@ impl PlanDrafter<'_> {
     }
 }
 
-/// Asked of git where a parameter needs it.
+/// Asks git for the branch if a parameter needs it.
 fn git_branch(tests: &mut [TestDraft], project_root: &Path) -> Option<String> {
     tests
         .iter()
@@ -508,7 +510,7 @@ fn git_branch(tests: &mut [TestDraft], project_root: &Path) -> Option<String> {
     None
 }
 
-/// The warning for a region that no table knows, with those of nearly the same name.
+/// Returns the warning about an unknown region, with similar names.
 pub fn unknown_region(region: &str) -> Diagnostic {
     let near: Vec<String> = catalog::nearest_regions(region)
         .iter()
@@ -547,7 +549,7 @@ pub mod tests {
 
     pub const RUN: Uuid = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
 
-    /// A project in a folder of its own.
+    /// A project in its own folder.
     pub struct TempProject {
         folder: tempfile::TempDir,
     }
@@ -567,7 +569,7 @@ pub mod tests {
             self.folder.path()
         }
 
-        /// As a run makes it; errors of templates come with those of the draft.
+        /// Creates the draft like a run; errors of templates are returned with those of the draft.
         pub fn draft(&self) -> Result<(PlanDraft, Vec<Diagnostic>), Vec<Diagnostic>> {
             let root = self.folder.path();
             let request = LoadRequest {
@@ -613,7 +615,7 @@ pub mod tests {
     const TEMPLATE: &str = "Parameters:\n  KeyName: {Type: String}\n  VpcId: {Type: String}\n  \
                             Size: {Type: Number, Default: 3}\nResources: {}\n";
 
-    /// A project of the two templates `t.yaml` and `u.yaml`, which declares nothing.
+    /// A project with the templates `t.yaml` and `u.yaml`; the latter declares no parameters.
     fn project(config: &[&str]) -> TempProject {
         let config = config.join("\n");
         TempProject::new(&[
@@ -660,7 +662,7 @@ pub mod tests {
 
     #[test]
     fn what_no_template_declares_is_dropped_with_a_warning() {
-        // `KeyName` is declared by one of the templates that it is given to.
+        // `KeyName` is declared by one of the templates that get it.
         let draft = warned(
             &[
                 "project: {name: p, regions: [us-east-1], parameters: {KeyName: k, Nowhere: x}}",
@@ -720,7 +722,7 @@ pub mod tests {
         );
     }
 
-    /// What is wrong with one test is its own, and stops no other.
+    /// Problems of a test don't stop other tests.
     #[test]
     fn problems_stay_with_their_tests() {
         let project = project(&[
@@ -795,7 +797,7 @@ pub mod tests {
                (give them different names)",
             ],
         );
-        // In another region or another account there is room.
+        // The same name is allowed in another region or account.
         warned(
             &[
                 "project: {name: p, template: u.yaml}",

@@ -1,5 +1,4 @@
-//! The project's git repository, asked of the system's `git`: its branch where a parameter needs
-//! it, and where it comes from.
+//! Asks the system's `git` for the project's branch, if a parameter needs it, and its origin.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,17 +6,21 @@ use std::process::Command;
 
 use thiserror::Error;
 
+/// Why the branch can't be determined.
 #[derive(Debug, Error)]
 pub enum GitError {
+    /// `git` can't be started.
     #[error("git could not be run: {0}")]
     NotRun(#[from] io::Error),
+    /// The project isn't in a git repository; with git's message.
     #[error("{} is not in a git repository: {message}", root.display())]
     NoRepository { root: PathBuf, message: String },
+    /// No branch is checked out.
     #[error("no branch is checked out in {}", root.display())]
     Detached { root: PathBuf },
 }
 
-/// The last component of the branch's name: `login` of `feature/login`, as in TaskCat.
+/// Returns the last component of the branch's name, like TaskCat: `login` for `feature/login`.
 pub fn branch(project_root: &Path) -> Result<String, GitError> {
     let root = if project_root.as_os_str().is_empty() {
         Path::new(".")
@@ -34,7 +37,7 @@ pub fn branch(project_root: &Path) -> Result<String, GitError> {
         let name = reference.trim();
         return Ok(name.rsplit('/').next().unwrap_or(name).to_owned());
     }
-    // With --quiet, git says nothing and ends with 1 where HEAD names a commit.
+    // With --quiet, git prints nothing and exits with 1 if HEAD is a commit.
     let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     let root = root.to_owned();
     if message.is_empty() {
@@ -44,8 +47,8 @@ pub fn branch(project_root: &Path) -> Result<String, GitError> {
     }
 }
 
-/// The repository on GitHub that the project was cloned from, `owner/name`; of any other there is
-/// nothing to say.
+/// Returns the GitHub repository that the project was cloned from, as `owner/name`; `None` for
+/// other origins.
 pub fn github_repository(project_root: &Path) -> Option<String> {
     let output = Command::new("git")
         .arg("-C")
@@ -56,8 +59,8 @@ pub fn github_repository(project_root: &Path) -> Option<String> {
     repository_of(String::from_utf8_lossy(&output.stdout).trim())
 }
 
-/// `git@github.com:owner/name.git`, `https://github.com/owner/name`,
-/// `ssh://git@github.com/owner/name`
+/// Parses `git@github.com:owner/name.git`, `https://github.com/owner/name` and
+/// `ssh://git@github.com/owner/name`.
 fn repository_of(url: &str) -> Option<String> {
     let (_, path) = url.split_once("github.com")?;
     let path = path.strip_prefix([':', '/'])?.trim_end_matches('/');

@@ -1,4 +1,4 @@
-//! How long a test may take, and how often it is tried.
+//! Time limits and retries of a test.
 
 use std::time::Duration;
 
@@ -6,17 +6,16 @@ use crate::config::TestConfig;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// The time limits of one test, from its configuration. The defaults are generous: they end what
-/// would never end by itself.
+/// The limits of a test. The defaults are generous: they stop only what would never end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TestLimits {
-    /// Hooks and stack until it has settled; each attempt of its own.
+    /// Limit for hooks and stack until the stack is complete; per attempt.
     pub test: Duration,
-    /// Each hook that has no `config.timeout`.
+    /// Limit for each hook without a `config.timeout`.
     pub hook: Duration,
-    /// The deletion of a stack, with all attempts.
+    /// Limit for the deletion of a stack, including retries.
     pub deletion: Duration,
-    /// Number of times that a test is tried again after a failure that is AWS's.
+    /// Number of retries after a failure that AWS is responsible for.
     pub retries: u32,
 }
 
@@ -32,6 +31,7 @@ impl Default for TestLimits {
 }
 
 impl TestLimits {
+    /// Returns the limits of a test's configuration.
     pub fn of(test: &TestConfig) -> Self {
         let default = Self::default();
         Self {

@@ -1,11 +1,11 @@
-//! Configuration and templates become a [`Plan`]: one [`StackPlan`] per test and region, fully
-//! resolved.
+//! Turns configuration and templates into a [`Plan`]: one fully resolved [`StackPlan`] per test and
+//! region.
 //!
-//! It goes in steps, since AWS is asked in between: [`PlanDraft::new`] checks everything that files
-//! can tell; its [`PlanDraft::profiles`] are who must be asked for [`ProfileIdentities`], its
-//! [`PlanDraft::lookups`] what must be asked for [`LookupAnswers`]; [`PlanDraft::build`] then gives
-//! the plan. Nothing here calls AWS: `aws` does, and `run` carries a plan out.
-//! [`PlanDraft::forecast`] asks nobody and says what would become of every cell.
+//! There are several steps, since AWS is called in between: [`PlanDraft::new`] checks everything
+//! that files show; [`PlanDraft::profiles`] lists the [`ProfileIdentities`] to look up, and
+//! [`PlanDraft::lookups`] the [`LookupAnswers`]; [`PlanDraft::build`] returns the plan. Nothing
+//! here calls AWS: `aws` does, and `run` executes a plan. [`PlanDraft::forecast`] predicts the
+//! results offline.
 
 mod bucket;
 mod build;
@@ -39,31 +39,33 @@ pub use profile_name::{
 };
 pub use sources::sources;
 
-/// The tag by which a stack that stays is recognised later; its value is the stack's name.
+/// Tag that identifies a stack created by `taskcat deploy`; its value is the stack's name.
 pub const INSTALLER_TAG: &str = "taskcat-installer";
 
-/// The tag of a bucket that was created for an upload, with the project's name.
+/// Tag of a bucket created for an upload; its value is the project's name.
 const UPLOAD_TAG: &str = "taskcat-upload";
 
-/// Everything a run will do, decided.
+/// Everything that a run will do.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The `taskcat-id`.
+    /// The run's ID, the value of the tag `taskcat-id`.
     pub run_id: Uuid,
-    /// `project.name`: the key prefix in every bucket.
+    /// The project's name (`project.name`), which is the key prefix in every bucket.
     pub project_name: String,
+    /// The project's root folder.
     pub project_root: PathBuf,
+    /// The buckets to stage to.
     pub buckets: Vec<BucketPlan>,
-    /// In the order of the configuration: test by test, region by region.
+    /// The stacks to launch in the order of the configuration: test by test, region by region.
     pub cells: Vec<StackPlan>,
-    /// Cells that have failed already, in the same order: they have no identity, or a parameter
-    /// that can't be rendered.
+    /// Tests that can't be launched in a region, in the same order: the profile has no identity, or
+    /// a parameter can't be resolved.
     pub refused: Vec<RefusedCell>,
 }
 
 impl Plan {
-    /// Makes the buckets ones that stay: without the tag by which a run's own buckets are found and
-    /// deleted.
+    /// Makes the buckets permanent by removing the tag that identifies a run's buckets for
+    /// deletion.
     pub fn keep_buckets(&mut self) {
         for bucket in self
             .buckets
@@ -74,8 +76,8 @@ impl Plan {
         }
     }
 
-    /// Makes the stacks ones that stay: with names of their own, and without the tags by which a
-    /// run's stacks are found and taken away.
+    /// Makes the stacks permanent: gives them their own names and removes the tags that identify a
+    /// run's stacks for deletion.
     pub fn to_stay(&mut self, name_of: impl Fn(&str) -> String) {
         for cell in &mut self.cells {
             cell.stack_name = name_of(&cell.cell.test);
@@ -88,53 +90,65 @@ impl Plan {
     }
 }
 
-/// A cell that can't be launched.
+/// A test that can't be launched in a region.
 #[derive(Clone, Debug)]
 pub struct RefusedCell {
-    /// As far as it is known; without an identity `account_id` is empty.
+    /// The test as far as it is known; without an identity, `account_id` is empty.
     pub cell: event::PlannedCell,
+    /// Why it can't be launched.
     pub reason: String,
     /// Where its parameters are set.
     pub places: Vec<event::PredictedFailure>,
 }
 
-/// One test in one region.
+/// A stack to launch: one test in one region.
 #[derive(Clone, Debug)]
 pub struct StackPlan {
+    /// The test and region.
     pub cell: CellId,
+    /// The profile whose credentials launch it.
     pub profile: String,
+    /// The account's 12-digit ID.
     pub account_id: String,
+    /// The partition: `aws`, `aws-cn`.
     pub partition: String,
+    /// The stack's name.
     pub stack_name: String,
-    /// Relative to the project root, with `/`.
+    /// The template's path, relative to the project root, with `/`.
     pub template: String,
     /// Index into [`Plan::buckets`].
     pub bucket: usize,
-    /// Key of the template in its bucket: `<project name>/<template>`.
+    /// Object key of the template in its bucket: `<project name>/<template>`.
     pub template_key: String,
-    /// In the order of the template's declarations.
+    /// The parameters in the order of the template's declarations.
     pub parameters: Vec<PlannedParameter>,
-    /// In the order they are sent: `taskcat-id`, `taskcat-project-name`, `taskcat-test-name`, then
-    /// the test's own.
+    /// Tags in the order they are sent: `taskcat-id`, `taskcat-project-name`, `taskcat-test-name`,
+    /// followed by the test's own.
     pub tags: Vec<(String, String)>,
+    /// ARN of the service role that CloudFormation assumes; `None` to use the caller's credentials.
     pub role_arn: Option<String>,
+    /// Hooks that run before the launch.
     pub prehooks: Vec<HookPlan>,
+    /// Hooks that run after the stack is complete.
     pub posthooks: Vec<HookPlan>,
+    /// Time limits and retries.
     pub limits: TestLimits,
 }
 
+/// A parameter to send.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PlannedParameter {
+    /// The parameter's name.
     pub key: String,
-    /// As CreateStack takes it; lists joined with commas.
+    /// The value as CreateStack takes it; lists joined with commas.
     pub value: String,
-    /// The template says `NoEcho`, or the value is a generated password or a fetched secret: show
-    /// it nowhere.
+    /// Whether the value must not be shown: the template says `NoEcho`, or the value is a generated
+    /// password or a fetched secret.
     pub secret: bool,
 }
 
 impl PlannedParameter {
-    /// The value as it may be shown: a secret is `****`.
+    /// Returns the value for display; `****` for a secret.
     pub fn shown(&self) -> &str {
         if self.secret { MASK } else { &self.value }
     }
@@ -147,7 +161,8 @@ impl fmt::Debug for PlannedParameter {
 }
 
 impl StackPlan {
-    /// Key and value of each parameter, as CloudFormation takes them: secrets too.
+    /// Returns the name and value of each parameter as CloudFormation takes them, including
+    /// secrets.
     pub fn sent_parameters(&self) -> Vec<(&str, &str)> {
         self.parameters
             .iter()
@@ -155,7 +170,7 @@ impl StackPlan {
             .collect()
     }
 
-    /// The cell as events tell of it, without secrets.
+    /// Returns the cell for events, without secrets.
     pub fn to_event(&self) -> event::PlannedCell {
         event::PlannedCell {
             id: self.cell.clone(),
@@ -167,7 +182,7 @@ impl StackPlan {
     }
 }
 
-/// Parameters as events tell of them.
+/// Returns parameters for events.
 fn shown(parameters: &[PlannedParameter]) -> Vec<event::CellParameter> {
     let shown = |it: &PlannedParameter| event::CellParameter {
         key: it.key.clone(),
@@ -176,122 +191,144 @@ fn shown(parameters: &[PlannedParameter]) -> Vec<event::CellParameter> {
     parameters.iter().map(shown).collect()
 }
 
-/// A hook of the configuration; `config` is handed to it as it stands.
+/// A hook of the configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HookPlan {
+    /// The hook's `type`.
     pub kind: String,
+    /// The hook's `config`, passed on unchanged.
     pub config: serde_json::Value,
 }
 
 /// A bucket that the project is staged to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketPlan {
+    /// The bucket's name.
     pub name: String,
-    /// `project.name`
+    /// The project's name, `project.name`.
     pub project: String,
+    /// The bucket's region.
     pub region: String,
-    /// Where an automatic bucket is created if the region can't be used, in order.
+    /// Regions to create an automatic bucket in if `region` can't be used, in order.
     pub other_regions: Vec<String>,
+    /// The profile whose credentials are used.
     pub profile: String,
+    /// The account's 12-digit ID.
     pub account_id: String,
+    /// The partition: `aws`, `aws-cn`.
     pub partition: String,
+    /// How the bucket was created, which determines whether it is deleted.
     pub kind: BucketKind,
-    /// Key and value of the tag that it gets when it is created, by which it is recognised later.
+    /// Key and value of the tag that identifies a created bucket.
     pub tag: Option<(String, String)>,
-    /// `project.s3_object_acl`
+    /// ACL of uploaded objects, `project.s3_object_acl`.
     pub object_acl: String,
-    /// `project.s3_enable_sig_v2`: do not deny old signatures.
+    /// Whether signature version 2 is allowed, `project.s3_enable_sig_v2`.
     pub enable_sig_v2: bool,
+    /// ID of the organization that may read the bucket, `project.org_id`.
     pub org_id: Option<String>,
 }
 
-/// Who made the bucket, which decides who may delete it.
+/// Who creates a bucket, which determines who may delete it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BucketKind {
-    /// Made for this run and deleted with it.
+    /// Created for this run and deleted with it.
     Auto,
-    /// `s3_regional_buckets` without `s3_bucket`: made where missing, shared by later runs, never
+    /// `s3_regional_buckets` without `s3_bucket`: created if missing, shared by later runs, never
     /// deleted.
     RegionalAuto,
-    /// `s3_bucket`: the user's own; never created, never deleted.
+    /// `s3_bucket`: the user's own; never created or deleted.
     Given,
-    /// `s3_regional_buckets` with `s3_bucket`: `<s3_bucket>-<region>`, made where missing, never
+    /// `s3_regional_buckets` with `s3_bucket`: `<s3_bucket>-<region>`, created if missing, never
     /// deleted.
     RegionalGiven,
 }
 
 impl BucketKind {
-    /// Whether the bucket is the user's own or named after it.
+    /// Returns whether the bucket is the user's own or named after it.
     pub fn is_given(self) -> bool {
         matches!(self, Self::Given | Self::RegionalGiven)
     }
 }
 
-/// A question that only AWS can answer. `profile` and `region` say whose credentials ask it, and
-/// where.
+/// Something to look up in AWS.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lookup {
+    /// The profile whose credentials are used.
     pub profile: String,
+    /// The region to call.
     pub region: String,
+    /// What to look up.
     pub question: LookupKind,
 }
 
+/// What to look up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LookupKind {
-    /// EC2 DescribeAvailabilityZones with `state=available`.
+    /// The available zones: EC2 DescribeAvailabilityZones with `state=available`.
     AvailabilityZones,
-    /// SSM GetParameter, decrypted.
+    /// An SSM parameter: SSM GetParameter, decrypted.
     SsmParameter { name: String },
-    /// Secrets Manager GetSecretValue, `SecretString`.
+    /// A secret: `SecretString` of Secrets Manager GetSecretValue.
     Secret { id: String },
-    /// S3 GetObject as UTF-8, trimmed.
+    /// An object's text: S3 GetObject as UTF-8, trimmed.
     Object { bucket: String, key: String },
+    /// A presigned URL for an object.
     PresignedUrl {
+        /// The bucket's name.
         bucket: String,
+        /// The object's key.
         key: String,
+        /// Validity of the URL in seconds.
         expires_seconds: u64,
     },
 }
 
+/// AWS's answer to a lookup.
 #[derive(Clone, PartialEq, Eq)]
 pub enum LookupAnswer {
+    /// A string that may be shown.
     Text(String),
-    /// A text that must not be shown.
+    /// A string that must not be shown.
     Secret(String),
-    /// In AWS's order.
+    /// Availability Zones in AWS's order.
     AvailabilityZones(Vec<AvailabilityZone>),
 }
 
+/// An Availability Zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AvailabilityZone {
-    /// `us-east-1a`
+    /// The zone's name in the account, such as `us-east-1a`.
     pub name: String,
-    /// `use1-az6`
+    /// The zone's ID, such as `use1-az6`.
     pub id: String,
 }
 
-/// What was asked and what came back; an error is the text that AWS, or the SDK, gave.
+/// Answers by lookup; an error is the message of AWS or the SDK.
 pub type LookupAnswers = HashMap<Lookup, Result<LookupAnswer, String>>;
 
-/// Who a profile is, from STS GetCallerIdentity.
+/// The identity of a profile, from STS GetCallerIdentity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileIdentity {
+    /// The account's 12-digit ID.
     pub account_id: String,
+    /// The partition: `aws`, `aws-cn`.
     pub partition: String,
-    /// Regions where the profile's tests run, in their order; the one in which STS has answered
-    /// comes first.
+    /// Regions where the profile's tests run, in order, but starting with the one where STS
+    /// answered.
     pub regions: Vec<String>,
 }
 
-/// A profile in a partition, and the regions where its tests run: the only ones in which anything
-/// is asked.
+/// A profile in a partition, with the regions where its tests run. No other regions are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileRegions {
+    /// The profile's name.
     pub profile: String,
-    /// Name of the partition.
+    /// The partition's name.
     pub partition: &'static str,
+    /// The regions, in the order of the tests.
     pub regions: Vec<String>,
 }
 
-/// By names of profile and partition; an error names the profile and says why it is nobody.
+/// Identities by profile and partition; an error names the profile and says why it has none.
 pub type ProfileIdentities = BTreeMap<(String, String), Result<ProfileIdentity, String>>;

@@ -1,4 +1,5 @@
-//! Names of stacks and buckets as TaskCat makes them (`_dataclasses.py`), held to what AWS accepts.
+//! Generates names of stacks and buckets like TaskCat (`_dataclasses.py`), limited to what AWS
+//! accepts.
 
 use uuid::Uuid;
 
@@ -8,23 +9,23 @@ const MAX_STACK_NAME: usize = 128;
 /// S3's limit for a bucket's name, in characters.
 const MAX_BUCKET_NAME: usize = 63;
 
-/// What a test says about the names of its stacks; empty texts count as absent, as in TaskCat.
+/// A test's configuration of its stacks' names; empty strings count as absent, as in TaskCat.
 /// `config` refuses more than one of the three.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct StackNaming<'a> {
-    /// `stack_name`
+    /// The value of `stack_name`.
     pub name: Option<&'a str>,
-    /// `stack_name_prefix`
+    /// The value of `stack_name_prefix`.
     pub prefix: Option<&'a str>,
-    /// `stack_name_suffix`
+    /// The value of `stack_name_suffix`.
     pub suffix: Option<&'a str>,
-    /// `project.shorten_stack_name`
+    /// The value of `project.shorten_stack_name`.
     pub shorten: bool,
 }
 
 impl StackNaming<'_> {
-    /// The name of the test's stacks, the same in every region (`TestObj.stack_name`), made valid
-    /// by [`valid_stack_name`].
+    /// Returns the name of the test's stacks, the same in every region (`TestObj.stack_name`), made
+    /// valid by [`valid_stack_name`].
     pub(super) fn stack_name(&self, project: &str, test: &str, run_id: Uuid) -> String {
         let given = |text: Option<&'_ str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
         let id = run_id.simple().to_string();
@@ -47,13 +48,13 @@ impl StackNaming<'_> {
     }
 }
 
-/// A name that CloudFormation accepts: at most 128 letters, digits and dashes, the first of them a
-/// letter.
+/// Returns a name that CloudFormation accepts: at most 128 letters, digits and dashes, beginning
+/// with a letter.
 ///
-/// Each other character (project names may hold slashes) becomes a dash, and a name that doesn't
-/// begin with a letter gets `tCaT-` in front. Of a name that is too long the middle is taken out,
-/// since its end tells runs apart; eight hex digits of the whole name's hash stand there instead,
-/// so that two long names stay two.
+/// Each other character (project names may contain slashes) becomes a dash, and a name that doesn't
+/// begin with a letter gets the prefix `tCaT-`. The middle of a name that is too long is replaced
+/// by eight hex digits of the whole name's hash: its end identifies the run, and the hash keeps
+/// long names distinct.
 pub fn valid_stack_name(name: &str) -> String {
     let mut valid: String = name
         .chars()
@@ -65,7 +66,7 @@ pub fn valid_stack_name(name: &str) -> String {
     if valid.len() <= MAX_STACK_NAME {
         return valid;
     }
-    // A dash and the run's id of 32 digits.
+    // A dash and the run's ID of 32 digits.
     let end = &valid[valid.len() - 33..];
     let hash = Uuid::new_v5(&Uuid::nil(), name.as_bytes())
         .simple()
@@ -74,16 +75,16 @@ pub fn valid_stack_name(name: &str) -> String {
     format!("{start}-{}{end}", &hash[..8])
 }
 
-/// The name of the bucket that is made for one run in one account: `tcat-<project>-` and eight
-/// letters and digits (`generate_bucket_name`).
+/// Returns the name of the bucket that is created for a run in an account: `tcat-<project>-` and
+/// eight letters and digits (`generate_bucket_name`).
 ///
-/// TaskCat's eight are random; ours follow from the run and the account, so that the name is known
-/// before the bucket is made and is the same whenever it is asked for. Slashes become dashes, and a
-/// long project name is cut so that the whole has at most 63 characters (TaskCat cuts more off
-/// some, and names of more than 61 too little).
+/// TaskCat's eight are random; ours are derived from the run and the account, so that the name is
+/// known before the bucket is created. Slashes become dashes, and a long project name is shortened
+/// so that the name has at most 63 characters (TaskCat shortens some names more, and those over 61
+/// characters too little).
 ///
-/// No account of AWS is in two partitions, but one of a simulator may be, in which all buckets
-/// share their names.
+/// The partition is included because a simulator may use the same account in two partitions, which
+/// share bucket names.
 pub fn auto_bucket_name(project: &str, partition: &str, account_id: &str, run_id: Uuid) -> String {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     const ENDS: usize = "tcat-".len() + "-12345678".len();
@@ -116,7 +117,7 @@ pub fn auto_bucket_name(project: &str, partition: &str, account_id: &str, run_id
     }
 }
 
-/// The name of the bucket that all runs of an account share in a region
+/// Returns the name of the bucket that all runs of an account share in a region
 /// (`generate_regional_bucket_name`).
 pub(super) fn regional_bucket_name(account_id: &str, region: &str) -> String {
     format!(
@@ -227,7 +228,7 @@ mod tests {
         assert_ne!(name("1", RUN), name("1", Uuid::from_u128(1)));
     }
 
-    /// The expected names were printed by TaskCat 0.9.58.
+    /// The expected names are the output of TaskCat 0.9.58.
     #[test]
     fn regional_bucket_names_are_taskcats() {
         let check = |account: &str, region: &str, expect: &str| {

@@ -1,15 +1,15 @@
-//! Where a draft's stacks and buckets go, and as what.
+//! The regions, profiles and roles of a draft's stacks and buckets.
 
 use crate::config::LoadedConfig;
 
-/// Where something happens, and whose credentials do it.
+/// A region and the profile whose credentials are used there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ProfileRegion {
     pub region: String,
     pub profile: String,
 }
 
-/// What holds for every test.
+/// Settings that apply to every test.
 #[derive(Clone, Debug)]
 pub(super) struct ProjectDraft {
     pub name: String,

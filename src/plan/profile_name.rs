@@ -1,16 +1,16 @@
-//! Names of profiles as plans, journals and calls carry them.
+//! Names of profiles in plans, journals and calls.
 
 use crate::config::TestConfig;
 
-/// The profile that means "whatever the environment offers": variables, the default profile, SSO,
-/// container and instance roles, in boto3's order. TaskCat gives it the same name.
+/// The profile that stands for boto3's default credential chain: variables, the default profile,
+/// SSO, container and instance roles. TaskCat uses the same name.
 pub const DEFAULT_PROFILE: &str = "default";
 
-/// The section `[default]` of the files, where somebody asks for a profile `default`: keys in the
-/// environment don't count.
+/// The section `[default]` of the files, for an explicitly requested profile `default`: environment
+/// variables don't count.
 pub const EXPLICIT_DEFAULT_PROFILE: &str = "[default]";
 
-/// Returns the name to carry for a profile that somebody asks for.
+/// Returns the internal name of an explicitly requested profile.
 pub fn explicit_profile(name: &str) -> &str {
     if name == DEFAULT_PROFILE {
         EXPLICIT_DEFAULT_PROFILE
@@ -25,7 +25,7 @@ pub fn profile_of<'a>(test: &'a TestConfig, region: &str) -> &'a str {
         .map_or(DEFAULT_PROFILE, explicit_profile)
 }
 
-/// Returns the profile's name as other programs take it; `None` for what the environment offers.
+/// Returns the profile's name for other programs; `None` for the default credential chain.
 pub fn profile_argument(profile: &str) -> Option<&str> {
     match profile {
         DEFAULT_PROFILE => None,

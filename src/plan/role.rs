@@ -1,11 +1,11 @@
-//! The service role of a test's stacks, which `role_name` gives by its name or its ARN.
+//! The service role of a test's stacks, from the name or ARN in `role_name`.
 
 use thiserror::Error;
 
 /// A role that CloudFormation assumes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum StackRole {
-    /// Its name, after its path if it has one: `deploy`, `ci/deploy`.
+    /// The role's name, after its path if it has one: `deploy`, `ci/deploy`.
     Name(String),
     Arn {
         arn: String,
@@ -13,7 +13,7 @@ pub(super) enum StackRole {
     },
 }
 
-/// Why a `role_name` is none. Reads after the value.
+/// Why a `role_name` is invalid. Reads after the value.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(super) enum InvalidRole {
     #[error("is not the name of an IAM role (letters, digits and +=,.@_-, at most 64 of them)")]
@@ -30,13 +30,13 @@ pub(super) enum InvalidRole {
     Account,
 }
 
-/// The longest name of a role, the longest path, in characters.
-/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>
+/// The maximum length of a role's name, in characters
+/// (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>).
 const MAX_NAME: usize = 64;
 const MAX_PATH: usize = 512;
 
 impl StackRole {
-    /// Reads the value of `role_name`.
+    /// Parses the value of `role_name`.
     ///
     /// # Errors
     /// It is neither the name nor the ARN of a role.
@@ -66,7 +66,7 @@ impl StackRole {
         })
     }
 
-    /// The role's ARN for a stack in an account (`RegionObj.role_arn`).
+    /// Returns the role's ARN for a stack in an account (`RegionObj.role_arn`).
     ///
     /// # Errors
     /// The ARN belongs to another partition.
@@ -94,7 +94,7 @@ fn check_name(text: &str) -> Result<(), InvalidRole> {
     if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(allowed) {
         return Err(InvalidRole::Name);
     }
-    // With the slashes around it.
+    // Including the slashes around it.
     let is_path =
         path.len() + 2 <= MAX_PATH && path.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
     if is_path {

@@ -1,5 +1,5 @@
-//! What the templates say of their resources, as events tell of it: for the reports, which lead
-//! from a failed resource to its line and to the parameters that fed it.
+//! Extracts what the templates say about their resources, for events and reports that trace a
+//! failed resource to its line and its parameters.
 
 use indexmap::IndexMap;
 
@@ -11,7 +11,7 @@ use crate::template::{
 };
 use crate::yaml::Node;
 
-/// All templates of the tests, nested ones too.
+/// Returns all templates of the tests, including nested ones.
 pub fn sources(templates: &Templates) -> Vec<TemplateSource> {
     templates
         .iter()
@@ -20,7 +20,7 @@ pub fn sources(templates: &Templates) -> Vec<TemplateSource> {
 }
 
 fn source(template: &Template, templates: &Templates) -> TemplateSource {
-    // Where a loop runs over a parameter, its default is as good a guess as any region.
+    // For loops over a parameter, the default is as good a guess as any region.
     let partition = catalog::partition_of("us-east-1");
     let place = StackEnvironment::new("us-east-1", partition.name, partition.dns_suffix);
     let (parameter_values, world) = (IndexMap::new(), OfflineEnvironment(templates));

@@ -1,10 +1,10 @@
-//! Which parameters a test's stacks get, and where the values come from: the configuration, or the
+//! Determines the parameters of a test's stacks and their origin: the configuration or the
 //! template's defaults.
 //!
-//! Follows `Config.get_rendered_parameters` and `Template.parameters`: a parameter that the
-//! template declares gets the configured value; without one, a default that is text or a list is
-//! sent as if it were configured, since it may hold pseudo-parameters. Other defaults are
-//! CloudFormation's own matter (TaskCat then drops even a configured value).
+//! Follows `Config.get_rendered_parameters` and `Template.parameters`: a declared parameter gets
+//! the configured value. Without one, a default that is a string or a list is sent like a
+//! configured value, since it may contain pseudo-parameters; other defaults are left to
+//! CloudFormation (TaskCat then drops even a configured value).
 
 use std::collections::BTreeSet;
 
@@ -20,20 +20,21 @@ use crate::yaml::{Node, NodeValue};
 #[derive(Clone, Debug, Default)]
 pub(super) struct TemplateParameters {
     pub parameters: TestParameters,
-    /// Those that are not sent, since the template's default holds; a `getval` may ask for them.
+    /// Parameters that aren't sent, since the template's default applies; a `getval` may refer to
+    /// them.
     pub unsent: Vec<String>,
     /// Where each value is set, in the same order.
     pub notes: Vec<FailureNote>,
 }
 
-/// Reads test after test.
+/// Collects the parameters of all tests.
 pub(super) struct TemplateParametersReader<'a> {
     loaded: &'a LoadedConfig,
-    /// By key and origin: one value may be given to many tests.
+    /// Configured values by name and origin, since one value may apply to many tests.
     given: IndexMap<(String, Option<ValueOrigin>), ConfiguredValue>,
 }
 
-/// What became of a configured value.
+/// A configured value and whether it is used.
 #[derive(Default)]
 struct ConfiguredValue {
     is_declared: bool,
@@ -50,7 +51,7 @@ impl<'a> TemplateParametersReader<'a> {
         }
     }
 
-    /// A test's values, and what is wrong with them.
+    /// Returns a test's values and problems.
     pub(super) fn test(
         &mut self,
         name: &str,
@@ -114,7 +115,7 @@ impl<'a> TemplateParametersReader<'a> {
         )
     }
 
-    /// A warning for each configured value that no template takes.
+    /// Returns a warning for each configured value that no template declares.
     pub(super) fn into_warnings(self) -> Vec<Diagnostic> {
         let mut diagnostics = Vec::new();
         for ((key, origin), given) in self.given {
@@ -178,7 +179,7 @@ impl<'a> TemplateParametersReader<'a> {
     }
 }
 
-/// Where a configured value comes from.
+/// Returns the note about where a configured value is set.
 fn set_by(key: &str, origin: Option<&ValueOrigin>, is_secret: bool) -> FailureNote {
     let at = origin.and_then(ValueOrigin::location).cloned();
     let message = match (origin, &at) {
@@ -243,7 +244,7 @@ mod tests {
     use crate::plan::draft::tests::TempProject;
     use crate::plan::{LookupAnswers, ProfileIdentities, ProfileIdentity};
 
-    /// What is sent for these declarations and these configured parameters.
+    /// Returns what is sent for these declarations and these configured parameters.
     fn check(declared: &str, configured: &str, expect: &[(&str, &str)]) {
         let template = format!("Parameters: {declared}\nResources: {{}}\n");
         let config = format!(

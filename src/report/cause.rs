@@ -1,4 +1,4 @@
-//! What a root cause is; `root_cause` finds it.
+//! A root cause; `root_cause` finds it.
 
 use std::fmt;
 
@@ -10,46 +10,49 @@ use super::source::TemplateLocation;
 use crate::event::CellParameter;
 use crate::status::ResourceStatus;
 
-/// What failed first. Its text (`Display`) is one paragraph:
-/// `Network/Subnet (AWS::EC2::Subnet) CREATE_FAILED: reason`.
+/// What failed first. `Display` formats it as one paragraph: `Network/Subnet (AWS::EC2::Subnet)
+/// CREATE_FAILED: reason`.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct RootCause {
+    /// What kind of thing failed.
     pub kind: CauseKind,
-    /// The text that every output shows.
+    /// The text that every report shows.
     pub text: String,
-    /// What failed: the logical ids from the cell's own stack down, a hook's name, or nothing where
-    /// it is the stack.
+    /// What failed: the logical IDs from the test's own stack down, or a hook's name; empty for the
+    /// stack itself.
     pub path: Vec<String>,
+    /// The resource's type, such as `AWS::EC2::Subnet`; absent if it isn't a resource.
     pub resource_type: Option<String>,
-    /// CloudFormation's status of it.
+    /// CloudFormation's status of what failed.
     pub status: Option<ResourceStatus>,
-    /// CloudFormation's, AWS's or the hook's own words.
+    /// The reason in CloudFormation's, AWS's or the hook's words.
     pub reason: String,
-    /// The event that it was read from.
+    /// The ID of the event that it was read from.
     pub event_id: Option<String>,
+    /// When it failed. RFC 3339, UTC.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub at: Option<Timestamp>,
     /// Where the template declares what failed.
     pub source: Option<TemplateLocation>,
-    /// The values of the parameters that fed it; secrets are masked.
+    /// The parameters that its properties use; secrets are masked.
     pub parameters: Vec<CellParameter>,
-    /// What to do about it, where the cause is a well-known one.
+    /// What to do about it, if the cause is a well-known one.
     pub hint: Option<String>,
 }
 
-/// Where the cell failed.
+/// The kind of thing that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CauseKind {
     /// A resource of the stack or of a nested one.
     Resource,
-    /// A stack as a whole: a timeout, a failed transform.
+    /// A stack as a whole, for example because of a timeout or a failed transform.
     Stack,
     /// The stack could not be launched.
     Launch,
     /// A hook failed.
     Hook,
-    /// Nobody said more than that it failed.
+    /// Nothing more is known than that it failed.
     Unknown,
 }
 
@@ -90,8 +93,8 @@ impl RootCause {
         }
     }
 
-    /// What every output shows below the text, a line each: the place in the template, the values,
-    /// the hint.
+    /// Returns the lines that every report shows below the text: the location in the template, the
+    /// parameter values, the hint.
     pub fn notes(&self) -> Vec<String> {
         let place = self.source.as_ref().map(|it| {
             let is_configuration = it

@@ -1,12 +1,12 @@
-//! `<stack>-<region>-cfnlogs.txt`: the events of a cell's stack and of those nested in it, in
+//! Writes `<stack>-<region>-cfnlogs.txt`: the events of a test's stack and its nested stacks in
 //! TaskCat's layout.
 //!
-//! The layout is that of TaskCat's `_cfn/_log_stack_events.py`: a header, a table as Python's
-//! `tabulate` draws it ("simple"), newest event first. Where it differs: TaskCat appends to a file
-//! of a former run, this one replaces it; TaskCat names the file of a stack that could not be
-//! launched `FailedToLaunch-…`, here it has the stack's name; TaskCat writes a stack nested three
-//! deep twice, here it stands once; "Tested on" is the end of the run, in UTC; the log of a
-//! simulated run begins by saying so.
+//! The layout is that of TaskCat's `_cfn/_log_stack_events.py`: a header and a table as Python's
+//! `tabulate` formats it ("simple"), newest event first. Differences: TaskCat appends to a file of
+//! an earlier run, this one replaces it; TaskCat names the file of a stack that could not be
+//! launched `FailedToLaunch-…`, here it has the stack's name; TaskCat repeats a stack at the third
+//! level of nesting; "Tested on" is the end of the run in UTC; the log of a simulated run begins
+//! with a notice.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -29,8 +29,8 @@ const HEADERS: [&str; 5] = [
     "ResourceStatusReason",
 ];
 
-/// The cells of each log, by its file's name. Two cells share a file only where stack name and
-/// region are the same in two accounts.
+/// Returns the cells of each log by file name. Two cells share a file only if stack name and region
+/// are the same in two accounts.
 pub fn files(report: &RunReport) -> BTreeMap<String, Vec<&CellReport>> {
     let mut files: BTreeMap<String, Vec<&CellReport>> = BTreeMap::new();
     for cell in &report.cells {
@@ -41,6 +41,7 @@ pub fn files(report: &RunReport) -> BTreeMap<String, Vec<&CellReport>> {
     files
 }
 
+/// Writes the log of these cells.
 pub fn render(cells: &[&CellReport], report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     if report.simulated {
         writeln!(out, "Simulated: nothing of this happened in AWS.")?;
@@ -69,7 +70,7 @@ pub fn render(cells: &[&CellReport], report: &RunReport, out: &mut dyn Write) ->
     Ok(())
 }
 
-/// The name of a cell's log; none where there is nothing to log.
+/// Returns the name of a cell's log, or `None` if there is nothing to log.
 pub fn file_name(cell: &CellReport) -> Option<String> {
     let has_log = cell.launch_error.is_some() || !cell.events.is_empty();
     has_log.then(|| {
@@ -117,8 +118,9 @@ fn write_stack(
     writeln!(out, "Tested on: {tested_on}\n{DASHES}\n")
 }
 
-/// The events as `tabulate.tabulate(rows, headers="keys")` draws them: columns left-aligned and two
-/// spaces apart, each at least two wider than its header, a cell's lines below one another.
+/// Formats the events like `tabulate.tabulate(rows, headers="keys")`: columns left-aligned and two
+/// spaces apart, each at least two wider than its header, with the lines of a table cell below one
+/// another.
 fn table(events: &[&StackEvent]) -> String {
     let rows: Vec<[String; 5]> = events.iter().map(|event| row(event)).collect();
     let widths: [usize; 5] = std::array::from_fn(|column| {
@@ -175,7 +177,7 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// A time as Python's `str(datetime)` writes it: `2026-11-02 10:00:00.123000+00:00`.
+/// Formats a time like Python's `str(datetime)`: `2026-11-02 10:00:00.123000+00:00`.
 fn python_time(at: Timestamp) -> String {
     match at.subsec_microsecond() {
         0 => at.strftime("%Y-%m-%d %H:%M:%S+00:00").to_string(),

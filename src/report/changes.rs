@@ -1,15 +1,15 @@
-//! What a change set would do, in words: for those who have to say yes to it.
+//! Describes the changes of a change set for whoever must approve it.
 
 use std::iter;
 
 use super::text;
 use crate::event::{ReportedChange, ReportedChangeDetail};
 
-/// Of a property's value, in characters: what fits two of into a line.
+/// Maximum length of a property's value in characters, so that two fit on a line.
 const LONGEST_VALUE: usize = 60;
 
-/// `4 changes: 2 to add, 1 to modify, 1 to replace`; nested stacks' changes count, the nested
-/// stacks themselves don't.
+/// Returns `4 changes: 2 to add, 1 to modify, 1 to replace`. Changes in nested stacks count, the
+/// nested stacks themselves don't.
 pub fn summary(changes: &[ReportedChange]) -> String {
     let all = flat(changes);
     let count =
@@ -41,14 +41,15 @@ pub fn summary(changes: &[ReportedChange]) -> String {
     }
 }
 
-/// True where something is deleted or replaced, and data may go with it.
+/// Returns whether something is deleted or replaced, which may lose data.
 pub fn is_destructive(changes: &[ReportedChange]) -> bool {
     flat(changes)
         .into_iter()
         .any(|it| it.action == "Remove" || is_replaced(it) || may_be_replaced(it))
 }
 
-/// The resources that are deleted, nested stacks' too: `Bucket (AWS::S3::Bucket) shop-bucket`.
+/// Returns the deleted resources, including those in nested stacks: `Bucket (AWS::S3::Bucket)
+/// shop-bucket`.
 pub fn deleted(changes: &[ReportedChange]) -> Vec<String> {
     flat(changes)
         .into_iter()
@@ -57,7 +58,7 @@ pub fn deleted(changes: &[ReportedChange]) -> Vec<String> {
         .collect()
 }
 
-/// The resources that are, or may be, replaced.
+/// Returns the resources that are or may be replaced.
 pub fn replaced(changes: &[ReportedChange]) -> Vec<String> {
     flat(changes)
         .into_iter()
@@ -76,8 +77,9 @@ fn resource(change: &ReportedChange) -> String {
     .to_owned()
 }
 
-/// A line for each change, nested stacks' below theirs: a sign, the logical id, the type, and what
-/// changes in it. Below it a line for each property whose value is known, before and after.
+/// Returns one line per change, with changes in a nested stack below its own: a sign, the logical
+/// ID, the type, and what changes. Below each, one line per property whose old or new value is
+/// known.
 pub fn lines(changes: &[ReportedChange]) -> Vec<String> {
     let mut rows = Vec::new();
     collect(changes, 0, &mut rows);
@@ -138,7 +140,7 @@ fn collect(changes: &[ReportedChange], depth: usize, rows: &mut Vec<ChangeLine>)
     }
 }
 
-/// The action in a word, behind a character for those who skim.
+/// Returns a word for the action after a symbol.
 pub(super) fn sign(change: &ReportedChange) -> &'static str {
     match change.action.as_str() {
         "Add" => "+ add",
@@ -151,7 +153,7 @@ pub(super) fn sign(change: &ReportedChange) -> &'static str {
     }
 }
 
-/// `Engine: mysql → postgres (replaces it)`
+/// Returns `Engine: mysql → postgres (replaces it)`.
 fn values(detail: &ReportedChangeDetail) -> String {
     let told = |value: &Option<String>| {
         value.as_ref().map_or("–".to_owned(), |it| {
@@ -167,12 +169,12 @@ fn values(detail: &ReportedChangeDetail) -> String {
     format!("{name}: {before} → {after}{notes}")
 }
 
-/// `Engine (replaces it)`, `SubnetId (by Network)`
+/// Returns `Engine (replaces it)` or `SubnetId (by Network)`.
 fn detail(detail: &ReportedChangeDetail) -> String {
     format!("{}{}", text::one_line(&detail.name), notes(detail))
 }
 
-/// ` (by Network, replaces it)`, or nothing.
+/// Returns ` (by Network, replaces it)` or nothing.
 pub(super) fn notes(detail: &ReportedChangeDetail) -> String {
     let replaces = match detail.recreation.as_str() {
         "Always" => Some("replaces it".to_owned()),
@@ -196,7 +198,7 @@ fn may_be_replaced(change: &ReportedChange) -> bool {
     change.replacement.as_deref() == Some("Conditional")
 }
 
-/// Without the nested stacks whose own changes are known.
+/// Returns all changes, without nested stacks whose own changes are known.
 fn flat(changes: &[ReportedChange]) -> Vec<&ReportedChange> {
     let within = |change| -> Vec<&ReportedChange> {
         let change: &ReportedChange = change;

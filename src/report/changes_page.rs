@@ -1,8 +1,8 @@
-//! `changes.html` and `changes.json`: what the change sets of a deployment would do, for those who
-//! have to approve it.
+//! Writes `changes.html` and `changes.json`: what the change sets of a deployment would do, for
+//! whoever must approve it.
 //!
-//! Written as soon as a change set is worked out, since the decision may be made long afterwards
-//! and elsewhere. Unlike the lines on the terminal the page shows every value in full.
+//! The files are written as soon as a change set exists, since it may be approved much later and
+//! elsewhere. Unlike the terminal, the page shows every value in full.
 
 use std::fs;
 use std::io;
@@ -17,17 +17,17 @@ use crate::event::{CellId, EventKind, ReportedChange, ReportedChangeDetail, RunE
 
 const PAGE: &str = include_str!("changes.html");
 
-/// Writes both files into a directory.
+/// Writes both files to a folder.
 pub struct ChangesPage {
     folder: PathBuf,
     title: String,
-    /// Names of the stacks, by their cells.
+    /// The stacks' names by cell.
     names: Vec<(CellId, String)>,
     warnings: Vec<(CellId, String)>,
     stacks: Vec<StackChanges>,
 }
 
-/// What a change set would do; the form of `changes.json`.
+/// The changes of a change set, as in `changes.json`.
 #[derive(Serialize)]
 struct StackChanges {
     #[serde(skip)]
@@ -35,15 +35,15 @@ struct StackChanges {
     stack_name: String,
     region: String,
     change_set: String,
-    /// `2 changes: 1 to add, 1 to replace`
+    /// Summary such as `2 changes: 1 to add, 1 to replace`.
     summary: String,
-    /// Something is deleted or replaced.
+    /// Whether something is deleted or replaced.
     destructive: bool,
     warnings: Vec<String>,
     changes: Vec<ReportedChange>,
 }
 
-/// A line of the page's table: a resource, or a property of the one above.
+/// A row of the page's table: a resource, or a property of the one above.
 #[derive(Serialize, Default)]
 struct ChangeRow {
     sign: &'static str,
@@ -73,6 +73,7 @@ struct PageView<'s> {
 }
 
 impl ChangesPage {
+    /// Creates a consumer that writes to this folder.
     pub fn new(folder: &Path) -> Self {
         let (names, warnings, stacks) = Default::default();
         Self {
@@ -129,7 +130,7 @@ impl ChangesPage {
             rows: rows(&stack.changes, 0),
         });
         let mut environment = Environment::new();
-        // The name's ending turns escaping on.
+        // The extension of the name enables escaping.
         environment.add_template("changes.html", PAGE)?;
         let view = PageView {
             title: &self.title,

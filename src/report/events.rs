@@ -1,4 +1,4 @@
-//! `events.ndjson`: the events as they happen, one JSON object a line; and reading them back.
+//! Writes and reads `events.ndjson`: the events in order, one JSON object per line.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,14 +8,14 @@ use super::{EventConsumer, ReportError, at_path, replace};
 use crate::event::RunEvent;
 use crate::input;
 
-/// Writes each event as it comes. A run that is killed leaves all but perhaps its last line.
+/// Writes each event immediately. A run that is killed loses at most part of its last line.
 pub struct EventsFile {
     path: PathBuf,
     file: File,
 }
 
 impl EventsFile {
-    /// Makes the file, in the place of a former one.
+    /// Creates the file, replacing an earlier one.
     pub fn create(path: &Path) -> io::Result<Self> {
         let file = super::create(path).map_err(|error| at_path(path, error))?;
         Ok(Self {
@@ -29,14 +29,14 @@ impl EventConsumer for EventsFile {
     fn take(&mut self, event: &RunEvent) -> io::Result<()> {
         let mut line = serde_json::to_vec(event)?;
         line.push(b'\n');
-        // One write a line, with no buffer in between: what was taken is in the system's hands.
+        // One unbuffered write per line, so that the operating system has every recorded event.
         self.file
             .write_all(&line)
             .map_err(|error| at_path(&self.path, error))
     }
 }
 
-/// Writes events as a run would have.
+/// Writes events like a run does.
 pub fn write(events: &[RunEvent], path: &Path) -> io::Result<()> {
     replace(path, |out| {
         for event in events {
@@ -47,7 +47,7 @@ pub fn write(events: &[RunEvent], path: &Path) -> io::Result<()> {
     })
 }
 
-/// The events of a recorded run. A last line that was cut short is left out.
+/// Reads the events of a recorded run. An incomplete last line is ignored.
 pub fn read(path: &Path) -> Result<Vec<RunEvent>, ReportError> {
     let bytes = input::read(path, input::RECORD).map_err(|source| ReportError::Read {
         path: path.into(),
@@ -101,14 +101,14 @@ mod tests {
         assert_eq!(read_text(&whole).unwrap().len(), count);
         for cut in [1, 2, 40] {
             let read = read_text(&whole[..whole.len() - cut]).unwrap().len();
-            // Without its line feed alone, the last line is whole.
+            // Without only its line feed, the last line is complete.
             assert_eq!(
                 read,
                 if cut == 1 { count } else { count - 1 },
                 "{cut} bytes less"
             );
         }
-        // A character of several bytes may be cut in two.
+        // A multi-byte character may be cut.
         assert_eq!(
             read_text("{\"seq\":1,\"at\":\"ä".as_bytes().split_last().unwrap().1).unwrap(),
             []

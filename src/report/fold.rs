@@ -1,7 +1,6 @@
-//! The fold itself: how each event changes the report.
+//! Builds the report from events: how each event changes it.
 //!
-//! `model` says what a report holds; here stands how it comes to hold it. Every variant is named,
-//! so that a new one is a decision.
+//! `model` defines the report. Every variant is named, so that a new one requires a decision.
 
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ use crate::event::{
 use crate::status::StackStatus;
 
 impl RunReport {
+    /// Builds the report of these events, concluded.
     pub fn from_events<'a>(events: impl IntoIterator<Item = &'a RunEvent>) -> Self {
         let mut report = Self::default();
         for event in events {
@@ -29,7 +29,7 @@ impl RunReport {
         report
     }
 
-    /// Takes the next event in.
+    /// Applies the next event.
     pub fn apply(&mut self, event: &RunEvent) {
         let at = event.at;
         self.started_at.get_or_insert(at);
@@ -110,7 +110,7 @@ impl RunReport {
         }
     }
 
-    /// Counts and judges. The report is whole after this, and may still take further events in.
+    /// Computes totals and verdict. Further events may still be applied afterwards.
     pub fn conclude(&mut self) {
         self.schema_version = SCHEMA_VERSION;
         for cell in &mut self.cells {
@@ -118,8 +118,8 @@ impl RunReport {
                 cell.root_cause = root_cause::of_cell(cell);
             }
             cell.flaky = cell.is_flaky();
-            // Late events of nested stacks come in batches by stack; CloudFormation's own clock
-            // orders them.
+            // Late events of nested stacks arrive in batches per stack; CloudFormation's timestamps
+            // give their order.
             cell.events.sort_by_key(|event| event.timestamp);
             cell.teardown_events.sort_by_key(|event| event.timestamp);
         }
@@ -154,7 +154,8 @@ impl RunReport {
         self.verdict = self.judge();
     }
 
-    /// What stopped the runs. One whose cells have all been tested again since counts no more.
+    /// Determines what stopped the runs. A run whose cells have all been tested again doesn't count
+    /// anymore.
     fn judge_runs(&mut self) {
         let last = self.runs.len().saturating_sub(1);
         for (index, run) in self.runs.iter_mut().enumerate() {
@@ -185,7 +186,7 @@ impl RunReport {
         }
     }
 
-    /// The last event of the last run was taken in.
+    /// Returns whether the last event of the last run was applied.
     pub(super) fn has_finished(&self) -> bool {
         self.runs.last().is_some_and(|run| run.finished.is_some())
     }
@@ -198,14 +199,13 @@ impl RunReport {
                 .all(|run| run.finished.is_some() || !run.counts)
     }
 
-    /// Drops what only a full report needs of a cell whose verdict is in.
+    /// Drops data of a finished cell that only the full report needs.
     pub fn forget_events(&mut self, id: &CellId) {
         let cell = self.cell(id);
         (cell.events, cell.teardown_events) = (Vec::new(), Vec::new());
     }
 
-    /// A run begins. It may be a further one, whose cells then take the places of those that were
-    /// tested before.
+    /// Starts a run. Cells of a further run replace those that were tested before.
     fn start(&mut self, run: &RunStarted) {
         self.runs.push(ReportedRun {
             run_id: run.run_id.clone(),
@@ -241,7 +241,7 @@ impl RunReport {
         }
     }
 
-    /// A cell begins anew; what it was so far becomes one of its attempts.
+    /// Restarts a cell; its result so far becomes an attempt.
     fn retry(&mut self, id: &CellId, at: Timestamp, reason: &str) {
         let run_id = self.run_id.clone();
         let cell = self.cell(id);
@@ -255,7 +255,7 @@ impl RunReport {
         cell.attempts = failed.into_attempts(&run_id);
     }
 
-    /// The run that is going on.
+    /// Returns the current run.
     fn run(&mut self) -> &mut ReportedRun {
         if self.runs.is_empty() {
             self.runs.push(ReportedRun::default());
@@ -279,8 +279,8 @@ impl RunReport {
         &mut self.buckets[position]
     }
 
-    /// A cell that `RunStarted` did not announce is taken in all the same: a report that drops
-    /// things is worse.
+    /// Returns a cell; creates it if `RunStarted` did not announce it, since a report that drops
+    /// results would be worse.
     fn cell(&mut self, id: &CellId) -> &mut CellReport {
         let position = *self.positions.entry(id.clone()).or_insert_with(|| {
             let (stack_name, template, account_id) = (String::new(), String::new(), String::new());
@@ -302,7 +302,7 @@ impl LintReport {
     fn apply(&mut self, kind: &EventKind) {
         match kind {
             EventKind::LintStarted { templates } => self.templates = self.templates.max(*templates),
-            // Each of several runs finds the same.
+            // Several runs report the same finding.
             EventKind::LintFinding(finding) if !self.findings.contains(finding) => {
                 self.findings.push(finding.clone())
             }
@@ -520,7 +520,7 @@ mod tests {
     use crate::report::model::Attempt;
     use crate::report::tests::fixture;
 
-    /// A recorded run as another run, so many hours later.
+    /// Returns a recorded run as another run, a number of hours later.
     fn again(scenario: &str, run_id: &str, hours: i64) -> Vec<RunEvent> {
         let mut events = fixture(scenario);
         for event in &mut events {
@@ -566,11 +566,11 @@ mod tests {
             ("two", "one two")
         );
         assert!(report.cells.iter().all(|cell| cell.attempts.is_empty()));
-        // Their lint findings and their buckets are the same ones.
+        // Their lint findings and their buckets are the same.
         let alone = RunReport::from_events(&fixture("passing"));
         assert_eq!(report.buckets.len(), alone.buckets.len());
         assert!(alone.merged_runs.is_empty());
-        // A shard that was killed leaves the whole incomplete.
+        // A shard that was killed makes the merged report incomplete.
         let killed = &vpc[..vpc.len() - 1];
         assert_eq!(
             RunReport::from_events(killed.iter().chain(&app)).verdict,
@@ -621,7 +621,7 @@ mod tests {
                 "app/ap-southeast-2 one passed"
             ]
         );
-        // Three runs, and it fails again.
+        // Three runs, with a failure again.
         let third = only(again("one-failed", "three", 2), "app");
         let report = RunReport::from_events(first.iter().chain(&second).chain(&third));
         assert_eq!(
@@ -645,7 +645,7 @@ mod tests {
             (report.verdict, report.interrupted_by.as_deref()),
             (RunVerdict::Interrupted, Some("SIGINT"))
         );
-        // What a run left behind stays there, whatever comes after.
+        // Resources that a run didn't delete still exist, whatever follows.
         let (first, second) = (again("delete-failed", "one", 0), again("passing", "two", 1));
         let report = RunReport::from_events(first.iter().chain(&second));
         assert_eq!(

@@ -1,9 +1,9 @@
-//! The folder of a run's reports: one run at a time writes there, and what an earlier run left
-//! doesn't pass for its own.
+//! Claims the folder of a run's reports: only one run at a time writes there, and reports of an
+//! earlier run are deleted.
 //!
-//! `cli` claims it before anything else is done, so that even a run that fails for its
-//! configuration leaves no former verdict behind. The folder may be any that the user chose, so
-//! that only files are deleted that look like reports.
+//! `cli` claims the folder first, so that even a run with a broken configuration doesn't leave an
+//! earlier verdict. The user may choose any folder, so only files that look like reports are
+//! deleted.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -24,24 +24,28 @@ use crate::report_files::{LOCK, is_report};
 pub enum FolderError {
     #[error("another run writes its reports to {}{}", folder.display(), process.map(|id| format!(" \
         (process {id})")).unwrap_or_default())]
+    /// Another run uses the folder.
     Busy {
+        /// The folder.
         folder: PathBuf,
+        /// The other run's process ID, if known.
         process: Option<u32>,
     },
+    /// The folder can't be created or written.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// A folder that this process alone writes to. Dropped, it is anybody's again.
+/// A folder that only this process writes to, until dropped.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    /// The lock, and the file's path; absent where the file system has no locks.
+    /// The locked file; absent if the file system doesn't support locks.
     lock: Option<File>,
 }
 
 impl Folder {
-    /// Creates the folder if need be and locks it.
+    /// Creates the folder if necessary and locks it.
     ///
     /// # Errors
     /// Another process holds the lock, or the folder can't be written.
@@ -66,8 +70,8 @@ impl Folder {
                 }
                 Err(TryLockError::Error(error)) => return Err(at_path(&lock_path, error).into()),
             }
-            // Its former holder may have deleted it between the two calls; then the lock is worth
-            // nothing.
+            // The previous holder may have deleted the file between the two calls; then the lock is
+            // useless.
             if is_same_file(&file, &lock_path) {
                 let written = file
                     .set_len(0)
@@ -81,8 +85,7 @@ impl Folder {
         }
     }
 
-    /// Deletes the reports of an earlier run, of TaskCat too: its page, its verdicts, its events
-    /// and its logs.
+    /// Deletes the reports of an earlier run, including TaskCat's: page, verdicts, events and logs.
     pub fn clear(&self) -> io::Result<()> {
         let entries = fs::read_dir(&self.path).map_err(|error| at_path(&self.path, error))?;
         for entry in entries {
@@ -98,7 +101,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Writes the reports of a run that could not start, and why.
+    /// Writes the reports of a run that could not start, with the reason.
     ///
     /// # Errors
     /// Names every file that could not be written.
@@ -124,13 +127,13 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if self.lock.is_some() {
-            // Left behind it is only clutter: the lock goes with the process.
+            // A leftover file does no harm: the lock ends with the process.
             let _ = fs::remove_file(self.path.join(LOCK));
         }
     }
 }
 
-/// Why the folder can't be created.
+/// Returns why the folder can't be created.
 fn folder_error(path: &Path, error: &io::Error) -> io::Error {
     let reason = if path.is_file() {
         "it is a file".to_owned()
@@ -143,7 +146,7 @@ fn folder_error(path: &Path, error: &io::Error) -> io::Error {
     )
 }
 
-/// Deletes a file; that it isn't there is fine.
+/// Deletes a file, if it exists.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at_path(path, error)),
@@ -151,7 +154,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A link in the place of the file would have another file overwritten.
+/// Opens the lock file without following links, so that no other file is overwritten.
 fn open_lock(path: &Path) -> io::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
     OpenOptions::new()

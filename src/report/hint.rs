@@ -1,16 +1,16 @@
-//! What to do about well-known causes of failure, by the words in which AWS tells of them.
+//! Returns hints for well-known causes of failure, matched by AWS's messages.
 //!
-//! AWS has no list of these words; they are those of CloudFormation's troubleshooting guide
-//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html>), of the
+//! AWS publishes no list of these messages; they are from CloudFormation's troubleshooting guide
+//! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html>), the
 //! services' error codes
-//! (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>) and of messages
-//! seen in the wild.
+//! (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>) and messages
+//! reported by users.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// The hint for a reason, if its cause is a well-known one.
+/// Returns the hint for a reason, if its cause is a well-known one.
 pub(super) fn of(reason: &str) -> Option<String> {
     HINTS.iter().find_map(|(pattern, hint)| {
         let captures = pattern.captures(reason)?;
@@ -20,24 +20,24 @@ pub(super) fn of(reason: &str) -> Option<String> {
     })
 }
 
-/// Whether a reason refuses a parameter's value.
+/// Returns whether a reason refuses a parameter's value.
 pub(super) fn is_of_parameter(reason: &str) -> bool {
     of(reason).as_deref() == Some(PARAMETER) || reason.starts_with("Parameter")
 }
 
-/// What to do about a parameter that a test gives a wrong value.
+/// The hint for a wrong parameter value in a test.
 const PARAMETER: &str = "set the parameter in `.taskcat.yml`, under `parameters` of the test";
 
 static HINTS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
-    // A pattern that is none is found by the test below.
+    // Invalid patterns are found by the test below.
     TABLE
         .iter()
         .filter_map(|(pattern, hint)| Some((Regex::new(pattern).ok()?, *hint)))
         .collect()
 });
 
-/// Pattern and hint, in the order in which they are tried; `${name}` stands for what the pattern's
-/// group has found.
+/// Patterns and hints in the order in which they are tried; `${name}` is replaced by the pattern's
+/// group.
 const TABLE: &[(&str, &str)] = &[
     // Permissions.
     (
@@ -72,13 +72,13 @@ const TABLE: &[(&str, &str)] = &[
         "the credentials ran out during the test: take some that last longer (those of a role that \
          another role has assumed end after an hour)",
     ),
-    // Regions that have to be switched on. Their messages speak of credentials.
+    // Regions that must be enabled. The messages are about credentials.
     (
         r"OptInRequired|not subscribed to this service|[Rr]egion .*(?:not enabled|is disabled)|InvalidClientTokenId|InvalidAccessKeyId|InvalidToken|IllegalLocationConstraintException|security token included in the request is invalid|AWS was not able to validate the provided access credentials",
         "if this works in other regions, this one has to be switched on first (account settings, \
          AWS Regions)",
     ),
-    // What a simulated account lacks.
+    // Missing data in a simulated account.
     (
         r"SSM parameter (?P<name>\S+) in \S+: the simulator doesn't have it",
         "seed it: `ssm_parameters: [{name: ${name}, value: …}]` in a file for `--seed` \
@@ -113,7 +113,7 @@ const TABLE: &[(&str, &str)] = &[
         "${value} must exist in the test's region; for a simulated run with such seeds, add it to \
          them (`key_pairs`, `images`, `hosted_zones` or `vpcs`)",
     ),
-    // The template, before anything is made.
+    // Problems of the template before anything is created.
     (
         r"Unable to get mapping for (?P<map>[\w.-]+)::(?P<top>[^:\s]+)::(?P<second>[\w.-]+)",
         "the mapping ${map} has no ${top} → ${second}: add it, or leave the region out of the test",
@@ -167,7 +167,7 @@ const TABLE: &[(&str, &str)] = &[
         r"InsufficientFreeAddressesInSubnet|not enough free addresses",
         "the subnet has no free addresses: give it a larger CIDR block, or take another",
     ),
-    // Quotas, but not of requests.
+    // Quotas of resources; those of requests are above.
     (
         r"(?i)Rate exceeded|Throttling|TooManyRequests|RequestLimitExceeded",
         "AWS throttles the account: launch fewer stacks at once (`--max-concurrency-per-region`)",
@@ -183,7 +183,7 @@ const TABLE: &[(&str, &str)] = &[
         "the name is taken: leave it to CloudFormation, or build it from AWS::StackName and \
          AWS::Region, so that tests don't meet",
     ),
-    // What must be there.
+    // Missing prerequisites.
     (
         r"image id '?\[?(?P<image>ami-\w+)\]?'? does not exist|InvalidAMIID",
         "an image's id is good for one region only: take it from a mapping by region or from SSM's \
@@ -201,7 +201,7 @@ const TABLE: &[(&str, &str)] = &[
         r"(?i)service[- ]linked role",
         "make the service-linked role once in the account: `aws iam create-service-linked-role`",
     ),
-    // Time.
+    // Timeouts.
     (
         r"Failed to receive \d+ resource signal|[Ww]aitCondition timed out|received 0 (?:conditions|signals)",
         "the instance never signalled: keep it with `--keep-failed` and read /var/log/cfn-init.log \
@@ -252,7 +252,7 @@ mod tests {
         }
     }
 
-    /// Every hint of the table, by reasons in AWS's words.
+    /// Every hint in the table, for reasons in AWS's words.
     #[test]
     fn well_known_causes() {
         let check = |reason: &str, expect: &str| {

@@ -1,16 +1,17 @@
-//! `report.json`: the whole report for programs. Its shape is `RunReport`'s, published as
-//! `schemas/report.schema.json`.
+//! Writes `report.json`: the whole report for programs. Its format is that of `RunReport`,
+//! published as `schemas/report.schema.json`.
 
 use std::io::{self, Write};
 
 use super::model::RunReport;
 
+/// Writes the report as JSON.
 pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, report)?;
     out.write_all(b"\n")
 }
 
-/// The JSON Schema (2020-12) of `report.json`.
+/// Returns the JSON Schema (2020-12) of `report.json`.
 pub fn schema() -> schemars::Schema {
     crate::json_schema::of_output::<RunReport>()
 }
@@ -19,7 +20,7 @@ pub fn schema() -> schemars::Schema {
 mod tests {
     use super::*;
 
-    /// `UPDATE_SCHEMAS=1 cargo test --lib report::json` writes the file anew.
+    /// Run `UPDATE_SCHEMAS=1 cargo test --lib report::json` to regenerate the file.
     #[test]
     fn the_published_schema_is_current() {
         let path =

@@ -1,9 +1,9 @@
-//! `junit.xml`: a suite for each test, a case for each region, as CodeBuild, Jenkins, GitLab and
-//! GitHub read it.
+//! Writes `junit.xml` for CodeBuild, Jenkins, GitLab and GitHub: a suite per test, a case per
+//! region.
 //!
-//! It keeps to the schema of Jenkins's xUnit plugin (`junit-10.xsd`), which knows properties of
-//! suites only: what there is to say of a case stands in its `system-out`. A cell that several runs
-//! have tested shows the former ones as reruns, in Maven Surefire's elements.
+//! It follows the schema of Jenkins's xUnit plugin (`junit-10.xsd`), which has properties only for
+//! suites: details of a case are in its `system-out`. Earlier results of a cell that several runs
+//! have tested are reruns, with Maven Surefire's elements.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -17,13 +17,15 @@ use super::model::{Attempt, CellReport, CellState, RunReport};
 use super::text;
 use crate::status::{ResourceStatus, StackStatus};
 
-/// Readers cut or refuse longer attributes; the whole text stands in the element.
+/// Maximum length of a message attribute, since some tools cut or refuse longer ones; the element
+/// has the whole text.
 const MESSAGE_LIMIT: usize = 1000;
 
-/// CodeBuild takes no more cases in a report
+/// Maximum number of cases in a CodeBuild report
 /// (<https://docs.aws.amazon.com/codebuild/latest/userguide/test-report.html>).
 const CASE_LIMIT: usize = 500;
 
+/// Writes the report as JUnit XML.
 pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     let mut junit = Report::new(clean(&report.project));
     junit.time = seconds(report.duration_seconds());
@@ -45,12 +47,13 @@ pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
         junit.add_test_suite(not_started(report, error));
     }
     let xml = junit.to_string().map_err(io::Error::other)?;
-    // The schema has no place for the first of these; a name can't pretend to be it, since its
-    // quotes are escaped.
+    // The schema doesn't allow the first of these attributes. Names can't contain it, since quotes
+    // are escaped.
     out.write_all(xml.replacen(" skipped=\"0\"", "", 1).as_bytes())
 }
 
-/// Without a case, a reader would take a run that could not start for one that found nothing wrong.
+/// Returns a suite for a run that could not start. Without a case, tools would take the run for a
+/// success.
 fn not_started(report: &RunReport, error: &str) -> TestSuite {
     let message = text::shortened(&text::one_line(error), MESSAGE_LIMIT);
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
@@ -75,8 +78,8 @@ fn add_properties(suite: &mut TestSuite, report: &RunReport) {
     suite.add_property(Property::new("project", clean(&report.project)));
 }
 
-/// The cells that there is room for, in the report's order: where not all are, those that passed
-/// are left out first.
+/// Returns the cells up to the limit in the report's order; if necessary, those that passed are
+/// omitted first.
 fn shown(report: &RunReport) -> Vec<&CellReport> {
     let (passed, other): (Vec<_>, Vec<_>) = report
         .cells
@@ -95,10 +98,10 @@ fn of_test<'c>(cells: impl IntoIterator<Item = &'c CellReport>, test: &str) -> V
         .collect()
 }
 
-/// `cells` are those that are shown, of `all` of the test.
+/// Returns the suite of a test with the shown `cells` of `all`.
 fn suite(report: &RunReport, test: &str, all: usize, cells: &[&CellReport]) -> TestSuite {
     let mut suite = TestSuite::new(clean(test));
-    // The field's type reads RFC 3339; so no second library of dates is named here.
+    // Parsed from RFC 3339, so that the other library of dates isn't named here.
     suite.timestamp = cells
         .iter()
         .filter_map(|it| it.started_at)
@@ -171,7 +174,7 @@ fn status(cell: &CellReport) -> TestCaseStatus {
     status
 }
 
-/// An earlier attempt that didn't pass.
+/// Returns an earlier attempt that didn't pass as a rerun.
 fn rerun(attempt: &Attempt) -> Option<TestRerun> {
     let told = FailureElement::of(
         attempt.state,
@@ -186,17 +189,17 @@ fn rerun(attempt: &Attempt) -> Option<TestRerun> {
     Some(rerun)
 }
 
-/// How a failure is told.
+/// The parts of a failure element.
 struct FailureElement {
     kind: NonSuccessKind,
     type_of: String,
-    /// On one line.
+    /// The message on one line.
     message: String,
     text: String,
 }
 
 impl FailureElement {
-    /// None of what passed.
+    /// Returns the failure of a cell; `None` if it passed.
     fn of(state: CellState, cause: Option<&RootCause>, reason: Option<&str>) -> Option<Self> {
         let (kind, type_of, fallback) = match state {
             CellState::Passed => return None,
@@ -242,7 +245,7 @@ impl FailureElement {
     }
 }
 
-/// Text that XML can hold. Tabs become spaces: the library drops them.
+/// Removes characters that XML can't represent. Tabs become spaces, since the library drops them.
 fn clean(text: &str) -> String {
     text::clean(text).replace('\t', " ")
 }

@@ -1,9 +1,9 @@
-//! What people and machines see of a run: every consumer of its events.
+//! Reports of a run for people and programs: all consumers of its events.
 //!
-//! `run`'s dispatcher hands each event to each [`EventConsumer`]. `events.ndjson` is written as the
-//! run goes; the other files are rendered from one [`RunReport`], the fold of the events, so that a
-//! recorded run renders the same again. The terminal is for those who watch. This module knows
-//! `event` only: never a step, never `run`.
+//! The dispatcher in `run` passes each event to each [`EventConsumer`]. `events.ndjson` is written
+//! during the run; the other files are rendered from a [`RunReport`], which is folded from the
+//! events, so that a recorded run is rendered identically. The terminal shows the progress. This
+//! module depends on `event`, never on a step or on `run`.
 
 mod cause;
 pub mod cfn_logs;
@@ -35,12 +35,13 @@ use crate::input::{self, InputError};
 pub use cause::RootCause;
 pub use model::RunReport;
 
-/// One who is told of everything that happens in a run. One that fails is dropped by the
-/// dispatcher, with a warning that shows its error; the others go on.
+/// A consumer of a run's events. The dispatcher drops one that fails, with a warning; the others
+/// continue.
 pub trait EventConsumer: Send {
+    /// Handles the next event.
     fn take(&mut self, event: &RunEvent) -> io::Result<()>;
 
-    /// Called about once a second for as long as the run lasts, however little happens.
+    /// Called about once per second as long as the run lasts, even without events.
     fn tick(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -51,30 +52,35 @@ pub trait EventConsumer: Send {
     }
 }
 
-/// Why a recorded run could not be read.
+/// Why a recorded run can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
+    /// The file can't be read.
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: InputError },
+    /// A line isn't an event.
     #[error("{}:{line}: not an event of taskcat: {source}", path.display())]
     Event {
+        /// The file.
         path: PathBuf,
+        /// The line, from 1.
         line: usize,
+        /// Why it can't be parsed.
         source: serde_json::Error,
     },
 }
 
 type RenderFile = fn(&RunReport, &mut dyn Write) -> io::Result<()>;
 
-/// The files that a run has one of.
+/// The files that exist once per run.
 const FILES: [(&str, RenderFile); 3] = [
     ("index.html", html::render),
     ("junit.xml", junit::render),
     ("report.json", json::render),
 ];
 
-/// The consumers that write the usual files to `directory`, which is made if need be. The report of
-/// an earlier run is removed: it must not pass for this one's.
+/// Returns the consumers that write the usual files to `directory`, which is created if necessary.
+/// The report of an earlier run is deleted, so that it can't be mistaken for this one's.
 pub fn files(directory: &Path) -> io::Result<Vec<Box<dyn EventConsumer>>> {
     fs::create_dir_all(directory).map_err(|error| at_path(directory, error))?;
     FILES
@@ -90,8 +96,7 @@ pub fn files(directory: &Path) -> io::Result<Vec<Box<dyn EventConsumer>>> {
 }
 
 /// Writes `index.html`, `junit.xml`, `report.json` and the `-cfnlogs.txt` files of a report to
-/// `directory`. One that can't be written keeps none of the others back; the error names all that
-/// could not.
+/// `directory`. If a file can't be written, the others still are; the error names all that failed.
 pub fn write(report: &RunReport, directory: &Path) -> io::Result<()> {
     let rendered =
         FILES.map(|(name, render)| replace(&directory.join(name), |out| render(report, out)));
@@ -112,8 +117,7 @@ pub fn write(report: &RunReport, directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Writes a file in whole or not at all: a reader, or a run that is killed, never meets half of
-/// one.
+/// Writes a file completely or not at all, so that no reader ever sees a partial file.
 fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let partial = path.with_added_extension("partial");
     let written = create(&partial).and_then(|file| {
@@ -124,13 +128,13 @@ fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
     written
         .and_then(|()| fs::rename(&partial, path))
         .map_err(|error| {
-            // What is left of it is of no use; that it can't be removed either is no news.
+            // The partial file is useless; failing to delete it isn't worth an error.
             let _ = fs::remove_file(&partial);
             at_path(path, error)
         })
 }
 
-/// Creates a file in the place of a former one. What a link leads to is not written.
+/// Creates a file in place of an earlier one, without following links.
 fn create(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -139,8 +143,8 @@ fn create(path: &Path) -> io::Result<File> {
     File::options().write(true).create_new(true).open(path)
 }
 
-/// Folds the events and writes the files that render from them. One fold for all: it holds every
-/// event of the run.
+/// Folds the events and renders the files. All files share one fold, since it holds every event of
+/// the run.
 struct ReportFiles {
     directory: PathBuf,
     report: RunReport,
@@ -148,7 +152,7 @@ struct ReportFiles {
     written: Option<Instant>,
 }
 
-/// A run may be killed without warning; its report is then no older than this.
+/// Maximum age of the report's files, in case the run is killed without warning.
 const BETWEEN_WRITES: Duration = Duration::from_secs(15);
 
 impl EventConsumer for ReportFiles {
@@ -162,8 +166,7 @@ impl EventConsumer for ReportFiles {
         if written.elapsed() >= BETWEEN_WRITES {
             *written = Instant::now();
             self.report.conclude();
-            // What hinders it may have passed by the run's end, so that this is not the end of the
-            // consumer.
+            // The problem may be solved by the end of the run, so the consumer continues.
             if let Err(error) = write(&self.report, &self.directory) {
                 tracing::debug!("the report so far could not be written: {error}");
             }
@@ -233,7 +236,7 @@ pub(crate) mod tests {
             .collect()
     }
 
-    /// Runs the events through the usual consumers, as the dispatcher does.
+    /// Sends the events to the usual consumers, like the dispatcher.
     fn consume(events: &[RunEvent], directory: &Path) {
         let mut consumers = files(directory).unwrap();
         for event in events {
@@ -292,8 +295,7 @@ pub(crate) mod tests {
             consume(&fixture(scenario), directory.path());
             let files = contents(directory.path());
             let page = &files["index.html"];
-            // The design changes more often than what is said; the words are what the snapshot is
-            // about.
+            // The design changes more often than the content, which the snapshot is for.
             let (head, rest) = page.split_once("<style>").unwrap();
             let (_, body) = rest.split_once("</style>").unwrap();
             let (head, body) = (without_hash(head), without_script(body));
@@ -311,7 +313,7 @@ pub(crate) mod tests {
         insta::assert_snapshot!("hook-failed.json", rendered(json::render, &report));
     }
 
-    /// The page without its own script, of which there is one, at its end.
+    /// Returns the page without its script, the only one, at its end.
     fn without_script(page: &str) -> String {
         let (body, rest) = page.rsplit_once("<script>").unwrap();
         let (_, tail) = rest.split_once("</script>").unwrap();
@@ -352,7 +354,7 @@ pub(crate) mod tests {
         check("hook-failed", false);
         check("delete-failed", false);
         check("interrupted", false);
-        // A parameter and a reason hold the words; no status does.
+        // A parameter and a reason contain the text, but no status does.
         check("hostile", false);
     }
 
@@ -365,7 +367,7 @@ pub(crate) mod tests {
             }
             let directory = tempfile::tempdir().unwrap();
             consume(&events, directory.path());
-            // From the record alone, as a reader of it would.
+            // From the recorded events alone.
             let recorded = events::read(&directory.path().join("events.ndjson")).unwrap();
             assert_eq!(recorded, events);
             let said = |text: &str, expect: &str| {
@@ -425,7 +427,7 @@ pub(crate) mod tests {
         ] {
             assert!(!page.contains(injected), "{injected} in the page");
         }
-        // The template language in a name is text too.
+        // The template syntax in a name is text, too.
         assert!(page.contains("{{ 7*7 }}"));
         let hostile = |c: char| (c.is_control() && c != '\n' && c != '\t') || c == '\u{202e}';
         let junit = rendered(junit::render, &report);
@@ -440,7 +442,7 @@ pub(crate) mod tests {
         }
         let mut reader = quick_xml::Reader::from_str(&junit);
         while reader.read_event().unwrap() != quick_xml::events::Event::Eof {}
-        // XML 1.0 has no way to write these two at all.
+        // XML 1.0 can't represent these two.
         assert!(!junit.contains(['\u{fffe}', '\u{ffff}']));
         assert_eq!(
             logs_of(&report).into_keys().collect::<Vec<_>>(),
@@ -449,7 +451,7 @@ pub(crate) mod tests {
         serde_json::from_str::<serde_json::Value>(&rendered(json::render, &report)).unwrap();
     }
 
-    /// Strings that mean something to some reader of some output, in pieces that meet each other.
+    /// Generates strings with a meaning in some output format, combined in pieces.
     pub fn hostile() -> impl Strategy<Value = String> {
         let pieces = [
             "<script>alert(1)</script>",
@@ -498,7 +500,7 @@ pub(crate) mod tests {
         .prop_map(|pieces| pieces.concat())
     }
 
-    /// A recorded run in which every string that is somebody's own has been exchanged for another.
+    /// Returns a recorded run in which user-defined strings are replaced.
     pub fn exchanged(scenario: &str, strings: &[String]) -> Vec<RunEvent> {
         fn walk(value: &mut serde_json::Value, key: &str, strings: &[String], next: &mut usize) {
             match value {
@@ -516,7 +518,7 @@ pub(crate) mod tests {
                     ) =>
                 {
                     *next += 1;
-                    // Every third stays, so that the run holds together.
+                    // Every third is kept, so that the run stays consistent.
                     if next.is_multiple_of(3) {
                         *text = strings[*next / 3 % strings.len()].clone();
                     }
@@ -585,7 +587,7 @@ pub(crate) mod tests {
             for text in [&page, &junit].into_iter().chain(logs.values()) {
                 prop_assert!(!text.contains(is_hostile));
             }
-            // What is recorded of it reads as the same again.
+            // Recorded events are read back unchanged.
             let directory = tempfile::tempdir().unwrap();
             consume(&events, directory.path());
             prop_assert_eq!(events::read(&directory.path().join("events.ndjson")).unwrap(), events);
@@ -612,7 +614,7 @@ pub(crate) mod tests {
                 plain.replace("&apos;", "'")
             };
             let page = unescape(rendered(html::render, &report));
-            // What failed and the reason are two elements that read on as one text.
+            // The failed resource and the reason are two elements that form one text.
             let page = page.replace("</span><span class=\"why\">", "");
             assert!(page.contains(&cause), "{cause}");
             assert!(
@@ -699,7 +701,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// Writes pages to look at: `cargo test --lib report -- --ignored pages`, then open
+    /// Writes pages for manual review: `cargo test --lib report -- --ignored pages`, then open
     /// `target/report-pages`.
     #[test]
     #[ignore = "writes pages to look at"]
@@ -712,7 +714,7 @@ pub(crate) mod tests {
         consume(&many(15, 20), &root.join("three-hundred"));
     }
 
-    /// The cells of "one-failed" over and over, with other names.
+    /// Repeats the cells of "one-failed" with other names.
     pub fn many(tests: usize, regions: usize) -> Vec<RunEvent> {
         let text = fs::read_to_string(fixture_path("one-failed")).unwrap();
         let lines: Vec<&str> = text.lines().collect();

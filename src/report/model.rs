@@ -1,8 +1,8 @@
-//! `RunReport`: what a run came to. Everything that is written at the end renders from it.
+//! `RunReport`: the result of a run, which all reports are rendered from.
 //!
-//! `fold` makes it of the run's events. All times in it are those of the events, never the clock's,
-//! so that a recorded run renders the same again. What a failed cell failed of is `root_cause`'s;
-//! how anything looks is for the formats.
+//! `fold` builds it from the run's events. All times are those of the events rather than of the
+//! clock, so that a recorded run is rendered identically. `root_cause` finds why a test failed; the
+//! formats determine the presentation.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,47 +19,54 @@ use crate::event::{
 };
 use crate::status::StackStatus;
 
-/// The version of the shape of `report.json`. It grows when a reader of the former shape would
-/// break.
+/// The version of the format of `report.json`. Incremented when the format changes incompatibly.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// A run of taskcat: what was tested, what came of it, and what is left of it.
+/// A run of taskcat: what was tested, the results, and what remains.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct RunReport {
-    /// The version of this shape.
+    /// The version of this format.
     pub schema_version: u32,
-    /// The `taskcat-id` of the run; of several, the last one's.
+    /// The ID of the run (`taskcat-id`); of several runs, the last one's.
     pub run_id: String,
-    /// The `taskcat-id`s of all runs, where this is the report of several.
+    /// The IDs of all runs if this is the report of several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub merged_runs: Vec<String>,
+    /// The version of taskcat, such as `1.0.0`.
     pub taskcat_version: String,
+    /// What the run was for.
     #[serde(skip)]
     pub task: RunTask,
+    /// The project's name.
     pub project: String,
-    /// The endpoint that stood in for AWS, if any was given.
+    /// The URL of the endpoint used instead of AWS, if any.
     pub endpoint: Option<String>,
-    /// True where AWS was only simulated, so that nothing of this happened there.
+    /// True if AWS was only simulated.
     pub simulated: bool,
+    /// When the run started: the first event's time. RFC 3339, UTC.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub started_at: Option<Timestamp>,
-    /// The last event's time.
+    /// The last event's time. RFC 3339, UTC.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub finished_at: Option<Timestamp>,
+    /// The verdict of the run as a whole.
     pub verdict: RunVerdict,
-    /// What stopped the run before its cells.
+    /// What stopped the run before its tests; absent in a normal run.
     pub error: Option<String>,
-    /// The signal that asked the run to stop.
+    /// The signal that stopped the run, if any.
     pub interrupted_by: Option<String>,
+    /// The number of tests by their result.
     pub totals: Totals,
-    /// Warnings that concern no single cell; the others stand with their cell.
+    /// Warnings about the run as a whole; others are in their cell.
     pub warnings: Vec<String>,
+    /// The result of linting; absent if the run didn't lint.
     pub lint: Option<LintReport>,
     /// The Lambda archives that were built.
     pub packages: Vec<PackageReport>,
+    /// The buckets that the run staged to.
     pub buckets: Vec<BucketReport>,
-    /// One for each test in each region, in the plan's order; tested by several runs, as the last
-    /// one found it.
+    /// One entry per test and region, in the plan's order; for several runs, the result of the last
+    /// one that tested it.
     pub cells: Vec<CellReport>,
     #[serde(skip)]
     pub(super) positions: HashMap<CellId, usize>,
@@ -69,141 +76,180 @@ pub struct RunReport {
     pub(super) decision: DecisionTime,
 }
 
-/// One of the runs that a report is of; mostly there is one alone.
+/// One of the runs in a report; usually the only one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ReportedRun {
     pub run_id: String,
-    /// What it found counts: not all of its cells have been tested again since.
+    /// Whether its results count: not all of its tests have been repeated since.
     pub counts: bool,
     pub interrupted_by: Option<String>,
     pub finished: Option<RunFinished>,
 }
 
-/// What the run as a whole came to.
+/// The verdict of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunVerdict {
-    /// Every cell passed, and nothing is left that should be gone.
+    /// Every test passed, and everything was deleted.
     Passed,
-    /// At least one cell failed.
+    /// At least one test failed.
     Failed,
-    /// Every cell passed, but something could not be deleted.
+    /// Every test passed, but something could not be deleted.
     LeftBehind,
-    /// The run was asked to stop before its end.
+    /// The run was stopped before its end.
     Interrupted,
-    /// The run stopped before its cells; `error` says why.
+    /// The run stopped before its tests; `error` says why.
     Error,
     /// The events end before the run did: it was killed.
     #[default]
     Incomplete,
 }
 
+/// The number of tests by their result; each region counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Totals {
+    /// All tests.
     pub cells: usize,
+    /// Tests that passed.
     pub passed: usize,
+    /// Tests that failed.
     pub failed: usize,
+    /// Tests that were interrupted.
     pub interrupted: usize,
-    /// Cells that an error before the tests kept the run from.
+    /// Tests that weren't launched because of an earlier error.
     #[serde(skip_serializing_if = "is_zero")]
     pub skipped: usize,
-    /// Cells that have no verdict: the run ended before them.
+    /// Tests without a verdict, since the run ended before them.
     pub unfinished: usize,
-    /// Stacks and buckets that should be gone and are not.
+    /// Stacks and buckets that should have been deleted but still exist.
     pub left_behind: usize,
 }
 
+/// The result of linting the templates.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct LintReport {
+    /// The number of templates that were linted.
     pub templates: usize,
+    /// The number of errors.
     pub errors: usize,
+    /// The number of warnings.
     pub warnings: usize,
+    /// The findings.
     pub findings: Vec<LintFinding>,
 }
 
+/// A Lambda function that was packaged.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PackageReport {
+    /// The function's folder, relative to the project root.
     pub lambda: String,
-    /// Absent where packaging did not end.
+    /// Path of the archive, relative to the project root; absent if packaging did not finish.
     pub archive: Option<String>,
 }
 
 /// A bucket that the run staged to.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct BucketReport {
+    /// The bucket's name.
     pub bucket: String,
-    /// Known of the buckets that the run made.
+    /// The bucket's region; known only for buckets that the run created.
     pub region: Option<String>,
+    /// Whether the run created the bucket.
     pub created: bool,
-    /// How many objects were to be sent, were the same already, and were to be removed.
+    /// The number of objects to upload.
     pub uploads: usize,
+    /// The number of objects that were the same already.
     pub unchanged: usize,
+    /// The number of objects to remove.
     pub removals: usize,
-    /// How many of them have been.
+    /// The number of objects uploaded.
     pub uploaded: usize,
+    /// The number of objects removed.
     pub removed: usize,
+    /// The number of bytes uploaded.
     pub bytes: u64,
+    /// What happened to the bucket at the end.
     pub end: BucketState,
 }
 
+/// What happened to a bucket at the end of the run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum BucketState {
-    /// Nothing was said of its end.
+    /// Nothing is recorded.
     #[default]
     Unknown,
+    /// The bucket was deleted.
     Deleted,
+    /// The bucket was kept, as requested.
     Kept {
+        /// The option that kept it.
         why: KeepReason,
     },
+    /// The bucket could not be deleted.
     DeleteFailed {
+        /// Why the deletion failed.
         reason: String,
     },
 }
 
-/// One test in one region.
+/// A test in a region.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct CellReport {
+    /// The test and its region.
     #[serde(flatten)]
     pub id: CellId,
+    /// The state of the test.
     pub state: CellState,
-    /// Why it failed; the same in every output.
+    /// Why it failed; the same in every report.
     pub root_cause: Option<RootCause>,
-    /// The words of the verdict, if it came with any.
+    /// The reason that the verdict gives, if any.
     pub reason: Option<String>,
+    /// The template's path, relative to the project root.
     pub template: String,
+    /// The AWS account's 12-digit ID.
     pub account_id: String,
+    /// The stack's name.
     pub stack_name: String,
+    /// The stack's ARN; absent if no stack was created.
     pub stack_id: Option<String>,
-    /// The stack's status as far as it is known; before deletion, once it has settled.
+    /// The stack's last known status; once it is terminal, its status before deletion.
     pub stack_status: Option<StackStatus>,
+    /// The reason that CloudFormation gives for the status, if any.
     pub stack_status_reason: Option<String>,
     /// Why the stack could not be launched at all.
     pub launch_error: Option<String>,
-    /// When work on it began, and when its verdict came. Teardown comes after.
+    /// When the test started. RFC 3339, UTC.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub started_at: Option<Timestamp>,
+    /// When its verdict was known, before teardown. RFC 3339, UTC.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub finished_at: Option<Timestamp>,
+    /// Seconds from start to verdict.
     pub duration_seconds: Option<f64>,
-    /// Secrets are masked.
+    /// The stack's parameters; secrets are masked.
     pub parameters: Vec<CellParameter>,
+    /// The stack's outputs.
     pub outputs: Vec<StackOutput>,
+    /// The hooks that ran.
     pub hooks: Vec<HookReport>,
+    /// What happened to the stack after the verdict.
     pub teardown: TeardownState,
+    /// Warnings about this test.
     pub warnings: Vec<String>,
-    /// What it came to before, the first one first: in earlier runs, where this is the report of
-    /// several, and in attempts that were retried.
+    /// Earlier results, oldest first: in earlier runs, if this is the report of several, and in
+    /// attempts that were retried.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
-    /// It passed only after an attempt had failed.
+    /// True if it passed only after a failed attempt.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub flaky: bool,
-    /// The cell's stack and those nested in it, as they appeared.
+    /// The test's stack and those nested in it, in the order of their first events.
     pub stacks: Vec<StackReport>,
-    /// CloudFormation's events until the stack settled, nested stacks included, oldest first.
+    /// CloudFormation's events until the stack's status was terminal, including nested stacks,
+    /// oldest first.
     pub events: Vec<StackEvent>,
-    /// Those of its deletion.
+    /// CloudFormation's events of the deletion.
     pub teardown_events: Vec<StackEvent>,
     /// True once the stack's events are those of its deletion.
     #[serde(skip)]
@@ -211,20 +257,20 @@ pub struct CellReport {
     /// The run's templates.
     #[serde(skip)]
     pub sources: Arc<TemplateSources>,
-    /// Which of the report's runs tested it last.
+    /// Index of the report's run that tested it last.
     #[serde(skip)]
     pub(super) run: usize,
     #[serde(skip)]
     pub(super) decision: DecisionTime,
-    /// The places in the project's files of its possible causes of failure.
+    /// The possible causes of failure with their locations in the project's files.
     #[serde(skip)]
     pub(super) places: Vec<PredictedFailure>,
 }
 
-/// The time that a deployment waits for somebody's answer, which is not the deployment's.
+/// The time that a deployment waits for the user's decision, which doesn't count as its duration.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct DecisionTime {
-    /// Since when it is waited for.
+    /// Since when it has been waiting.
     since: Option<Timestamp>,
     seconds: f64,
 }
@@ -240,38 +286,49 @@ impl DecisionTime {
         }
     }
 
-    /// A duration without it.
+    /// Returns a duration without the waiting time.
     pub(super) fn without(self, seconds: f64) -> f64 {
-        // Milliseconds, as all durations here.
+        // In milliseconds, like all durations here.
         ((seconds - self.seconds).max(0.0) * 1000.0).round() / 1000.0
     }
 }
 
-/// What a cell came to in an earlier run, or in an attempt that was retried.
+/// The result of a test in an earlier run or in an attempt that was retried.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Attempt {
-    /// The `taskcat-id` of that run.
+    /// The ID of that run (`taskcat-id`).
     pub run_id: String,
+    /// The state of the test.
     pub state: CellState,
+    /// Why it failed.
     pub root_cause: Option<RootCause>,
+    /// The reason that the verdict gives, if any.
     pub reason: Option<String>,
+    /// Seconds from start to verdict.
     pub duration_seconds: Option<f64>,
 }
 
+/// The state of a test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CellState {
+    /// Not started.
+    /// Started, without a verdict.
     #[default]
     Waiting,
+    /// Passed.
     Running,
+    /// Failed.
     Passed,
+    /// Stopped before it passed or failed.
     Failed,
+    /// Not launched because of an earlier error.
     Interrupted,
     Skipped,
 }
 
 impl CellState {
-    /// What the reports call it at the end of a run.
+    /// Returns the word for the state at the end of a run.
     pub fn word(self) -> &'static str {
         match self {
             CellState::Waiting | CellState::Running => "unfinished",
@@ -283,57 +340,72 @@ impl CellState {
     }
 }
 
+/// A hook that ran.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct HookReport {
+    /// The hook.
     #[serde(flatten)]
     pub hook: Hook,
+    /// When the hook started. RFC 3339, UTC.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub started_at: Timestamp,
-    /// Absent where the hook had not ended when the events did.
+    /// When the hook finished. RFC 3339, UTC. Absent if it had not finished at the last event.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub finished_at: Option<Timestamp>,
+    /// Why the hook failed; absent on success.
     pub error: Option<String>,
-    /// The end of what a hook that succeeded printed.
+    /// The end of the hook's output if it succeeded.
     pub output: Option<String>,
 }
 
-/// What became of a cell's stack after its verdict.
+/// What happened to a test's stack after its verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum TeardownState {
-    /// There was no stack, or the events say nothing of its deletion.
+    /// No stack was created, or the events don't mention its deletion.
     #[default]
     None,
+    /// The stack is being deleted.
     Deleting,
+    /// The stack was deleted.
     Deleted,
+    /// The stack could not be deleted.
     DeleteFailed {
+        /// Why the deletion failed.
         reason: String,
+        /// The resources that still exist.
         left: Vec<LeftoverResource>,
-        /// What to do about it, where the cause is a well-known one.
+        /// What to do about it, if the cause is a well-known one.
         hint: Option<String>,
     },
+    /// The stack was kept, as requested.
     Kept {
+        /// The option that kept it.
         why: KeepReason,
     },
-    /// Its deletion was asked for and not awaited.
+    /// Deletion of the stack was requested but not awaited.
     Unawaited,
 }
 
-/// The cell's own stack or one nested in it.
+/// A test's own stack or one nested in it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct StackReport {
+    /// The stack's ARN.
     pub stack_id: String,
+    /// The stack's name.
     pub stack_name: String,
-    /// 0 is the cell's own stack.
+    /// How deep the stack is nested; 0 is the test's own stack.
     pub depth: u32,
-    /// The stack that it is nested in, and its logical id there.
+    /// The ARN of the parent stack; absent for the test's own stack.
     pub parent: Option<String>,
+    /// The logical ID in the parent stack; absent for the test's own stack.
     pub logical_id: Option<String>,
+    /// The stack's last known status.
     pub status: Option<StackStatus>,
 }
 
 impl RunReport {
-    /// The counts in words, as every output heads them: `1 failed, 5 passed`.
+    /// Returns the counts in words, as in the heading of every report: `1 failed, 5 passed`.
     pub fn counts(&self) -> String {
         let totals = &self.totals;
         let words = [
@@ -356,12 +428,14 @@ impl RunReport {
         }
     }
 
+    /// Returns the seconds from the first to the last event, without waiting for the user's
+    /// decision.
     pub fn duration_seconds(&self) -> Option<f64> {
         seconds_between(self.started_at, self.finished_at)
             .map(|seconds| self.decision.without(seconds))
     }
 
-    /// The cell that an event is about.
+    /// Returns the cell with this ID.
     pub fn cell_of(&self, id: &CellId) -> Option<&CellReport> {
         self.positions
             .get(id)
@@ -404,7 +478,7 @@ impl CellReport {
         }
     }
 
-    /// The cell as it was announced.
+    /// Returns the cell as it was planned.
     pub(super) fn to_event(&self) -> PlannedCell {
         PlannedCell {
             id: self.id.clone(),
@@ -415,7 +489,7 @@ impl CellReport {
         }
     }
 
-    /// Whether it passed only after an attempt had failed.
+    /// Returns whether it passed only after a failed attempt.
     pub(super) fn is_flaky(&self) -> bool {
         self.state == CellState::Passed
             && self
@@ -424,7 +498,7 @@ impl CellReport {
                 .any(|attempt| attempt.state == CellState::Failed)
     }
 
-    /// What this was, for the report of a later run of the same cell.
+    /// Returns the earlier attempts and this result, for the report of a later run.
     pub(super) fn into_attempts(self, run_id: &str) -> Vec<Attempt> {
         let Self {
             mut attempts,
@@ -444,12 +518,12 @@ impl CellReport {
         attempts
     }
 
-    /// True where the stack should be gone and is not.
+    /// Returns whether the stack should have been deleted but still exists.
     pub fn is_left_behind(&self) -> bool {
         matches!(self.teardown, TeardownState::DeleteFailed { .. })
     }
 
-    /// The logical ids that lead from the cell's own stack to `stack_id`; empty for the cell's own.
+    /// Returns the logical IDs from the test's own stack to `stack_id`; empty for the test's own.
     pub fn path_of(&self, stack_id: &str) -> Vec<&str> {
         let mut path = Vec::new();
         let mut next = self.stack(stack_id);
@@ -469,7 +543,7 @@ impl CellReport {
     }
 }
 
-/// The hook as people read it: `prehook script`.
+/// Returns a hook's name for display: `prehook script`.
 pub fn hook_name(hook: &Hook) -> String {
     let stage = match hook.stage {
         HookStage::Prehooks => "prehook",
@@ -478,7 +552,7 @@ pub fn hook_name(hook: &Hook) -> String {
     format!("{stage} {}", hook.kind)
 }
 
-/// Why something stays, as people read it.
+/// Returns the option that keeps something, for display.
 pub fn why_kept(why: KeepReason) -> &'static str {
     match why {
         KeepReason::NoDelete => "--no-delete",
@@ -486,7 +560,7 @@ pub fn why_kept(why: KeepReason) -> &'static str {
     }
 }
 
-/// The id of the stack that a resource of type `AWS::CloudFormation::Stack` stands for.
+/// Returns the stack ID of an event about a nested stack, `AWS::CloudFormation::Stack`.
 pub fn nested_stack_id(event: &StackEvent) -> Option<&str> {
     let is_nested = event.resource_type == "AWS::CloudFormation::Stack" && !event.is_of_stack();
     event
@@ -495,12 +569,12 @@ pub fn nested_stack_id(event: &StackEvent) -> Option<&str> {
         .filter(|id| is_nested && !id.is_empty())
 }
 
-/// Leaves a count out of `report.json` where there is nothing to count.
+/// Omits a zero count from `report.json`.
 fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
 pub(super) fn seconds_between(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<f64> {
-    // Milliseconds are all that a report can mean; more digits would only be noise.
+    // Milliseconds are the precision of reports; more digits would be noise.
     Some((to?.as_millisecond() - from?.as_millisecond()).max(0) as f64 / 1000.0)
 }

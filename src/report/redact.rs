@@ -1,12 +1,11 @@
-//! `--redact`: account ids and bucket names are masked in everything that is written of a run, so
-//! that its report can be shown to strangers.
+//! Implements `--redact`: masks account IDs and bucket names in everything that is written about a
+//! run, so that its report can be published.
 //!
-//! Events are masked before any consumer sees them, so that no output can be forgotten, and what is
-//! rendered again from `events.ndjson` is masked too. Each account and each bucket gets a name of
-//! its own (`account-1`, `bucket-2`): what belongs together can still be told. Ids of twelve digits
-//! count as accounts wherever they stand alone. The names of buckets are those of the run, those
-//! that a stack's events tell of, and those in S3's ARNs and URLs, and in what a configuration says
-//! of them.
+//! Events are masked before any consumer gets them, so that no report can be forgotten, and reports
+//! rendered again from `events.ndjson` are masked, too. Each account and bucket gets its own name
+//! (`account-1`, `bucket-2`), so that they can still be told apart. Any separate number of twelve
+//! digits counts as an account. The masked buckets are those of the run, those in events of stacks,
+//! and those in S3's ARNs and URLs and in a configuration's values.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,12 +17,12 @@ use serde_json::Value;
 use super::EventConsumer;
 use crate::event::{EventKind, RunEvent};
 
-/// Account ids, as a word of their own.
+/// Account IDs as separate words.
 static ACCOUNT: LazyLock<Regex> = LazyLock::new(|| {
     compiled(r"(?<![0-9A-Za-z.-])\d{12}(?![0-9A-Za-z-])|(?<=:)\d{12}(?=:)|(?<=-)\d{12}(?=-)")
 });
 
-/// Buckets in ARNs and in URLs of both styles; hosts only of S3 itself.
+/// Buckets in ARNs and in URLs of both styles; only in hosts of S3 itself.
 static BUCKET: LazyLock<Regex> = LazyLock::new(|| {
     let name = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]";
     compiled(&format!(
@@ -31,17 +30,17 @@ static BUCKET: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-/// What is masked, and by which names.
+/// The masked names and their replacements.
 #[derive(Clone, Debug, Default)]
 pub struct Redaction {
     accounts: BTreeMap<String, String>,
     buckets: BTreeMap<String, String>,
-    /// All of them, the longest first: one name may be a part of another.
+    /// All names, longest first, since a name may be part of another.
     names: Vec<(String, String)>,
 }
 
 impl Redaction {
-    /// Knows these buckets from the start.
+    /// Creates a redaction that knows these buckets.
     #[cfg(test)]
     fn new(buckets: impl IntoIterator<Item = String>) -> Self {
         let mut redaction = Self::default();
@@ -51,21 +50,21 @@ impl Redaction {
         redaction
     }
 
-    /// Knows everything that recorded events tell of.
+    /// Creates a redaction of everything in recorded events.
     pub fn of(events: &[RunEvent]) -> Self {
         let mut redaction = Self::default();
         events.iter().for_each(|event| redaction.learn(&event.kind));
         redaction
     }
 
-    /// The event with everything masked that is known by now.
+    /// Masks everything known so far in an event.
     pub fn event(&mut self, event: RunEvent) -> RunEvent {
         self.learn(&event.kind);
         let Ok(mut value) = serde_json::to_value(&event) else {
             return event;
         };
         self.value(&mut value);
-        // Only texts have changed, so the value still reads as what it was.
+        // Only texts have changed, so the value can still be deserialized.
         serde_json::from_value(value).unwrap_or(RunEvent {
             kind: EventKind::Warning {
                 cell: None,
@@ -75,7 +74,7 @@ impl Redaction {
         })
     }
 
-    /// Takes note of the accounts and buckets that an event names as such.
+    /// Adds the accounts and buckets that an event names.
     fn learn(&mut self, kind: &EventKind) {
         match kind {
             EventKind::RunStarted(run) => run
@@ -126,7 +125,7 @@ impl Redaction {
             Value::String(text) => *text = self.text(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
             Value::Object(entries) => {
-                // These are no text that anybody wrote.
+                // These fields don't contain user-defined text.
                 let entries = entries
                     .iter_mut()
                     .filter(|(key, _)| !matches!(key.as_str(), "event" | "at" | "timestamp"));
@@ -153,7 +152,7 @@ impl Redaction {
     }
 }
 
-/// A mask that can't be compiled must not be one that is off.
+/// A mask that doesn't compile must not be disabled silently.
 #[expect(
     clippy::expect_used,
     reason = "a fault of this file, which every test finds"
@@ -162,20 +161,20 @@ fn compiled(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a valid pattern")
 }
 
-/// The pattern's finds: of its groups the one that has matched, or the whole.
+/// Returns the matches of a pattern: the group that matched, or the whole match.
 fn found(pattern: &Regex, text: &str) -> Vec<String> {
     let captures = pattern.captures_iter(text).flatten();
     let found = captures.filter_map(|it| Some(it.iter().flatten().last()?.as_str().to_owned()));
     found.collect()
 }
 
-/// What everything that is printed and written has in common: an account has one name in all of it.
+/// A redaction shared by everything that is printed and written, so that an account has one name
+/// everywhere.
 #[derive(Clone, Debug, Default)]
 pub struct SharedRedaction(Arc<Mutex<Redaction>>);
 
 impl SharedRedaction {
-    /// Takes note of buckets: parameters and errors may hold their names before an event tells of
-    /// them.
+    /// Adds buckets, since parameters and errors may contain their names before an event does.
     pub fn know_buckets(&self, buckets: impl IntoIterator<Item = String>) {
         let mut redaction = self.lock();
         buckets
@@ -183,7 +182,7 @@ impl SharedRedaction {
             .for_each(|bucket| redaction.bucket(&bucket));
     }
 
-    /// The text with everything masked that is known by now.
+    /// Masks everything known so far in a text.
     pub fn text(&self, text: &str) -> String {
         self.lock().text(text)
     }
@@ -193,18 +192,19 @@ impl SharedRedaction {
     }
 
     fn lock(&self) -> MutexGuard<'_, Redaction> {
-        // A panic while it was held leaves names that are as good as before.
+        // A panic while the lock was held leaves valid names.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A consumer that is told everything masked.
+/// A consumer that gets masked events.
 pub struct RedactedConsumer {
     inner: Box<dyn EventConsumer>,
     redaction: SharedRedaction,
 }
 
 impl RedactedConsumer {
+    /// Wraps a consumer.
     pub fn new(inner: Box<dyn EventConsumer>, redaction: SharedRedaction) -> Self {
         Self { inner, redaction }
     }
@@ -318,7 +318,7 @@ mod tests {
                     .zip(&events)
                     .all(|(masked, event)| masked.seq == event.seq && masked.at == event.at)
             );
-            // Masked again, nothing changes.
+            // Masking again changes nothing.
             let mut again = Redaction::of(&masked);
             let twice: Vec<RunEvent> = masked
                 .iter()

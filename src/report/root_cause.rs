@@ -1,8 +1,8 @@
-//! Why a cell failed: the one event that failed first on its own account.
+//! Finds why a test failed: the event that failed first and wasn't caused by another failure.
 //!
-//! A failed resource takes others with it: CloudFormation cancels its siblings, fails the stack,
-//! then every stack that this one is nested in, and rolls back. All of these say `FAILED`; only the
-//! first says why. `model` asks once a cell; every output shows the same answer.
+//! A failed resource causes other failures: CloudFormation cancels its siblings, fails the stack
+//! and all stacks that contain it, and rolls back. All of these say `FAILED`; only the first says
+//! why. `model` determines it once per cell, and every report shows the same result.
 
 use super::cause::{CauseKind, RootCause};
 use super::hint;
@@ -11,8 +11,8 @@ use super::source::TemplateLocation;
 use crate::event::{HookStage, ParameterBinding, StackEvent};
 use crate::status::{ResourceStatus, StackStatus};
 
-/// The root cause of a cell that has failed, or that was failing when it was stopped; none of any
-/// other.
+/// Returns the root cause of a cell that failed, or that was failing when it was stopped; `None`
+/// for others.
 pub fn of_cell(cell: &CellReport) -> Option<RootCause> {
     let cause = found(cell)?;
     let path: Vec<&str> = cause.path.iter().map(String::as_str).collect();
@@ -62,8 +62,8 @@ pub fn of_cell(cell: &CellReport) -> Option<RootCause> {
     })
 }
 
-/// A nested stack gets its parameters from the template around it: what is to be changed depends on
-/// how.
+/// Returns the hint for a nested stack's parameter, which depends on how its parent passes the
+/// value.
 fn of_nested_parameter(cell: &CellReport, path: &[&str], reason: &str) -> Option<String> {
     let Some((source, resource)) = cell.sources.resource(&cell.template, path) else {
         return hint::of(reason);
@@ -109,7 +109,7 @@ fn found(cell: &CellReport) -> Option<RootCause> {
     if found.is_some() || cell.state != CellState::Failed {
         return found;
     }
-    // A stack that was last seen on its way tells only who sent it there.
+    // The last status of a stack in progress tells only what started it.
     let on_its_way = cell
         .stack_status
         .as_ref()
@@ -127,7 +127,7 @@ fn found(cell: &CellReport) -> Option<RootCause> {
     ))
 }
 
-/// Every event that failed on its own account, the root cause first, for those who list them all.
+/// Returns every event that failed by itself, the root cause first.
 pub fn own_failures(cell: &CellReport) -> Vec<&StackEvent> {
     let mut ranked: Vec<(Rank, &StackEvent)> = cell
         .events
@@ -138,29 +138,29 @@ pub fn own_failures(cell: &CellReport) -> Vec<&StackEvent> {
         return Vec::new();
     };
     ranked.retain(|(rank, _)| *rank == best);
-    // What is nested deeper comes first at the same moment: its parent fails because of it.
+    // At the same time, deeper stacks come first: their parents fail because of them.
     ranked.sort_by_key(|(_, event)| (event.timestamp, std::cmp::Reverse(event.depth)));
     ranked.into_iter().map(|(_, event)| event).collect()
 }
 
-/// How likely a failure is to be the first, best first.
+/// How likely a failure is the first one, most likely first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// It failed on its own account and says why.
+    /// Failed by itself, with a reason.
     Own,
-    /// It failed and says nothing.
+    /// Failed without a reason.
     Silent,
-    /// A nested stack that failed of something unknown; its words name at least the resource in it.
+    /// A nested stack that failed for an unknown reason; its message at least names a resource.
     Nested,
-    /// It failed because something else did.
+    /// Failed because of another failure.
     Cascade,
-    /// It could not be undone.
+    /// Failed to roll back.
     Rollback,
 }
 
 fn rank(cell: &CellReport, event: &StackEvent) -> Option<Rank> {
     let reason = event.reason.as_deref().map(str::trim).unwrap_or_default();
-    // A stack that is rolled back may never have had a status that says FAILED.
+    // A stack that is rolled back may never have had a status with FAILED.
     let status = &event.status;
     let is_rolled_back = event.is_of_stack()
         && status.is_rollback()
@@ -185,7 +185,7 @@ fn rank(cell: &CellReport, event: &StackEvent) -> Option<Rank> {
     })
 }
 
-/// True for the words with which CloudFormation says that something else failed.
+/// Returns whether a reason means that something else failed.
 fn is_cascade(reason: &str) -> bool {
     const BEGINNINGS: [&str; 5] = [
         "Resource creation cancelled",
@@ -199,7 +199,7 @@ fn is_cascade(reason: &str) -> bool {
         .any(|beginning| reason.starts_with(beginning))
 }
 
-/// True for a nested stack's resource whose stack tells itself what failed in it.
+/// Returns whether the resource is a nested stack whose own events say what failed.
 fn fails_with_its_stack(cell: &CellReport, event: &StackEvent) -> bool {
     nested_stack_id(event).is_some_and(|nested| {
         cell.events
@@ -209,7 +209,7 @@ fn fails_with_its_stack(cell: &CellReport, event: &StackEvent) -> bool {
 }
 
 fn of_stack(cell: &CellReport) -> Option<RootCause> {
-    // A resource may fail and be made again; a stack that came up has no root cause.
+    // A resource may fail and be created again; a stack that was created has no root cause.
     if cell
         .stack_status
         .as_ref()
@@ -287,9 +287,9 @@ mod tests {
 
     const ROOT: &str = "arn:aws:cloudformation:us-east-1:1:stack/root/1";
 
-    /// One event a line: `stack | logical id | type | status | reason [| physical id]`. `stack` is
-    /// the nested stack's path, `.` the cell's own; a line without logical id is about the stack
-    /// itself. A line's number is its second.
+    /// Parses one event per line: `stack | logical id | type | status | reason [| physical id]`.
+    /// `stack` is the nested stack's path, `.` the test's own; a line without logical ID is about
+    /// the stack itself. A line's number is its second.
     fn events(lines: &str) -> Vec<EventKind> {
         let stack_id = |path: &str| {
             if path == "." {
@@ -353,7 +353,7 @@ mod tests {
         }
     }
 
-    /// The root cause of a cell that has `status` in the end, if any, and `outcome`.
+    /// Returns the root cause of a cell with this final `status`, if any, and `outcome`.
     fn cause(mut kinds: Vec<EventKind>, status: Option<&str>, outcome: Outcome) -> Option<String> {
         if let Some(status) = status {
             kinds.push(EventKind::StackSettled {
@@ -405,7 +405,7 @@ mod tests {
             "CREATE_FAILED",
             "Queue (AWS::SQS::Queue) CREATE_FAILED: name is taken",
         );
-        // Nested three deep; every stack around it fails after it.
+        // At the third level of nesting; every stack around it fails after it.
         check(
             ". | A | Stack | CREATE_IN_PROGRESS |
              A | B | Stack | CREATE_IN_PROGRESS |
@@ -440,13 +440,13 @@ mod tests {
             "ROLLBACK_FAILED",
             "Instance (AWS::EC2::Instance) CREATE_FAILED: no capacity",
         );
-        // Nothing but the rollback is known.
+        // Only the rollback is known.
         check(
             ". | Bucket | AWS::S3::Bucket | DELETE_FAILED | the bucket is not empty",
             "ROLLBACK_FAILED",
             "Bucket (AWS::S3::Bucket) DELETE_FAILED: the bucket is not empty",
         );
-        // The stack's own timeout; the resource was only cancelled by it.
+        // The stack's own timeout, which only cancelled the resource.
         check(
             ". | Slow | AWS::RDS::DBInstance | CREATE_FAILED | Resource creation cancelled
              . | | | CREATE_FAILED | Stack creation time exceeded the specified timeout. The \
@@ -455,7 +455,7 @@ mod tests {
             "stack CREATE_FAILED: Stack creation time exceeded the specified timeout. The \
              following resource(s)",
         );
-        // Nothing failed in it: nobody could follow it any more.
+        // Nothing failed in it: its status could no longer be polled.
         check(
             ". | | | CREATE_IN_PROGRESS | User Initiated",
             "CREATE_IN_PROGRESS",
@@ -470,7 +470,7 @@ mod tests {
             "CREATE_FAILED",
             "stack App ROLLBACK_IN_PROGRESS: Transform AWS::Serverless failed with: bad event",
         );
-        // The nested stack's events were never seen: its parent names the resource at least.
+        // The nested stack's events were never seen, but its parent names the resource.
         check(
             ". | Other | AWS::SNS::Topic | CREATE_FAILED | Resource creation cancelled
              . | App | Stack | CREATE_FAILED | Embedded stack arn was not successfully created: \
@@ -480,7 +480,7 @@ mod tests {
              successfully created: The \
              following resource(s) failed to create: [Fn].",
         );
-        // A nested stack that never came to be has its own reason.
+        // A nested stack that was never created has its own reason.
         check(
             ". | App | Stack | CREATE_FAILED | Template error: instance of Fn::GetAtt references \
              undefined resource X",
@@ -488,7 +488,7 @@ mod tests {
             "App (AWS::CloudFormation::Stack) CREATE_FAILED: Template error: instance of \
              Fn::GetAtt references undefined resource X",
         );
-        // A failure without a reason comes after one that has one, and before the cascade.
+        // A failure without a reason ranks after one with a reason, and before the cascade.
         check(
             ". | Silent | AWS::SNS::Topic | CREATE_FAILED |
              . | Loud   | AWS::SNS::Topic | CREATE_FAILED | not allowed",
@@ -507,7 +507,7 @@ mod tests {
             "CREATE_FAILED",
             "stack CREATE_FAILED: The following resource(s) failed to create: [X].",
         );
-        // Nothing is known but how it ended.
+        // Only the final status is known.
         check(
             "",
             "CREATE_FAILED",
@@ -515,8 +515,7 @@ mod tests {
         );
     }
 
-    /// Every shape of failure that is recorded, with the line that is expected of it and the notes
-    /// below.
+    /// Every recorded form of failure, with the expected line and the notes below.
     #[test]
     fn recorded_failures() {
         for scenario in ["failures", "rollbacks"] {
@@ -527,8 +526,7 @@ mod tests {
                 std::fs::read_to_string(path).unwrap(),
                 "{scenario}"
             );
-            // In whatever order the stacks were polled: backwards, as far as nothing else comes
-            // between.
+            // In any order of polling the stacks: backwards, unless something else is in between.
             let mut shuffled = events.clone();
             let mut open: HashMap<CellId, Vec<usize>> = HashMap::new();
             for (at, event) in events.iter().enumerate() {
@@ -560,7 +558,7 @@ mod tests {
         }
     }
 
-    /// A cell a paragraph: `test/region state: text`, and its notes indented.
+    /// Formats a cell per paragraph: `test/region state: text`, and its notes indented.
     fn told(report: &RunReport) -> String {
         let mut text = String::new();
         for cell in &report.cells {
@@ -627,7 +625,7 @@ mod tests {
             None,
             "prehook script failed: exit code 1",
         );
-        // Resources that failed and were made again are no cause where the stack came up.
+        // Resources that failed and were created again are no cause if the stack was created.
         let mut retried = events(". | Role | AWS::IAM::Role | CREATE_FAILED | try again");
         retried.push(hook(HookStage::Posthooks));
         check(
@@ -635,7 +633,7 @@ mod tests {
             Some("CREATE_COMPLETE"),
             "posthook script failed: exit code 1",
         );
-        // The stack's failure comes before that of the hook that saw it.
+        // The stack's failure precedes that of the hook that noticed it.
         let mut both = events(". | Role | AWS::IAM::Role | CREATE_FAILED | denied");
         both.push(hook(HookStage::Posthooks));
         check(
@@ -653,7 +651,7 @@ mod tests {
             None
         );
         assert_eq!(cause(vec![], None, Outcome::Interrupted), None);
-        // One that was failing when the run was stopped does.
+        // One that was failing when the run was stopped has.
         assert_eq!(
             cause(failed(), None, Outcome::Interrupted).as_deref(),
             Some("Role (AWS::IAM::Role) CREATE_FAILED: denied")

@@ -1,9 +1,9 @@
-//! From what failed back to the template: the line that declares it, and the parameter values that
-//! fed it.
+//! Traces a failure back to the template: the line that declares the resource, and the parameter
+//! values that it uses.
 //!
-//! Events tell of every template once ([`TemplateSource`]); a cell's path of logical ids leads
-//! through them. Nothing is evaluated here: a value that a nested stack is given as it stands, or
-//! by `Ref`, is known; of what is made of several things, the parameters in it are named.
+//! The events contain every template once ([`TemplateSource`]); a cell's path of logical IDs is
+//! followed through them. Nothing is evaluated: a literal or a `Ref` passed to a nested stack is
+//! known; of a computed value, only the parameters in it are.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -16,39 +16,41 @@ use serde::Serialize;
 use crate::event::{CellParameter, ParameterBinding, ResourceSource, TemplateSource};
 use crate::mask::MASK;
 
-/// The templates of a run, by their paths.
+/// The templates of a run by path.
 #[derive(Clone, Debug, Default)]
 pub struct TemplateSources(BTreeMap<String, TemplateSource>);
 
-/// A place in a template.
+/// A location in a template.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TemplateLocation {
-    /// The template's path relative to the project root.
+    /// The template's path, relative to the project root.
     pub template: String,
-    /// Counts from 1.
+    /// The line, from 1.
     pub line: u32,
 }
 
-/// Where something is declared, and what fed it.
+/// Where something is declared, and the parameters that it uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceOrigin {
+    /// The location of its declaration.
     pub place: TemplateLocation,
-    /// Secrets are masked.
+    /// The parameters that it uses; secrets are masked.
     pub parameters: Vec<CellParameter>,
 }
 
-/// What is known of a parameter's value.
+/// What is known about a parameter's value.
 #[derive(Clone)]
 enum KnownValue {
     Value(String),
-    /// It is made of these.
+    /// Computed from these parameters.
     MadeOf(Vec<CellParameter>),
 }
 
-/// A stack's parameters, by their keys.
+/// A stack's parameters by name.
 type KnownValues = IndexMap<String, KnownValue>;
 
 impl TemplateSources {
+    /// Collects the templates of a run.
     pub fn new(templates: &[TemplateSource]) -> Self {
         Self(
             templates
@@ -58,13 +60,13 @@ impl TemplateSources {
         )
     }
 
-    /// The template that lies at a path of the project.
+    /// Returns the template at a path of the project.
     pub fn template_at(&self, path: &str) -> Option<&TemplateSource> {
         self.0.get(path)
     }
 
-    /// The resource at the end of a path of logical ids that begins in `template`, and its own
-    /// template.
+    /// Returns the resource at the end of a path of logical IDs that begins in `template`, and the
+    /// template that declares it.
     pub fn resource<'s>(
         &'s self,
         template: &str,
@@ -80,8 +82,8 @@ impl TemplateSources {
         Some((source, source.resources.get(*last)?))
     }
 
-    /// The template of the stack to which a path of logical ids leads; that of the cell for an
-    /// empty one.
+    /// Returns the template of the stack at a path of logical IDs; the test's own for an empty
+    /// path.
     pub fn template(&self, template: &str, path: &[&str]) -> Option<&TemplateSource> {
         match path {
             [] => self.0.get(template),
@@ -91,8 +93,8 @@ impl TemplateSources {
         }
     }
 
-    /// Where the resource at the end of a path is declared, and what fed it. `given` are the
-    /// parameters of the cell.
+    /// Returns where the resource at the end of a path is declared and the parameters that it uses.
+    /// `given` are the test's parameters.
     pub fn origin(
         &self,
         template: &str,
@@ -124,8 +126,8 @@ impl TemplateSources {
         Some(ResourceOrigin { place, parameters })
     }
 
-    /// What a message that refuses a whole stack speaks of: the parameters that it names, else a
-    /// mapping or a resource.
+    /// Returns what a message about a whole stack refers to: the parameters that it names, or else
+    /// a mapping or a resource.
     pub fn named_in(
         &self,
         template: &str,
@@ -181,7 +183,7 @@ impl TemplateSources {
         })
     }
 
-    /// The parameters of the stack to which a path leads.
+    /// Returns the parameters of the stack at a path.
     fn values(
         &self,
         template: &str,
@@ -206,7 +208,7 @@ impl TemplateSources {
     }
 }
 
-/// The values with the defaults of those that weren't given, and without what isn't to be shown.
+/// Adds the defaults of parameters without a value, and removes secret ones.
 fn with_defaults(source: &TemplateSource, mut values: KnownValues) -> KnownValues {
     for (key, parameter) in &source.parameters {
         if let (false, Some(default)) = (values.contains_key(key), &parameter.default) {
@@ -219,7 +221,7 @@ fn with_defaults(source: &TemplateSource, mut values: KnownValues) -> KnownValue
     values
 }
 
-/// What a nested stack's parameter gets of the outer stack's.
+/// Returns what a nested stack's parameter gets from the outer stack.
 fn received(binding: &ParameterBinding, outer: &KnownValues) -> KnownValue {
     match binding {
         ParameterBinding::Value(value) => KnownValue::Value(value.clone()),
@@ -363,7 +365,7 @@ mod tests {
             "Template error: Unable to get mapping for Images::eu-west-1::Linux",
             "main.yaml:7",
         );
-        // Words of the language that happen to be a parameter's name name nothing.
+        // Words that happen to be a parameter's name aren't references.
         check("The Size of the Env is wrong", "nothing");
     }
 }

@@ -1,15 +1,16 @@
-//! Foreign text made fit to be shown: CloudFormation's reasons, template authors' names and values,
-//! AWS's messages.
+//! Sanitizes foreign text for display: CloudFormation's reasons, names and values of template
+//! authors, AWS's messages.
 //!
-//! Escaping for a format (HTML, XML, JSON) is its library's work; here goes what no format may let
-//! through: terminal escapes, control characters, and marks that turn the direction of the text
-//! around.
+//! Escaping for a format (HTML, XML, JSON) is left to its library; here, characters are removed
+//! that no format may contain: terminal escapes, control characters, and marks that reverse the
+//! direction of text.
 
 use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-/// `text` without terminal escapes, control characters (but line feed and tab) and direction marks.
+/// Returns the text without terminal escapes, control characters (except line feed and tab) and
+/// direction marks.
 pub fn clean(text: &str) -> Cow<'_, str> {
     let is_hostile = |c: char| {
         (c.is_control() && c != '\n' && c != '\t') || is_direction_mark(c) || is_no_character(c)
@@ -21,12 +22,12 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(stripped.chars().filter(|c| !is_hostile(*c)).collect())
 }
 
-/// `clean`, on one line: runs of white space become one space.
+/// Returns the text like [`clean`], on one line: runs of white space become one space.
 pub fn one_line(text: &str) -> String {
     clean(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// At most `limit` characters of the text, and a sign where some are missing.
+/// Returns at most `limit` characters of the text, with an ellipsis if some are missing.
 pub fn shortened(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -34,8 +35,8 @@ pub fn shortened(text: &str, limit: usize) -> String {
     }
 }
 
-/// `text` as part of a file's name or an anchor: recorded events may come from elsewhere, and no
-/// name in them may lead out of the directory.
+/// Returns the text for use in a file name or an anchor. Recorded events may be foreign, and no
+/// name in them may lead out of the folder.
 pub fn name_safe(text: &str) -> String {
     text.replace(
         |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'),
@@ -43,18 +44,18 @@ pub fn name_safe(text: &str) -> String {
     )
 }
 
-/// The characters that can make text read otherwise than it is written (Unicode's bidirectional
-/// controls).
+/// Returns whether a character can make text read differently than it is written (Unicode's
+/// bidirectional controls).
 fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{061c}')
 }
 
-/// Code points that Unicode gives to no character; XML refuses two of them in any form.
+/// Returns whether a code point is a Unicode noncharacter; XML refuses two of them in any form.
 fn is_no_character(c: char) -> bool {
     u32::from(c) & 0xfffe == 0xfffe || matches!(c, '\u{fdd0}'..='\u{fdef}')
 }
 
-/// A duration as people read it: `0.4s`, `42s`, `3m 05s`, `1h 02m`.
+/// Formats a duration: `0.4s`, `42s`, `3m 05s`, `1h 02m`.
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
     match whole {
@@ -65,16 +66,16 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// UTC in whole seconds: `2026-11-02T10:00:00Z`.
+/// Formats a time in UTC in whole seconds: `2026-11-02T10:00:00Z`.
 pub fn seconds(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Breaks one paragraph into lines of at most `width` characters: at white space, else after a
-/// hyphen between words, else anywhere. White space of any kind counts as a space, and the spaces
-/// at a break are dropped.
+/// Wraps a paragraph into lines of at most `width` characters: at white space, else after a hyphen
+/// between words, else anywhere. Any white space counts as a space, and spaces at a line break are
+/// dropped.
 ///
-/// This is the layout of Python's `textwrap.fill`, in which TaskCat writes a stack's reason.
+/// The result is that of Python's `textwrap.fill`, which TaskCat uses for a stack's reason.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let is_space = |c: char| c.is_ascii_whitespace() || c == '\u{b}';
     let text: Vec<char> = expand_tabs(text)
@@ -86,7 +87,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     chunks.reverse();
     let mut lines = Vec::new();
     while let Some(first) = chunks.last() {
-        // The space before a line's first word belongs to the break, but for the very first line.
+        // The space before a line's first word is dropped, except on the very first line.
         if !lines.is_empty() && first.iter().all(|c| *c == ' ') {
             chunks.pop();
             continue;
@@ -110,7 +111,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Where to cut a chunk that is longer than a line, `room` being left on this one: after its last
+/// Returns where to cut a chunk longer than a line, with `room` left on this one: after its last
 /// hyphen, or anywhere.
 fn room_for_head(chunk: &[char], room: usize) -> usize {
     let hyphen = chunk
@@ -144,7 +145,7 @@ fn expand_tabs(text: &str) -> String {
     out
 }
 
-/// Runs of spaces, and words cut after the hyphens that may end a line.
+/// Returns runs of spaces, and words cut after hyphens that may end a line.
 fn chunks(text: &[char]) -> Vec<&[char]> {
     let mut chunks = Vec::new();
     let mut start = 0;
@@ -165,8 +166,8 @@ fn chunks(text: &[char]) -> Vec<&[char]> {
     chunks
 }
 
-/// True if a line may end before `at`, after a hyphen in a compound of letters: `re-|use`, but not
-/// `us-east-1`'s last.
+/// Returns whether a line may end before `at`, after a hyphen in a compound of letters: `re-|use`,
+/// but not after the last hyphen of `us-east-1`.
 fn breaks_after_hyphen(text: &[char], at: usize) -> bool {
     let is = |index: Option<usize>, test: fn(char) -> bool| {
         index.and_then(|it| text.get(it)).is_some_and(|c| test(*c))
@@ -185,7 +186,7 @@ fn breaks_after_hyphen(text: &[char], at: usize) -> bool {
     (two_letters || initials) && next
 }
 
-/// True if `at` is an end of a dash of two or more hyphens between words.
+/// Returns whether `at` is an end of a dash of two or more hyphens between words.
 fn breaks_at_dash(text: &[char], at: usize) -> bool {
     let hyphens_before = text[..at].iter().rev().take_while(|c| **c == '-').count();
     let hyphens_after = text[at..].iter().take_while(|c| **c == '-').count();
@@ -241,7 +242,7 @@ mod tests {
         check(7325.0, "2h 02m");
     }
 
-    /// The expected lines are those of Python's `textwrap.wrap`, to which TaskCat's `fill` goes.
+    /// The expected lines are those of Python's `textwrap.wrap`, which TaskCat's `fill` uses.
     #[test]
     fn lines_break_where_python_breaks_them() {
         let check = |text: &str, width: usize, expect: &[&str]| {

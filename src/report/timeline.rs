@@ -1,9 +1,9 @@
-//! The timeline of a cell: when each resource was made, changed and taken back, and which of them
-//! the rest waited for.
+//! The timeline of a cell: when each resource was created, updated and deleted, and which of them
+//! the others waited for.
 //!
-//! It is read from the cell's events up to the point where its stack settled, and from what its
-//! templates say of dependencies. Pure: a [`CellReport`] in, rows out, in the order in which a
-//! reader goes through them. How they look is for the formats, what failed first is `root_cause`'s.
+//! Computed from the cell's events until its stack's status is terminal, and from its templates'
+//! dependencies. Pure: takes a [`CellReport`] and returns rows in reading order. The formats draw
+//! it; `root_cause` finds what failed first.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -14,65 +14,76 @@ use super::model::CellReport;
 use crate::event::StackEvent;
 use crate::status::Operation;
 
-/// What happened in a cell's stacks. All times are milliseconds since its first event.
+/// The events of a cell's stacks over time. All times are milliseconds since the first event.
 #[derive(Clone, Debug)]
 pub struct Timeline<'a> {
-    /// From the first event to the last.
+    /// Time from the first event to the last.
     pub length: i64,
-    /// The cell's stack, then its resources in the order in which they began; a nested stack's
-    /// follow it.
+    /// The cell's stack, followed by its resources in the order in which they started; those of a
+    /// nested stack follow it.
     pub rows: Vec<TimelineRow<'a>>,
 }
 
 /// A resource, or the cell's stack.
 #[derive(Clone, Debug)]
 pub struct TimelineRow<'a> {
-    /// The resource's logical id; a stack's name where nothing is known around the stack.
+    /// The resource's logical ID; a stack's name if its parent is unknown.
     pub name: &'a str,
-    /// None for a stack that is not a resource of another.
+    /// The resource's type; `None` for a stack that isn't a resource of another.
     pub resource_type: Option<&'a str>,
-    /// 0 is the cell's stack, 1 a resource of it.
+    /// The level of nesting: 0 is the cell's stack, 1 a resource of it.
     pub depth: u32,
-    /// One after another, oldest first; none where CloudFormation said nothing that is known here.
+    /// The operations, oldest first; empty if no known status was seen.
     pub bars: Vec<TimelineBar>,
-    /// It is on the path of those that waited for each other until the end, or until the failure.
+    /// Whether it is on the critical path: resources that waited for each other until the end or
+    /// the failure.
     pub critical: bool,
-    /// The position, in the cell's events, of the one that says most of it: its first failure, else
-    /// its last.
+    /// Index of the row's most significant event in the cell's events: its first failure, else its
+    /// last.
     pub event: usize,
 }
 
-/// One thing that was done to a resource.
+/// An operation on a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimelineBar {
+    /// The operation.
     pub phase: TimelinePhase,
+    /// When it started.
     pub begin: i64,
-    /// Where `end_state` is [`BarEnd::Open`], the timeline's.
+    /// When it ended; the end of the timeline if `end_state` is [`BarEnd::Open`].
     pub end: i64,
+    /// How it ended.
     pub end_state: BarEnd,
 }
 
+/// The operation that a bar shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimelinePhase {
+    /// Creation.
     Create,
+    /// An update.
     Update,
-    /// A stack returns to what it was.
+    /// A rollback of a stack.
     Rollback,
+    /// Deletion.
     Delete,
 }
 
+/// How an operation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BarEnd {
+    /// Completed.
     Complete,
+    /// Failed.
     Failed,
-    /// It was given up because something else failed.
+    /// Cancelled because something else failed.
     Cancelled,
-    /// The events end before it did.
+    /// Not finished at the last event.
     Open,
 }
 
 impl TimelineBar {
-    /// What was done, as people read it: `created`, `update failed`.
+    /// Returns what was done in words: `created`, `update failed`.
     pub fn words(&self) -> &'static str {
         match (self.phase, self.end_state) {
             (TimelinePhase::Create, BarEnd::Complete) => "created",
@@ -94,6 +105,7 @@ impl TimelineBar {
         }
     }
 
+    /// Returns its duration in milliseconds.
     pub fn length(&self) -> i64 {
         self.end - self.begin
     }
@@ -103,7 +115,7 @@ impl TimelineBar {
     }
 }
 
-/// The timeline of a cell's events; none without events.
+/// Returns the timeline of a cell's events, or `None` without events.
 pub fn of_cell(cell: &CellReport) -> Option<Timeline<'_>> {
     let start = cell.events.iter().map(|event| event.timestamp).min()?;
     let since = |event: &StackEvent| event.timestamp.as_millisecond() - start.as_millisecond();
@@ -124,13 +136,13 @@ pub fn of_cell(cell: &CellReport) -> Option<Timeline<'_>> {
     Some(Timeline { length, rows })
 }
 
-/// A row in the making, by its position among all.
+/// A row during construction, by its index among all rows.
 struct TimelineLane<'a> {
     stack_id: &'a str,
-    /// None for a stack that no other's resource stands for.
+    /// The logical ID; `None` for a stack that isn't known to be a resource of another.
     logical_id: Option<&'a str>,
     events: Vec<usize>,
-    /// The lane of the stack that it is in.
+    /// The index of the stack that contains it.
     parent: Option<usize>,
     children: Vec<usize>,
     bars: Vec<TimelineBar>,
@@ -142,7 +154,7 @@ impl TimelineLane<'_> {
         self.bars.first().map(|bar| bar.begin)
     }
 
-    /// When it was there; later than anything else while it is not.
+    /// Returns when it finished; `None` if it hasn't.
     fn end(&self) -> Option<i64> {
         let last = self.bars.iter().rfind(|bar| bar.is_forward())?;
         Some(if last.end_state == BarEnd::Open {
@@ -153,9 +165,8 @@ impl TimelineLane<'_> {
     }
 }
 
-/// One lane a resource, in the order of their first events. A nested stack's own events tell
-/// nothing that those of the resource that stands for it do not, so they count only where that
-/// resource is unknown.
+/// Returns one lane per resource, in the order of their first events. A nested stack's own events
+/// duplicate those of its resource in the parent, so they count only if that resource is unknown.
 fn lanes(cell: &CellReport) -> Vec<TimelineLane<'_>> {
     let mut found: IndexMap<(&str, Option<&str>), Vec<usize>> = IndexMap::new();
     for (position, event) in cell.events.iter().enumerate() {
@@ -211,7 +222,8 @@ fn lanes(cell: &CellReport) -> Vec<TimelineLane<'_>> {
     lanes
 }
 
-/// True if `lane` is `outer` or in it. Recorded events may claim that a stack is nested in itself.
+/// Returns whether `lane` is `outer` or inside of it. Recorded events may claim that a stack is
+/// nested in itself.
 fn is_within(lanes: &[TimelineLane], lane: usize, outer: usize) -> bool {
     let mut next = Some(lane);
     while let Some(at) = next {
@@ -223,7 +235,7 @@ fn is_within(lanes: &[TimelineLane], lane: usize, outer: usize) -> bool {
     false
 }
 
-/// The events of one resource, each with its time, as bars.
+/// Converts the events of one resource, each with its time, to bars.
 fn bars<'a>(events: impl Iterator<Item = (i64, &'a StackEvent)>, length: i64) -> Vec<TimelineBar> {
     let mut bars: Vec<TimelineBar> = Vec::new();
     for (at, event) in events {
@@ -234,11 +246,11 @@ fn bars<'a>(events: impl Iterator<Item = (i64, &'a StackEvent)>, length: i64) ->
             Some(bar) if bar.end_state == BarEnd::Open && bar.phase == phase => {
                 (bar.end, bar.end_state) = (at, end)
             }
-            // An end that was told before.
+            // A repeated end.
             Some(bar) if end != BarEnd::Open && (bar.phase, bar.end_state) == (phase, end) => {}
             last => {
                 if let Some(bar) = last.filter(|bar| bar.end_state == BarEnd::Open) {
-                    // A stack that is rolled back may never have had a status that says FAILED.
+                    // A stack that is rolled back may never have had a status with FAILED.
                     let given_up = if phase == TimelinePhase::Rollback {
                         BarEnd::Failed
                     } else {
@@ -261,7 +273,7 @@ fn bars<'a>(events: impl Iterator<Item = (i64, &'a StackEvent)>, length: i64) ->
     bars
 }
 
-/// What a status says is done, and how that ended; none for one that says nothing of either.
+/// Returns the operation of a status and how it ended; `None` if the status names neither.
 fn read_status(event: &StackEvent) -> Option<(TimelinePhase, BarEnd)> {
     let status = &event.status;
     let phase = match status.operation()? {
@@ -286,11 +298,11 @@ fn read_status(event: &StackEvent) -> Option<(TimelinePhase, BarEnd)> {
 fn mark_critical(cell: &CellReport, lanes: &mut [TimelineLane]) {
     let mut next = end_of_path(cell, lanes);
     while let Some(at) = next {
-        // Times that contradict each other must not lead around for ever.
+        // Contradictory times must not cause an endless loop.
         if std::mem::replace(&mut lanes[at].critical, true) {
             break;
         }
-        // A nested stack lasts for as long as what ended last in it.
+        // A nested stack lasts until the last of its resources ends.
         next = last_ended(lanes, lanes[at].children.iter().copied())
             .or_else(|| waited_for(cell, lanes, at));
     }
@@ -301,7 +313,7 @@ fn mark_critical(cell: &CellReport, lanes: &mut [TimelineLane]) {
         .for_each(|lane| lane.critical = false);
 }
 
-/// The resource of the root cause, else the cell's own that ended last.
+/// Returns the resource of the root cause, else the cell's own resource that ended last.
 fn end_of_path(cell: &CellReport, lanes: &[TimelineLane]) -> Option<usize> {
     let resources = || (0..lanes.len()).filter(|lane| lanes[*lane].logical_id.is_some());
     let is_cause = |lane: usize| {
@@ -330,8 +342,8 @@ fn last_ended(lanes: &[TimelineLane], among: impl Iterator<Item = usize>) -> Opt
         .map(|(_, _, lane)| lane)
 }
 
-/// What `at` waited for: one of its own stack, or, as for the first in a nested stack, what that
-/// stack waited for.
+/// Returns what `at` waited for: a resource of its own stack, or, for the first one in a nested
+/// stack, what that stack waited for.
 fn waited_for(cell: &CellReport, lanes: &mut [TimelineLane], at: usize) -> Option<usize> {
     let mut at = at;
     loop {
@@ -343,8 +355,8 @@ fn waited_for(cell: &CellReport, lanes: &mut [TimelineLane], at: usize) -> Optio
     }
 }
 
-/// Of those in the same stack that had ended when `at` began, the last: of those that it depends on
-/// by the template, or of all where the template is not known.
+/// Returns the last resource of the same stack that ended before `at` started: among its
+/// dependencies in the template, or among all if the template isn't known.
 fn predecessor(cell: &CellReport, lanes: &[TimelineLane], at: usize) -> Option<usize> {
     let lane = &lanes[at];
     let begin = lane.begin()?;
@@ -366,7 +378,7 @@ fn predecessor(cell: &CellReport, lanes: &[TimelineLane], at: usize) -> Option<u
     last_ended(lanes, before)
 }
 
-/// The rows of a lane and of all that is nested in it.
+/// Adds the rows of a lane and of everything nested in it.
 fn push_rows<'a>(
     cell: &'a CellReport,
     lanes: &[TimelineLane<'a>],
@@ -409,9 +421,9 @@ mod tests {
 
     const ROOT: &str = "arn:root";
 
-    /// One event a line: `second | stack | logical id | status [| reason]`. `stack` is the nested
-    /// stack's path, `.` the cell's own; a line without logical id is about the stack itself; a
-    /// logical id in brackets is a nested stack's.
+    /// Parses one event per line: `second | stack | logical id | status [| reason]`. `stack` is the
+    /// nested stack's path, `.` the cell's own; a line without logical ID is about the stack
+    /// itself; a logical ID in brackets is a nested stack's.
     fn event((number, line): (usize, &str)) -> EventKind {
         let fields: Vec<&str> = line.split('|').map(str::trim).collect();
         let stack_id = |path: &str| {
@@ -465,7 +477,7 @@ mod tests {
         }
     }
 
-    /// `Logical: Needed Needed > template`, a resource a line.
+    /// Parses `Logical: Needed Needed > template`, one resource per line.
     fn template(name: &str, text: &str) -> TemplateSource {
         let resource = |line: &str| {
             let (logical, rest) = line.split_once(':').unwrap();
@@ -491,7 +503,7 @@ mod tests {
         }
     }
 
-    /// The rows as text; `*` marks the critical path.
+    /// Formats the rows as text; `*` marks the critical path.
     fn rows(templates: Vec<TemplateSource>, lines: &str, outcome: Outcome) -> Vec<String> {
         let cell = PlannedCell {
             id: id(),
@@ -555,7 +567,7 @@ mod tests {
             );
         };
         check("", &[]);
-        // Begun twice, as CloudFormation tells it, and ended once; another has not ended, and
+        // Started twice, as CloudFormation reports it, and ended once; another has not ended and
         // waited for it.
         check(
             "0 | . |   | CREATE_IN_PROGRESS
@@ -571,7 +583,7 @@ mod tests {
                 "  C 9-9 created",
             ],
         );
-        // A failure, what it took with it, and the way back.
+        // A failure, what it caused, and the rollback.
         check(
             "0 | . |   | CREATE_IN_PROGRESS
              1 | . | A | CREATE_IN_PROGRESS
@@ -592,7 +604,7 @@ mod tests {
                 "  C 1-2 created, 7-8 deletion failed",
             ],
         );
-        // An update; what is reviewed is not begun; what is retained is skipped.
+        // An update; a review isn't a start; a retained resource is skipped.
         check(
             "0 | . |   | REVIEW_IN_PROGRESS
              1 | . |   | UPDATE_IN_PROGRESS
@@ -633,7 +645,7 @@ mod tests {
             "  Z * 1-11 created",
         ];
         assert_eq!(rows(Vec::new(), lines, Outcome::Passed), expect);
-        // Where nothing is known of the stack around it, a stack's own events are its row.
+        // If the parent is unknown, a stack's own events are its row.
         let alone: String = lines
             .lines()
             .filter(|line| line.contains("A/B"))
@@ -682,7 +694,7 @@ mod tests {
                 template("net", "First:\nOther:\nLast: First"),
             ]
         };
-        // By the template's dependencies, into the nested stack and out at its beginning.
+        // Along the template's dependencies, into the nested stack and out at its start.
         let needs = "Slow:\nFast:\nNet: Fast > net\nEnd: Net";
         check(
             main(needs),
@@ -708,7 +720,7 @@ mod tests {
             Outcome::Passed,
             "Slow End",
         );
-        // By time alone: of two that ended at once the one that took longer.
+        // By time alone: of two that ended at once, the one that took longer.
         check(Vec::new(), LINES, Outcome::Passed, "Slow End");
         check(
             Vec::new(),
@@ -716,7 +728,7 @@ mod tests {
             Outcome::Passed,
             "Fast Net First Last End",
         );
-        // To the root cause and no further, though others ended later.
+        // To the root cause and no further, although others ended later.
         let failed = LINES.replace(
             "9 | Net | Last  | CREATE_COMPLETE",
             "9 | Net | Last | CREATE_FAILED | no",
@@ -726,7 +738,7 @@ mod tests {
             "12 | . | | ROLLBACK_IN_PROGRESS",
         );
         check(main(needs), &failed, Outcome::Failed, "Fast Net First Last");
-        // What has not ended keeps all the others waiting.
+        // What has not ended makes all others wait.
         let stopped: Vec<&str> = LINES
             .lines()
             .filter(|line| !line.contains("Slow  | CREATE_COMPLETE"))

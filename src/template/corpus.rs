@@ -1,11 +1,11 @@
-//! For tests: real projects, which lie in `shared/corpus` beside the repository and are no part of
-//! it.
+//! Test helpers for real projects, which are in `shared/corpus` beside the repository and aren't
+//! part of it.
 
 use std::path::{Path, PathBuf};
 
-/// Returns the folder beside the repository, or beside a worktree's parent, that holds real
-/// projects. Tests that need it are ignored by default and have `corpus` in their names, so that
-/// `tests/run.sh` can leave them out.
+/// Returns the folder of real projects beside the repository, or beside a worktree's parent. Tests
+/// that need it are ignored by default and have `corpus` in their names, so that `tests/run.sh` can
+/// leave them out.
 pub fn corpus() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = root
@@ -17,7 +17,7 @@ pub fn corpus() -> PathBuf {
         .expect("shared/corpus lies beside the repository")
 }
 
-/// Every file of the projects that looks like a template, in order.
+/// Returns every file of the projects that looks like a template, sorted.
 pub fn templates(corpus: &Path) -> Vec<PathBuf> {
     let files = walkdir::WalkDir::new(corpus)
         .sort_by_file_name()

@@ -1,10 +1,10 @@
-//! The intrinsic functions: their names, and the shapes of their arguments
+//! The intrinsic functions: their names and the forms of their arguments
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html>).
 //!
-//! This is the one file that spells them. Evaluation, the dependency graph, the URLs of nested
-//! stacks and the transforms look at a template through [`FunctionCall`] and [`Expression`]; what a
-//! function does is in `function`, and what is wrong with arguments of another shape is said there
-//! as well. Nothing here copies a part of the template.
+//! This is the only file that spells them. Evaluation, the dependency graph, the URLs of nested
+//! stacks and the transforms look at a template through [`FunctionCall`] and [`Expression`]. The
+//! functions' behavior is in `function`, including the errors for arguments of another form.
+//! Nothing here copies parts of the template.
 
 use std::borrow::Cow;
 
@@ -12,10 +12,10 @@ use super::substitution::Segments;
 use crate::diagnostic::Position;
 use crate::yaml::Node;
 
-/// What the long name of every function begins with, those of `Ref` and `Condition` excepted.
+/// Prefix of the long names of functions, except `Ref` and `Condition`.
 const PREFIX: &str = "Fn::";
 
-/// What the key of a loop begins with; the loop's name follows.
+/// Prefix of the key of a loop; the loop's name follows.
 const FOR_EACH: &str = "Fn::ForEach::";
 
 /// Declares the functions, each with its key in the long form.
@@ -38,7 +38,8 @@ macro_rules! functions {
                 }
             }
 
-            /// The function of a mapping's key; a loop's key holds the name of the loop as well.
+            /// Returns the function of a mapping's key. The key of a loop contains the loop's name,
+            /// too.
             pub fn from_key(key: &str) -> Option<Self> {
                 match key {
                     $($key => Some(Self::$function),)+
@@ -91,14 +92,15 @@ pub(super) enum Usage {
     RuleValue,
     /// As a condition: in `Conditions`, and in a rule.
     Condition,
-    /// As a condition in a rule alone.
+    /// As a condition, only in a rule.
     RuleCondition,
-    /// As the key of entries that a transform replaces.
+    /// As the key of entries that a transform expands.
     Loop,
 }
 
 impl Function {
-    /// Where CloudFormation accepts the function. `Fn::Transform` is accepted as a condition, too.
+    /// Returns where CloudFormation accepts the function. It accepts `Fn::Transform` as a
+    /// condition, too.
     pub(super) const fn usage(self) -> Usage {
         match self {
             Self::Base64
@@ -123,7 +125,7 @@ impl Function {
         }
     }
 
-    /// Whether only AWS knows the value: that of a resource, of another stack, of the account's
+    /// Returns whether only AWS knows the value: of a resource, of another stack, of the account's
     /// zones.
     pub(super) const fn asks_aws(self) -> bool {
         matches!(
@@ -133,18 +135,18 @@ impl Function {
     }
 }
 
-/// Whether a mapping's key is the name of a function in the long form, known or not.
+/// Returns whether a mapping's key has the form of a function's long name, known or not.
 pub fn is_function_key(key: &str) -> bool {
     key.starts_with(PREFIX)
 }
 
-/// The name of the loop whose key this is: `Topics` of `Fn::ForEach::Topics`.
+/// Returns the name of the loop with this key: `Topics` for `Fn::ForEach::Topics`.
 pub(super) fn loop_name(key: &str) -> Option<&str> {
     key.strip_prefix(FOR_EACH)
 }
 
-/// The key in the long form for a short tag (`!GetAtt`). A tag that isn't CloudFormation's gets one
-/// as well, for others to refuse.
+/// Returns the key in the long form for a short tag (`!GetAtt`), also for a tag that isn't
+/// CloudFormation's, which others refuse.
 pub(super) fn key_of_tag(tag: &str) -> Cow<'_, str> {
     let name = tag.trim_start_matches('!');
     if name == Function::Ref.key() || name == Function::Condition.key() {
@@ -157,15 +159,15 @@ pub(super) fn key_of_tag(tag: &str) -> Cow<'_, str> {
 /// A mapping with one entry whose key is `Ref`, `Condition` or `Fn::…`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FunctionCall<'n> {
-    /// As it is written.
+    /// The name as written.
     pub name: &'n str,
-    /// None for a name that CloudFormation doesn't have.
+    /// The function; `None` for a name that CloudFormation doesn't have.
     pub function: Option<Function>,
     pub argument: &'n Node,
 }
 
 impl<'n> FunctionCall<'n> {
-    /// Returns the call that a node is, if it is one.
+    /// Returns the node as a call, if it is one.
     pub(super) fn of(node: &'n Node) -> Option<Self> {
         let [(key, argument)] = node.as_mapping()? else {
             return None;
@@ -179,13 +181,13 @@ impl<'n> FunctionCall<'n> {
         })
     }
 
-    /// Returns the call that a node is where a value is expected: `Condition` is a key like any
-    /// other there.
+    /// Returns the node as a call if it is one where a value is expected. There, `Condition` is an
+    /// ordinary key.
     pub(super) fn of_value(node: &'n Node) -> Option<Self> {
         Self::of(node).filter(|call| call.function != Some(Function::Condition))
     }
 
-    /// The call's function, if it may be used in this way.
+    /// Returns the call's function if it may be used this way.
     pub(super) fn function_used_as(&self, is_accepted: impl Fn(Usage) -> bool) -> Option<Function> {
         self.function
             .filter(|function| is_accepted(function.usage()))
@@ -197,20 +199,20 @@ impl<'n> FunctionCall<'n> {
 pub(super) enum Expression<'n> {
     /// A scalar, a list or a mapping that calls no function.
     Literal(&'n Node),
-    /// The argument: a name, unless the template is wrong or `AWS::LanguageExtensions` has yet to
-    /// evaluate it.
+    /// The argument of `Ref`: a name, unless the template is wrong or `AWS::LanguageExtensions`
+    /// hasn't evaluated it yet.
     Ref(&'n Node),
     GetAtt(GetAtt<'n>),
     Sub(Sub<'n>),
     Join(Join<'n>),
     If(If<'n>),
     FindInMap(FindInMap<'n>),
-    /// Any other function, and one of the above whose argument has another shape.
+    /// Any other function, or one of the above with an argument of another form.
     Call(FunctionCall<'n>),
 }
 
 impl<'n> Expression<'n> {
-    /// Looks at a node in the long form.
+    /// Classifies a node in the long form.
     pub(super) fn of(node: &'n Node) -> Self {
         let Some(call) = FunctionCall::of(node) else {
             return Self::Literal(node);
@@ -233,14 +235,14 @@ impl<'n> Expression<'n> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GetAtt<'n> {
     pub attribute: Attribute<'n>,
-    /// Of the argument.
+    /// Position of the argument.
     pub at: Position,
 }
 
 /// An attribute of a resource, in either notation.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Attribute<'n> {
-    /// `Id.Name`, cut at the first dot.
+    /// `Id.Name`, split at the first dot.
     Text { id: &'n str, name: &'n str },
     /// `[Id, Name]`; a list of another length is an error that evaluation reports.
     List { id: &'n Node, names: &'n [Node] },
@@ -264,18 +266,18 @@ impl<'n> GetAtt<'n> {
     }
 }
 
-/// The argument of `Fn::Sub`, whether CloudFormation accepts it or not: the names in it must be
+/// The argument of `Fn::Sub`, even if CloudFormation doesn't accept it: the names in it must be
 /// declared anyway.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sub<'n> {
     pub argument: &'n Node,
     pub text: &'n Node,
-    /// The second item of a list.
+    /// The second item of a list: the variables.
     pub variables: Option<&'n Node>,
 }
 
 impl<'n> Sub<'n> {
-    /// A text, or a list of a text and a mapping of variables.
+    /// Splits a string, or a list of a string and a mapping of variables.
     pub(super) fn of(argument: &'n Node) -> Self {
         match argument.as_sequence() {
             Some([text, rest @ ..]) => Self {
@@ -291,7 +293,7 @@ impl<'n> Sub<'n> {
         }
     }
 
-    /// Whether CloudFormation accepts the argument.
+    /// Returns whether CloudFormation accepts the argument.
     pub(super) fn is_well_formed(&self) -> bool {
         let is_mapping =
             |node: &Node| node.as_mapping().is_some() && FunctionCall::of(node).is_none();
@@ -302,17 +304,17 @@ impl<'n> Sub<'n> {
             }
     }
 
-    /// The text's segments, as it is written.
+    /// Returns the segments of the text as written.
     pub(super) fn segments(&self) -> Segments<'n> {
         Segments::of(&self.text.text)
     }
 
-    /// The variables that the function declares, with their values.
+    /// Returns the variables that the function declares, with their values.
     pub(super) fn own(&self) -> &'n [(Node, Node)] {
         self.variables.map_or(&[], Node::entries)
     }
 
-    /// The value of a variable that the function declares.
+    /// Returns the value of a variable that the function declares.
     pub(super) fn variable(&self, name: &str) -> Option<&'n Node> {
         self.own()
             .iter()
@@ -340,7 +342,7 @@ impl<'n> Join<'n> {
 /// The argument of `Fn::If`: `[condition, yes, no]`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct If<'n> {
-    /// A condition's name, unless the template is wrong.
+    /// The condition's name, unless the template is wrong.
     pub condition: &'n Node,
     pub yes: &'n Node,
     pub no: &'n Node,
@@ -355,8 +357,8 @@ impl<'n> If<'n> {
     }
 }
 
-/// The argument of `Fn::FindInMap`: `[map, first key, second key]`, perhaps with
-/// `{DefaultValue: …}` behind them.
+/// The argument of `Fn::FindInMap`: `[map, first key, second key]`, optionally followed by
+/// `{DefaultValue: …}`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FindInMap<'n> {
     pub keys: [&'n Node; 3],
@@ -379,7 +381,7 @@ impl<'n> FindInMap<'n> {
         })
     }
 
-    /// The value where the mapping has no such keys.
+    /// Returns the value for keys that the mapping doesn't have.
     pub(super) fn default(&self) -> Option<&'n Node> {
         self.options?.get("DefaultValue")
     }
@@ -422,7 +424,7 @@ impl<'n> Split<'n> {
 pub(super) struct ForEach<'n> {
     pub identifier: &'n str,
     pub collection: &'n Node,
-    /// What every item of the collection adds to the mapping around the loop.
+    /// The entries that each item of the collection adds to the mapping that contains the loop.
     pub fragment: &'n [(Node, Node)],
 }
 

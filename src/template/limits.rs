@@ -1,10 +1,10 @@
-//! What CloudFormation refuses of a template as it stands, whatever its values are: its quotas
+//! Checks what CloudFormation refuses in a template regardless of values: quotas
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>),
-//! names, and what its sections may hold.
+//! names, and the contents of sections.
 //!
-//! Checked on the tree after its transforms, since that is what the quotas are for. What `sections`
-//! refuses of a file is looked at again here, because a loop or an include can make it too. The
-//! size of a file is its affair alone.
+//! Checks the tree after its transforms, since the quotas apply to that. Checks of `sections` are
+//! repeated here, because a loop or an include may produce such errors, too. Only the size of the
+//! file isn't checked here.
 
 use super::evaluate::Evaluator;
 use super::value::Failure;
@@ -16,10 +16,10 @@ const MAX_MAPPINGS: usize = 200;
 const MAX_MAPPING_ATTRIBUTES: usize = 200;
 const MAX_OUTPUTS: usize = 200;
 
-/// Characters of a name, whatever it names.
+/// Maximum length of a name in characters.
 const MAX_NAME: usize = 255;
 
-/// Bytes of the template's `Description`.
+/// Maximum length of the template's `Description` in bytes.
 const MAX_DESCRIPTION: usize = 1024;
 
 const VERSION: &str = "2010-09-09";
@@ -38,7 +38,7 @@ const SECTIONS: [&str; 11] = [
     "Transform",
 ];
 
-/// A section of the Serverless Application Model.
+/// The section of the Serverless Application Model.
 const GLOBALS: &str = "Globals";
 
 const RESOURCE_KEYS: [&str; 10] = [
@@ -54,16 +54,18 @@ const RESOURCE_KEYS: [&str; 10] = [
     "UpdateReplacePolicy",
 ];
 
-/// A key that custom resources have besides, and no other type
+/// A key that only custom resources have
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-cloudformation-customresource.html>).
 const CUSTOM_RESOURCE_KEY: &str = "Version";
 
-/// Whether a resource type is one of custom resources, whose answers are up to the user's function.
+/// Returns whether a resource type is a custom resource, whose behavior is defined by the user's
+/// function.
 pub fn is_custom_resource(kind: &str) -> bool {
     kind.starts_with("Custom::") || kind == "AWS::CloudFormation::CustomResource"
 }
 
-/// Everything that is refused, in the order of the sections as CloudFormation documents them.
+/// Returns everything that is refused, in the order of the sections in CloudFormation's
+/// documentation.
 pub(super) fn exceeded(evaluator: &Evaluator) -> Vec<Failure> {
     let mut limits = TemplateQuotas {
         evaluator,
@@ -125,7 +127,7 @@ impl TemplateQuotas<'_> {
             );
             self.fail(description.at, message);
         }
-        // A transform may well take them out.
+        // A transform may remove them.
         if !self.evaluator.macros.are_any() {
             for (key, section) in root
                 .entries()
@@ -137,8 +139,8 @@ impl TemplateQuotas<'_> {
         }
     }
 
-    /// Null stands nowhere. CloudFormation calls the properties of a resource `Type` where it says
-    /// so.
+    /// Reports null values. In this message CloudFormation calls the properties of a resource
+    /// `Type`.
     fn nulls<'n>(&mut self, node: &'n Node, path: &mut Vec<&'n str>) {
         match &node.value {
             NodeValue::Null => {
@@ -326,7 +328,7 @@ impl TemplateQuotas<'_> {
             );
             self.fail(id.at, message);
         }
-        // Its transform knows more of them.
+        // The Serverless transform accepts more keys.
         if !self.evaluator.macros.is_serverless() {
             let is_custom = resource
                 .get("Type")
@@ -388,14 +390,14 @@ impl TemplateQuotas<'_> {
         }
     }
 
-    /// At the first entry that is too many.
+    /// Reports the first entry over the limit.
     fn count(&mut self, entries: &[(Node, Node)], max: usize, message: impl Fn(usize) -> String) {
         if let Some((key, _)) = entries.get(max) {
             self.fail(key.at, message(entries.len()));
         }
     }
 
-    /// In which words is not confirmed; they follow those for the description.
+    /// CloudFormation's message isn't confirmed; it follows the one for the description.
     fn length(&mut self, what: &str, name: &Node) {
         if name.text.chars().count() > MAX_NAME {
             let message = format!(
@@ -654,7 +656,7 @@ mod tests {
         );
     }
 
-    /// Templates that people launch exceed nothing, and their names lead somewhere.
+    /// Real templates exceed no limit, and their names are declared.
     #[test]
     #[ignore = "needs ../shared/corpus; run tests/run.sh"]
     fn nothing_is_said_of_the_corpus() {

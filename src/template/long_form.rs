@@ -1,17 +1,17 @@
-//! Short tags become the functions that they stand for: `!Ref X` is `{"Ref": "X"}`, `!GetAtt a.b`
-//! is `{"Fn::GetAtt": "a.b"}`.
+//! Expands short tags to functions: `!Ref X` becomes `{"Ref": "X"}`, `!GetAtt a.b` becomes
+//! `{"Fn::GetAtt": "a.b"}`.
 
 use super::expression::key_of_tag;
 use crate::yaml::{Node, NodeValue};
 
-/// The whole tree in long form.
+/// Converts a tree to long form.
 pub(super) fn long_form(mut node: Node) -> Node {
     expand(&mut node);
     node
 }
 
-/// In place, since most nodes have no tag. Keys are left alone: a function can't be one, which
-/// `sections` says.
+/// Works in place, since most nodes have no tag. Keys are skipped: `sections` reports functions as
+/// keys.
 fn expand(node: &mut Node) {
     match &mut node.value {
         NodeValue::Sequence(items) => items.iter_mut().for_each(expand),

@@ -1,22 +1,20 @@
-//! The CloudFormation language, as far as a template can be known without AWS.
+//! The CloudFormation template language, as far as it works without AWS.
 //!
-//! [`Templates`] reads the templates of a project, each file once, with the nested ones that lie in
-//! it; a [`Template`] is the tree with what its sections declare. Everything that is found wrong is
-//! a diagnostic with its place. Pure but for reading the project's files. `plan` takes parameters
-//! from here, `lint` the list of files.
+//! [`Templates`] reads the templates of a project, each file once, including nested ones in the
+//! project; a [`Template`] is a tree with the declarations of its sections. Everything wrong is a
+//! located diagnostic. Pure except for reading the project's files. `plan` gets the parameters from
+//! here, `lint` the list of files.
 //!
-//! - `expression`: the intrinsic functions' names and the shapes of their arguments
-//! - `substitution`: texts with `${…}` in them
-//! - `long_form`: short tags become the functions that they stand for, so that nothing else needs
-//!   to know two forms
-//! - `sections`: a file's tree to a [`Template`]
-//! - `url`: what a nested stack's `TemplateURL` can evaluate to
-//! - `project`: files, and which template nests which
-//! - `rendered`: what a template comes to, as CloudFormation sees it; `secrets` keeps what must not
-//!   be shown out of it
-//! - `transform`: what rewrites a template before it is evaluated: macros, includes, loops
-//! - `graph`: what depends on what, circles, and names that lead nowhere
-//! - `limits`: what is refused of a template as it stands, whatever its values
+//! - `expression`: names of the intrinsic functions and forms of their arguments
+//! - `substitution`: strings that contain `${…}`
+//! - `long_form`: expands short tags to functions, so that only one form must be handled
+//! - `sections`: converts a file's tree to a [`Template`]
+//! - `url`: finds the possible values of a nested stack's `TemplateURL`
+//! - `project`: files, and which templates nest others
+//! - `rendered`: the evaluated template as CloudFormation sees it, with secrets masked
+//! - `transform`: rewrites a template before its evaluation: macros, includes, loops
+//! - `graph`: dependencies, circles, and undeclared names
+//! - `limits`: what CloudFormation refuses regardless of values
 
 mod evaluate;
 mod expression;
@@ -60,21 +58,20 @@ pub use value::{Failure, FailureNote, KnownWhen, NestingStack, Unknown, UnknownR
 /// A template of the project.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
-    /// As messages name it.
+    /// The file as messages name it.
     pub file: Arc<Path>,
-    /// Relative to the project root, with `/`: the key under which it is staged, without the
-    /// project's name.
+    /// The path relative to the project root, with `/`: its object key without the project's name.
     pub relative: String,
-    /// In long form: `!Ref X` is `{"Ref": "X"}`, `!Sub …` is `{"Fn::Sub": …}`, each at the place of
-    /// its value.
+    /// The tree in long form: `!Ref X` is `{"Ref": "X"}`, `!Sub …` is `{"Fn::Sub": …}`, each at the
+    /// position of its value.
     pub root: Node,
-    /// In the order of the file.
+    /// The parameters in the order of the file.
     pub parameters: Vec<TemplateParameter>,
-    /// Nested stacks whose template lies in the project.
+    /// Nested stacks whose template is in the project.
     pub children: Vec<NestedStackTemplate>,
 }
 
-/// Returns the values of the template's `NoEcho` parameters, given ones and defaults.
+/// Returns the values of the template's `NoEcho` parameters, both passed values and defaults.
 pub fn secrets(template: &Template, parameter_values: &ParameterValues) -> Secrets {
     let hidden = template
         .parameters
@@ -92,44 +89,47 @@ pub fn secrets(template: &Template, parameter_values: &ParameterValues) -> Secre
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html>).
 #[derive(Clone, Debug, PartialEq)]
 pub struct TemplateParameter {
+    /// The parameter's name.
     pub key: String,
     /// `Type` as written: `String`, `List<AWS::EC2::Subnet::Id>`,
     /// `AWS::SSM::Parameter::Value<String>`.
     pub kind: String,
-    /// Absent also where it is null.
+    /// The default; also absent if it is null.
     pub default: Option<Node>,
+    /// Whether `NoEcho` is true.
     pub no_echo: bool,
-    /// `AllowedValues`, as CloudFormation makes text of them: `true` of `Yes`.
+    /// `AllowedValues` as strings, converted like CloudFormation does: `true` for `Yes`.
     pub allowed_values: Vec<String>,
-    /// Of the key.
+    /// Position of the key.
     pub at: Position,
 }
 
-/// An `AWS::CloudFormation::Stack` and the local file that its `TemplateURL` leads to. Where the
-/// URL depends on a condition, there is one for each file.
+/// An `AWS::CloudFormation::Stack` and the local file that its `TemplateURL` points to. If the URL
+/// depends on a condition, there is one for each file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NestedStackTemplate {
+    /// The logical ID of the nested stack.
     pub logical_id: String,
-    /// Of the `TemplateURL`.
+    /// Position of the `TemplateURL`.
     pub at: Position,
     /// [`Template::relative`] of the nested template.
     pub template: String,
-    /// The URL has its bucket written out: in all likelihood somebody else's, where another
-    /// template may have the same name. As TaskCat does, the file is counted among the project's
-    /// nested templates, but no stack is taken to be made of it.
+    /// Whether the URL names a bucket: most likely somebody else's, where another template may have
+    /// the same name. Like TaskCat, this counts the file among the project's nested templates, but
+    /// doesn't assume that the stack uses it.
     pub names_its_bucket: bool,
 }
 
 impl TemplateParameter {
-    /// The default as CloudFormation makes text of it: `true` of `Yes`, `8` of `010`; a list's
-    /// items with commas between them.
+    /// Returns the default as a string, converted like CloudFormation does: `true` for `Yes`, `8`
+    /// for `010`; a list's items joined with commas.
     pub fn default_text(&self) -> Option<String> {
         self.default
             .as_ref()
             .map(|default| texts_of(default).join(","))
     }
 
-    /// The texts of the default's items; one where it is no list.
+    /// Returns the items of the default as strings; one item if it isn't a list.
     pub fn default_texts(&self) -> Vec<String> {
         self.default.as_ref().map(texts_of).unwrap_or_default()
     }
@@ -143,12 +143,14 @@ fn texts_of(node: &Node) -> Vec<String> {
 }
 
 impl NestedStackTemplate {
-    /// Whether it is what the nested stack of that name, which a loop may have made, is made of.
+    /// Returns whether the nested stack with that name, possibly created by a loop, uses this
+    /// template.
     pub fn is(&self, logical_id: &str) -> bool {
         !self.names_its_bucket && macros::can_become(&self.logical_id, logical_id)
     }
 
-    /// Whether an evaluated `TemplateURL` may lead here: a known one ends with the file's name.
+    /// Returns whether an evaluated `TemplateURL` may point here: a known one ends with the file's
+    /// name.
     pub fn fits(&self, url: &Value) -> bool {
         let name = |path: &str| path.rsplit('/').next().map(str::to_owned);
         url.as_text().is_none_or(|url| {
@@ -158,8 +160,8 @@ impl NestedStackTemplate {
 }
 
 impl Template {
-    /// The template in a text, without its [`Template::children`], and all that is wrong with it:
-    /// at least one error exactly where there is no template.
+    /// Parses a template without its [`Template::children`] and returns everything that is wrong
+    /// with it. There is an error exactly if there is no template.
     pub fn parse(
         file: &Arc<Path>,
         relative: String,
@@ -168,11 +170,12 @@ impl Template {
         sections::parse(file, relative, text)
     }
 
-    /// A parameter's entry, as it is written.
+    /// Returns a parameter's declaration as written.
     pub fn declaration(&self, parameter: &TemplateParameter) -> Option<&Node> {
         self.root.get("Parameters")?.get(&parameter.key)
     }
 
+    /// Returns the location of a position in the template's file.
     pub fn location(&self, at: Position) -> Location {
         Location {
             file: self.file.clone(),

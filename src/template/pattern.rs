@@ -1,25 +1,24 @@
-//! `AllowedPattern`: a regular expression in Java's notation, which has to match the whole value.
+//! `AllowedPattern`: a Java regular expression that must match the whole value.
 //!
-//! Java's and Rust's notations differ in details. What is translated here makes the patterns of
-//! real templates mean what they mean to CloudFormation; a pattern that still can't be read is no
-//! pattern, and only AWS can tell.
+//! Java's and Rust's syntax differ in details. The translation here covers the patterns of real
+//! templates; for a pattern that still can't be compiled, only AWS can tell.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use fancy_regex::{Regex, RegexBuilder};
 
-/// So many steps back a match may take: some patterns take forever on the wrong text.
+/// Backtracking limit of a match, since some patterns take exponential time on certain texts.
 const MAX_BACKTRACKING: usize = 100_000;
 
 pub(super) struct AllowedPattern(Regex);
 
-/// So many patterns are kept: a project has fewer.
+/// Maximum number of cached patterns; a project has fewer.
 const MAX_KEPT: usize = 1_000;
 
 impl AllowedPattern {
-    /// The same as [`AllowedPattern::new`], made once: it takes far longer than matching does, and
-    /// the same templates are looked at for every test and region.
+    /// Returns a cached [`AllowedPattern::new`], since compiling takes far longer than matching,
+    /// and the same templates are evaluated for every test and region.
     pub(super) fn of(pattern: &str) -> Option<Arc<Self>> {
         static KEPT: OnceLock<Mutex<HashMap<String, Option<Arc<AllowedPattern>>>>> =
             OnceLock::new();
@@ -31,7 +30,7 @@ impl AllowedPattern {
         if let Some(known) = kept().get(pattern) {
             return known.clone();
         }
-        // Made without the lock: others need not wait for it.
+        // Compiled without the lock, so that other threads needn't wait.
         let made = Self::new(pattern).map(Arc::new);
         let mut kept = kept();
         if kept.len() < MAX_KEPT {
@@ -40,7 +39,7 @@ impl AllowedPattern {
         made
     }
 
-    /// None for what can't be read.
+    /// Compiles a pattern; returns `None` if that fails.
     pub(super) fn new(pattern: &str) -> Option<Self> {
         let whole = format!("\\A(?:{})\\z", translated(pattern));
         RegexBuilder::new(&whole)
@@ -50,14 +49,15 @@ impl AllowedPattern {
             .map(Self)
     }
 
-    /// None where the search takes too long.
+    /// Matches a text; returns `None` if the search takes too long.
     pub(super) fn matches(&self, text: &str) -> Option<bool> {
         self.0.is_match(text).ok()
     }
 }
 
-/// The pattern in Rust's notation: Java's `\w`, `\d` and `\s` are ASCII's, its POSIX classes are
-/// written `\p{Alpha}`, and a `-` in a class that can't be a range is itself (`[\w-_]`).
+/// Translates the pattern to Rust's syntax: Java's `\w`, `\d` and `\s` are limited to ASCII, its
+/// POSIX classes are written `\p{Alpha}`, and a `-` in a class that can't be a range is literal
+/// (`[\w-_]`).
 fn translated(pattern: &str) -> String {
     let mut translated = String::with_capacity(pattern.len() + 16);
     let mut rest = pattern.chars().peekable();
@@ -72,7 +72,7 @@ fn translated(pattern: &str) -> String {
                 if depth == 1 && rest.next_if_eq(&'^').is_some() {
                     translated.push('^');
                 }
-                // A bracket that closes nothing is itself.
+                // An unmatched closing bracket is literal.
                 if rest.next_if_eq(&']').is_some() {
                     translated.push_str("\\]");
                 }
@@ -111,18 +111,18 @@ fn translated(pattern: &str) -> String {
     translated
 }
 
-/// What stands before a character of a class, as far as it decides what a `-` is.
+/// What precedes a character of a class, which determines the meaning of a `-`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum BeforeDash {
     Start,
     Character,
-    /// Of a range.
+    /// The dash of a range.
     Dash,
-    /// The end of a range, or a class in the class: no range can begin with it.
+    /// The end of a range, or a nested class: no range can begin with it.
     Class,
 }
 
-/// What follows a backslash.
+/// Translates what follows a backslash.
 fn escape(
     rest: &mut std::iter::Peekable<std::str::Chars>,
     translated: &mut String,
@@ -148,7 +148,7 @@ fn escape(
             }
             return BeforeDash::Class;
         }
-        // To Java these are plain in a class as well.
+        // In Java these are literal in a class, too.
         Some(character) if in_class && !character.is_ascii_alphanumeric() => {
             translated.push('\\');
             translated.push(character);
@@ -158,7 +158,7 @@ fn escape(
             translated.push_str("\\z");
             return BeforeDash::Character;
         }
-        // Rust knows no escape of a letter that Java takes for itself, and the other way round.
+        // Rust has no escapes for letters that Java takes literally, and vice versa.
         Some(character) if !character.is_ascii() => {
             translated.push(character);
             return BeforeDash::Character;
@@ -177,7 +177,7 @@ fn escape(
     BeforeDash::Class
 }
 
-/// Java's name of a POSIX class in Rust's words.
+/// Returns Rust's name for Java's name of a POSIX class.
 fn posix(name: &str) -> Option<&'static str> {
     Some(match name {
         "Lower" => "lower",

@@ -1,4 +1,4 @@
-//! The templates of a project: each file read once, and which template nests which.
+//! The templates of a project: each file is read once, with the templates that it nests.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::{Component, Path, PathBuf};
@@ -11,21 +11,20 @@ use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::links::{PathEscape, ProjectBoundary};
 use crate::yaml::{self, Node};
 
-/// So many folders, from its end, of a URL's path are looked at.
+/// Maximum number of folders, from the end of a URL's path, to search.
 const MAX_PIECES: usize = 32;
 
-/// Templates by [`Template::relative`]: those asked for and, from them, all nested ones that lie in
-/// the project.
+/// Templates by [`Template::relative`]: the requested ones and all nested ones in the project.
 #[derive(Clone, Debug, Default)]
 pub struct Templates {
     by_relative: BTreeMap<String, Template>,
-    /// What was asked for, as it was written, to what it is.
+    /// The path of each requested template as written, with its relative path.
     asked: BTreeMap<String, String>,
-    /// Files that are no templates: what is wrong with them.
+    /// Files that aren't templates, with what is wrong.
     broken: BTreeMap<String, Vec<Diagnostic>>,
-    /// What was asked for and is no file, as it was written: what is wrong with that.
+    /// Requested paths as written that aren't files, with what is wrong.
     absent: BTreeMap<String, Diagnostic>,
-    /// What templates include, as it is written; none for what can't be read.
+    /// Files that templates include, unmodified; `None` for those that can't be read.
     included: BTreeMap<String, Option<Node>>,
     /// Whether links may be followed out of the project.
     follow_links: bool,
@@ -33,9 +32,9 @@ pub struct Templates {
 
 impl Templates {
     /// Reads the templates and what they nest. `asked` holds paths relative to the root, each with
-    /// the place that asks for it. Errors concern templates asked for, and links that lead outside
-    /// of the project; what else is wrong with nested ones, or keeps them from being found, is a
-    /// warning, since a condition may keep them from being launched.
+    /// the location that requests it. Problems of requested templates and links that lead outside
+    /// of the project are errors; other problems of nested templates are warnings, since a
+    /// condition may prevent their launch.
     pub fn load(
         project_root: &Path,
         asked: impl IntoIterator<Item = (String, Option<Location>)>,
@@ -43,7 +42,7 @@ impl Templates {
         Self::load_following(project_root, false, asked)
     }
 
-    /// The same, where links may be followed out of the project if `follow_links` says so.
+    /// Like [`Templates::load`]; `follow_links` allows links out of the project.
     pub fn load_following(
         project_root: &Path,
         follow_links: bool,
@@ -72,7 +71,7 @@ impl Templates {
     }
 
     /// Reads further files of the project, nested ones that weren't found before, and what they
-    /// nest. What is wrong with them is a warning.
+    /// nest. Problems are warnings.
     pub fn load_more(
         &mut self,
         project_root: &Path,
@@ -113,21 +112,21 @@ impl Templates {
         diagnostics
     }
 
-    /// A file that templates include; [`None`] if it was not read, and within it for one that can't
+    /// Returns a file that templates include: [`None`] if it wasn't read, `Some(None)` if it can't
     /// be.
     pub fn included(&self, path: &str) -> Option<Option<&Node>> {
         self.included.get(path).map(Option::as_ref)
     }
 
-    /// What is wrong with a file that was read and is no template.
+    /// Returns what is wrong with a file that was read but isn't a template.
     pub fn broken(&self, path: &str) -> Option<&[Diagnostic]> {
         self.broken
             .get(self.asked.get(path).map_or(path, String::as_str))
             .map(Vec::as_slice)
     }
 
-    /// Why a template that was asked for can't be used; nothing where it can, or where its path
-    /// leads out of the project.
+    /// Returns why a requested template can't be used; empty if it can be, or if its path leads out
+    /// of the project.
     pub fn problems(&self, path: &str) -> Vec<Diagnostic> {
         let absent = self.absent.get(path).into_iter();
         absent
@@ -137,18 +136,19 @@ impl Templates {
             .collect()
     }
 
-    /// A template by the path that it was asked for with, or by [`Template::relative`].
+    /// Returns a template by the path it was requested with or by [`Template::relative`].
     pub fn get(&self, path: &str) -> Option<&Template> {
         self.by_relative
             .get(self.asked.get(path).map_or(path, String::as_str))
     }
 
-    /// All of them, nested ones too, by their paths.
+    /// Returns all templates, including nested ones, sorted by path.
     pub fn iter(&self) -> impl Iterator<Item = &Template> {
         self.by_relative.values()
     }
 
-    /// What a template nests, directly or not, by their paths; itself only if it nests itself.
+    /// Returns the templates that a template nests, directly or indirectly, sorted by path; itself
+    /// only if it nests itself.
     pub fn descendants(&self, template: &Template) -> Vec<&Template> {
         let mut found = BTreeMap::new();
         let mut open = vec![template];
@@ -168,16 +168,15 @@ impl Templates {
 }
 
 impl Templates {
-    /// Whether stacks of a template may nest without an end, or beyond all use. Conditions and
-    /// parameters, which aren't looked at here, may forbid it.
+    /// Returns whether stacks of a template may nest endlessly or in absurd numbers. Conditions and
+    /// parameters, which aren't considered here, may prevent that.
     pub fn may_nest_endlessly(&self, template: &Template) -> bool {
         let (mut open, mut counts) = (HashSet::new(), BTreeMap::new());
         self.count_stacks(template, &mut open, &mut counts)
             .is_none_or(|count| count > MAX_NESTED)
     }
 
-    /// How many stacks a template makes, itself included; none where it comes back to one that is
-    /// being counted.
+    /// Returns how many stacks a template creates, including itself; `None` for a circle.
     fn count_stacks<'t>(
         &'t self,
         template: &'t Template,
@@ -228,7 +227,7 @@ impl<'a> TemplateReader<'a> {
         }
     }
 
-    /// The relative path of a template that a test names.
+    /// Returns the relative path of a template that a test names.
     fn asked(&mut self, path: String, location: Option<Location>) -> Option<String> {
         if ["http://", "https://", "s3://"]
             .iter()
@@ -284,8 +283,8 @@ impl<'a> TemplateReader<'a> {
         }
     }
 
-    /// Reads templates and then, once each, those that they nest; the flag says that nobody but a
-    /// parent asks for it.
+    /// Reads templates and then, once each, those that they nest. The flag tells templates that
+    /// only a parent requests.
     fn read(&mut self, mut open: VecDeque<(String, bool)>) {
         let mut done: HashSet<String> = self
             .templates
@@ -324,7 +323,7 @@ impl<'a> TemplateReader<'a> {
         }
     }
 
-    /// Every file that the nested stack can lead to; none is worth a warning.
+    /// Finds every file that the nested stack may use; warns if there is none.
     fn children(&mut self, stack: &NestedStackUrl, parent: &mut Template) {
         let mut outside = Vec::new();
         let mut find = |paths: &[String]| -> Vec<String> {
@@ -358,10 +357,10 @@ impl<'a> TemplateReader<'a> {
         }
     }
 
-    /// The file that a URL's path leads to. A bucket, a key prefix or the project's name may stand
-    /// before what is its path in the project, so they are taken off piece by piece; the folder of
-    /// the parent comes first, then the one above it (`find_local_child_template`). A path that
-    /// begins with a dot is meant from the parent's folder.
+    /// Returns the file that a URL's path points to. A bucket, a key prefix or the project's name
+    /// may precede its path in the project, so leading parts are removed one by one; the parent
+    /// template's folder is searched first, then the one above it (`find_local_child_template`). A
+    /// path that begins with a dot is relative to the parent template's folder.
     fn find(&self, path: &str, parent: &str, outside: &mut Vec<PathEscape>) -> Option<String> {
         let folder = self.canonical_root.join(parent);
         let folder = folder.parent()?;
@@ -386,8 +385,8 @@ impl<'a> TemplateReader<'a> {
         })
     }
 
-    /// The path from the project root with `/`, links in the project resolved; none for what lies
-    /// outside. A link out of the project that may be followed is what it is called.
+    /// Returns the path from the project root with `/` and links in the project resolved; `None`
+    /// for files outside. A link out of the project that may be followed keeps its own path.
     fn relative(&self, file: &Path) -> Option<String> {
         let canonical = file.canonicalize().ok()?;
         let parts = match canonical.strip_prefix(&self.canonical_root) {
@@ -414,7 +413,8 @@ impl<'a> TemplateReader<'a> {
         )
     }
 
-    /// The file as messages name it: without the `.` of a root that is the working directory.
+    /// Returns the file as messages name it: without the `.` of a root that is the working
+    /// directory.
     fn named(&self, relative: &str) -> PathBuf {
         self.project_root
             .join(relative)
@@ -424,7 +424,7 @@ impl<'a> TemplateReader<'a> {
     }
 }
 
-/// The pieces of a path, without empty ones and `.`, with `..` taken as it is meant.
+/// Returns the components of a path without empty ones and `.`, with `..` resolved.
 fn tidied(path: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     for piece in path.split('/') {
@@ -439,8 +439,8 @@ fn tidied(path: &str) -> Vec<&str> {
     pieces
 }
 
-/// A warning where the URL names a file that isn't there; none where its name isn't known, or it
-/// isn't the project's.
+/// Returns a warning if the URL names a missing file; `None` if the file's name is unknown or the
+/// file isn't the project's.
 fn not_found(stack: &NestedStackUrl) -> Option<Diagnostic> {
     let id = &stack.logical_id;
     if !stack.has_url {
@@ -475,8 +475,8 @@ mod tests {
         }
     }
 
-    /// As TaskCat's `Template.parameters`: those without a default are null, those whose default is
-    /// no text are left out.
+    /// Compares with TaskCat's `Template.parameters`: parameters without a default are null, those
+    /// whose default isn't a string are left out.
     fn parameters(template: &Template) -> serde_json::Value {
         let entry = |parameter: &super::super::TemplateParameter| match &parameter.default {
             None => Some((parameter.key.clone(), serde_json::Value::Null)),
@@ -546,8 +546,8 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/templates")
     }
 
-    /// The nested templates of each template, `path: [logical id child, …]`, and the diagnostics
-    /// without the root.
+    /// Returns the nested templates of each template, `path: [logical id child, …]`, and the
+    /// diagnostics without the root.
     fn load(feature: &str, asked: &[&str]) -> (Vec<String>, Vec<String>) {
         let root = fixtures().join(feature);
         let asked = asked.iter().map(|path| ((*path).to_owned(), None));
@@ -628,8 +628,7 @@ mod tests {
         assert_eq!(descendants, ["a.yaml", "b.yaml"]);
     }
 
-    /// What is wrong with a template that a test names is an error; in a nested one it is a
-    /// warning.
+    /// Problems of a template that a test names are errors; in a nested one they are warnings.
     #[test]
     fn broken_templates() {
         let (tree, said) = load(

@@ -1,4 +1,4 @@
-//! A template as CloudFormation sees it, with everything evaluated: what `taskcat render` prints.
+//! Renders an evaluated template as CloudFormation sees it, for `taskcat render`.
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
@@ -8,12 +8,12 @@ use super::evaluate::{ConditionValue, EvaluatedStack};
 use super::value::Value;
 use crate::mask::Secrets;
 
-/// `AWSTemplateFormatVersion`, `Description`, `Resources` and `Outputs`, those left out that the
-/// template doesn't have.
+/// Returns `AWSTemplateFormatVersion`, `Description`, `Resources` and `Outputs`, except those that
+/// the template doesn't have.
 ///
-/// What a condition rules out isn't there, nor is what failed. Where it isn't known whether
-/// something exists, its `Condition` is `{"Unknown": "<why>"}`. `shown` is the stack with its
-/// secrets hidden; what could not be had that way is taken from `stack`, and searched for secrets.
+/// Entries that conditions exclude or that failed are left out. If it is unknown whether an entry
+/// exists, its `Condition` is `{"Unknown": "<why>"}`. `shown` is the stack with its secrets hidden;
+/// values that failed that way are taken from `stack`, with its secrets masked.
 pub fn rendered(
     template: &Template,
     stack: &EvaluatedStack,

@@ -1,5 +1,5 @@
-//! A file's tree to a [`Template`]: the sections that others build on, and what is wrong with their
-//! shape, in CloudFormation's words.
+//! Converts a file's tree to a [`Template`]: reads the sections that other modules use, and reports
+//! structural errors in CloudFormation's words.
 
 use std::fmt;
 use std::path::Path;
@@ -14,21 +14,21 @@ use crate::yaml::{self, Dialect, Node, NodeValue, Parsed};
 
 const START: Position = Position { line: 1, column: 1 };
 
-/// CloudFormation's limit for a template in S3, in bytes. The quotas
+/// CloudFormation's size limit for a template in S3, in bytes. The quotas
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>)
-/// say 1 MB, and the service's message, which is ours too, says how many bytes that is.
+/// say 1 MB; the service's message, which is used here, says the number of bytes.
 const MAX_BYTES: u64 = 1_000_000;
 
-/// CloudFormation's limit for the parameters of a template, from the same page.
+/// CloudFormation's limit for the number of parameters, from the same page.
 const MAX_PARAMETERS: usize = 200;
 
-/// CloudFormation's answer to whatever is no mapping at all.
+/// CloudFormation's error for anything but a mapping.
 const UNSUPPORTED: &str = "Template format error: unsupported structure.";
 
-/// Not confirmed; it follows the words for other members.
+/// Not confirmed; follows the message for other members.
 const MUST_BE_TEXT: &str = "Every Type member must be a string.";
 
-/// What the entry of a parameter may hold
+/// The keys of a parameter's declaration
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html>).
 const PARAMETER_KEYS: [&str; 11] = [
     "AllowedPattern",
@@ -44,12 +44,12 @@ const PARAMETER_KEYS: [&str; 11] = [
     "Type",
 ];
 
-/// How many errors are said of one file's sections; as in `yaml`, what is wrong everywhere is wrong
-/// once.
+/// Maximum number of errors in the sections of a file; like in `yaml`, more of them wouldn't help
+/// the user.
 const MAX_ERRORS: usize = 200;
 
-/// Reads a template; [`Template::children`] are left to `project`. Without a template at least one
-/// diagnostic is an error, and with one none is.
+/// Reads a template without [`Template::children`], which `project` adds. There is an error exactly
+/// if there is no template.
 pub(super) fn read(file: &Arc<Path>, relative: String) -> (Option<Template>, Vec<Diagnostic>) {
     match file.metadata() {
         Ok(metadata) if metadata.len() > MAX_BYTES => too_large(file),
@@ -57,7 +57,7 @@ pub(super) fn read(file: &Arc<Path>, relative: String) -> (Option<Template>, Vec
     }
 }
 
-/// Reads a template from its text.
+/// Parses a template's text.
 pub(super) fn parse(
     file: &Arc<Path>,
     relative: String,
@@ -82,7 +82,7 @@ fn too_large(file: &Arc<Path>) -> (Option<Template>, Vec<Diagnostic>) {
     (None, vec![Diagnostic::error(message).at(start)])
 }
 
-/// The template in what was parsed.
+/// Converts a parsed file to a template.
 pub(super) fn template(
     parsed: Parsed,
     file: &Arc<Path>,
@@ -98,7 +98,7 @@ pub(super) fn template(
         diagnostics,
         errors: 0,
     };
-    // Of half a template nobody can say what it lacks.
+    // What an incomplete template lacks can't be known.
     if !complete && sections.has_errors() {
         return (None, sections.diagnostics);
     }
@@ -109,7 +109,7 @@ pub(super) fn template(
     sections.keys(&root, &mut Vec::new());
     sections.resources(&root);
     let parameters = sections.parameters(&root);
-    // Not confirmed for these; it follows the words for the other sections.
+    // Not confirmed for these sections; follows the message for the others.
     for section in ["Mappings", "Conditions", "Outputs"] {
         if let Some(node) = root.get(section) {
             sections.entries(section, node);
@@ -131,13 +131,13 @@ pub(super) fn template(
 struct Sections<'a> {
     file: &'a Arc<Path>,
     diagnostics: Vec<Diagnostic>,
-    /// How many of them were added here.
+    /// Number of errors added here.
     errors: usize,
 }
 
 impl Sections<'_> {
-    /// What CloudFormation says of keys that are no text, wherever they stand: numbers without
-    /// quotes, and functions. (<https://github.com/aws-cloudformation/cfn-lint/issues/292>)
+    /// Returns CloudFormation's errors for keys that aren't strings: numbers without quotes, and
+    /// functions (<https://github.com/aws-cloudformation/cfn-lint/issues/292>).
     fn keys<'n>(&mut self, node: &'n Node, path: &mut Vec<PathStep<'n>>) {
         match &node.value {
             NodeValue::Sequence(items) => {
@@ -191,8 +191,8 @@ impl Sections<'_> {
             }
             Some(resources) => {
                 for (id, resource) in self.entries("Resources", resources) {
-                    // A loop of AWS::LanguageExtensions is a list and no resource, and what a
-                    // transform puts here is not known yet.
+                    // A loop of AWS::LanguageExtensions is a list rather than a resource, and what
+                    // a transform adds here isn't known yet.
                     if !is_function(id) {
                         self.resource(id, resource, rewritten);
                     }
@@ -219,7 +219,7 @@ impl Sections<'_> {
             (None, _) => self.error(resource.at, not_an_object("Resources")),
             (Some(entries), None)
                 if rewritten || entries.iter().any(|(key, _)| is_function(key)) => {}
-            // What a macro makes of it isn't known yet.
+            // The result of a macro isn't known yet.
             (Some(_), Some(kind)) if kind.entries().iter().any(|(key, _)| is_function(key)) => {}
             (Some(_), None) => {
                 let message = "Every Resources object must contain a Type member.";
@@ -329,7 +329,7 @@ impl Sections<'_> {
         })
     }
 
-    /// A section's entries. An empty section is none.
+    /// Returns a section's entries. An empty section has none.
     fn entries<'n>(&mut self, section: &str, node: &'n Node) -> &'n [(Node, Node)] {
         if node.as_mapping().is_none() && !node.is_null() {
             self.error(node.at, not_an_object(section));
@@ -356,19 +356,18 @@ impl Sections<'_> {
     }
 }
 
-/// CloudFormation's answer to a member that must be a mapping, and to a whole section that must be
-/// one.
+/// Returns CloudFormation's error for a member or a whole section that must be a mapping.
 fn not_an_object(section: &str) -> String {
     format!("Template format error: Any {section} member must be an object.")
 }
 
-/// A key under which a transform or a loop puts what isn't known yet.
+/// Returns whether a key is a transform or loop whose result isn't known yet.
 fn is_function(key: &Node) -> bool {
     is_function_key(&key.text)
 }
 
-/// Whether a macro or an included file may still add to the whole template; AWS's own extensions of
-/// the language ask for a complete one.
+/// Returns whether a macro or an included file may add to the whole template. AWS's own language
+/// extensions require a complete template.
 fn is_rewritten(root: &Node) -> bool {
     let named =
         root.get("Transform")
@@ -383,7 +382,7 @@ fn is_rewritten(root: &Node) -> bool {
             .any(|transform| !complete(transform.get("Name").unwrap_or(transform)))
 }
 
-/// A step from a node to one below it, as CloudFormation writes it.
+/// A step from a node to its child, in CloudFormation's notation.
 enum PathStep<'n> {
     Key(&'n str),
     Index(usize),
@@ -398,7 +397,7 @@ impl fmt::Display for PathStep<'_> {
     }
 }
 
-/// CloudFormation takes `true` and `"true"`.
+/// Returns whether a value is true; CloudFormation accepts `true` and `"true"`.
 fn is_true(node: &Node) -> bool {
     match &node.value {
         NodeValue::Bool(value) => *value,
@@ -642,7 +641,7 @@ mod tests {
         );
         assert_eq!(diagnostics, [""; 0]);
         assert_eq!(yaml.unwrap().root.to_json(), json.unwrap().root.to_json());
-        // YAML in one line, which JSON doesn't know.
+        // YAML on one line, which isn't JSON.
         let (template, diagnostics) = read_text("{Resources: {R: {Type: T,},},}");
         assert_eq!((template.is_some(), diagnostics), (true, vec![]));
     }

@@ -1,4 +1,4 @@
-//! A whole template evaluated: transforms first, then everything that they leave.
+//! Evaluates a whole template: applies its transforms and evaluates the result.
 
 use std::rc::Rc;
 

@@ -1,36 +1,35 @@
-//! Texts with `${…}` in them, as `Fn::Sub` and the keys of loops have them: the one reader of that
-//! notation
+//! Parses strings that contain `${…}`, for `Fn::Sub` and for keys of loops
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-sub.html>).
 //!
-//! What a variable's value is, is up to the callers: evaluation, the dependency graph, loops, and
-//! the URLs of nested stacks. Every segment borrows its part of the text, and all of them together
-//! are the text again.
+//! This is the only parser of that notation. Callers determine the values of variables: evaluation,
+//! the dependency graph, loops, and the URLs of nested stacks. Every segment borrows its part of
+//! the string, and all segments together are the string.
 
-/// A part of a text.
+/// A part of a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Segment<'t> {
-    /// Also a `${` that is never closed, with everything behind it.
+    /// Literal text, including a `${` that is never closed with everything after it.
     Text(&'t str),
-    /// `${!`, which gives [`Segment::ESCAPED`]; what follows is read like any other text, so that
+    /// `${!`, which produces [`Segment::ESCAPED`]. What follows is parsed like other text, so
     /// `${!A:-${B}}` has the variable `B`.
     Escape(&'t str),
     Variable(Variable<'t>),
 }
 
-/// `${Name}`, or `&{Name}` in the key of a loop, as it is written.
+/// `${Name}`, or `&{Name}` in the key of a loop, as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Variable<'t>(&'t str);
 
-/// The segments of a text, in order.
+/// The segments of a string, in order.
 #[derive(Clone, Debug)]
 pub(super) struct Segments<'t> {
     rest: &'t str,
-    /// Whether `&{` opens a variable, too.
+    /// Whether `&{` begins a variable, too.
     is_key: bool,
 }
 
 impl Segment<'_> {
-    /// What an escape gives.
+    /// The result of an escape.
     pub(super) const ESCAPED: &'static str = "${";
 }
 
@@ -50,14 +49,14 @@ impl<'t> Variable<'t> {
         self.inside().trim()
     }
 
-    /// Whether only letters and digits of the value are put in, as for `&{Name}`.
+    /// Returns whether only the letters and digits of the value are inserted, as for `&{Name}`.
     pub(super) fn is_alphanumeric(self) -> bool {
         self.0.starts_with('&')
     }
 }
 
 impl<'t> Segments<'t> {
-    /// The segments of the text of `Fn::Sub`.
+    /// Parses the string of `Fn::Sub`.
     pub(super) fn of(text: &'t str) -> Self {
         Self {
             rest: text,
@@ -65,7 +64,7 @@ impl<'t> Segments<'t> {
         }
     }
 
-    /// The segments of a key in a loop.
+    /// Parses a key in a loop.
     pub(super) fn of_key(text: &'t str) -> Self {
         Self {
             rest: text,
@@ -73,7 +72,7 @@ impl<'t> Segments<'t> {
         }
     }
 
-    /// The names of the variables, as often as they occur; what can't be a name is left out.
+    /// Returns the names of the variables, repeated if they repeat; invalid names are left out.
     pub(super) fn names(self) -> impl Iterator<Item = &'t str> {
         self.filter_map(|segment| match segment {
             Segment::Variable(variable) if is_name(variable.name()) => Some(variable.name()),
@@ -81,7 +80,7 @@ impl<'t> Segments<'t> {
         })
     }
 
-    /// Where the next variable or escape begins.
+    /// Returns where the next variable or escape begins.
     fn opening(&self) -> Option<usize> {
         let bytes = self.rest.as_bytes();
         let braces = self
@@ -93,7 +92,7 @@ impl<'t> Segments<'t> {
         openings.next()
     }
 
-    /// Returns that many bytes of the rest, and goes on behind them.
+    /// Consumes and returns that many bytes.
     fn take(&mut self, length: usize) -> &'t str {
         let (taken, rest) = self.rest.split_at(length);
         self.rest = rest;
@@ -125,7 +124,7 @@ impl<'t> Iterator for Segments<'t> {
     }
 }
 
-/// Whether CloudFormation accepts the name of a variable.
+/// Returns whether CloudFormation accepts the name of a variable.
 pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name
@@ -137,7 +136,7 @@ pub(super) fn is_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Segments with escapes as `!` and variables as `<name>`.
+    /// Formats segments, with escapes as `!` and variables as `<name>`.
     fn shown(segments: Segments) -> Vec<String> {
         let shown = segments.map(|segment| match segment {
             Segment::Text(text) => text.to_owned(),

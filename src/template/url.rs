@@ -1,11 +1,11 @@
-//! What the `TemplateURL` of a nested stack can evaluate to, as far as it leads to a file of the
-//! project.
+//! Finds the possible values of a nested stack's `TemplateURL`, as far as they point to a file of
+//! the project.
 //!
-//! Without a region and without parameter values a URL is not known, but its end mostly is. So
-//! functions are evaluated with the defaults of parameters, both branches of a condition are
-//! followed, and what is not known is stood in for by its name, as TaskCat's `stack_url_helper.py`
-//! does. A URL that names its bucket itself leads to that bucket and not to the project, whatever
-//! files there are. Called by `project`, which looks for the files.
+//! Without a region and parameter values a URL isn't known, but its end usually is. So functions
+//! are evaluated with the defaults of parameters, both branches of a condition are followed, and
+//! unknown values are replaced by their names, like TaskCat's `stack_url_helper.py` does. A URL
+//! that names its bucket points to that bucket rather than to the project, regardless of the
+//! project's files. Used by `project`, which searches for the files.
 
 use std::collections::HashMap;
 
@@ -15,13 +15,13 @@ use super::value::text_of;
 use crate::diagnostic::Position;
 use crate::yaml::Node;
 
-/// So many URLs are followed for one stack, however many a hostile template makes possible.
+/// Maximum number of URLs per stack, for hostile templates.
 const MAX_URLS: usize = 64;
 
-/// Where a URL becomes longer, in bytes, its end is left out. CloudFormation takes 5,120 at most.
+/// Maximum length of a URL in bytes; the rest is cut off. CloudFormation accepts at most 5,120.
 const MAX_LENGTH: usize = 5_120;
 
-/// Follows the name of something unknown. Its value may well end with a slash
+/// Follows the name of something unknown, whose value may end with a slash
 /// (`${QSS3KeyPrefix}templates/…`).
 const UNKNOWN: char = '\0';
 
@@ -29,18 +29,18 @@ const UNKNOWN: char = '\0';
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NestedStackUrl {
     pub logical_id: String,
-    /// Of the `TemplateURL`, or of the resource where it has none.
+    /// Position of the `TemplateURL`, or of the resource if it has none.
     pub at: Position,
     pub has_url: bool,
-    /// Paths that the URL can have, without host and query, most likely first.
+    /// Possible paths of the URL without host and query, most likely first.
     pub paths: Vec<String>,
-    /// The same of URLs that have their bucket written out.
+    /// Possible paths of URLs that name their bucket.
     pub paths_elsewhere: Vec<String>,
     /// Whether the file's name is known in one of [`NestedStackUrl::paths`].
     pub names_a_file: bool,
 }
 
-/// The nested stacks of a template in long form, those in `Fn::ForEach` loops too.
+/// Returns the nested stacks of a template in long form, including those in `Fn::ForEach` loops.
 pub(super) fn nested_stacks(root: &Node) -> Vec<NestedStackUrl> {
     let mut stacks = Vec::new();
     let defaults = root
@@ -61,7 +61,7 @@ pub(super) fn nested_stacks(root: &Node) -> Vec<NestedStackUrl> {
     stacks
 }
 
-/// What names stand for: parameters' defaults and the variables of loops.
+/// Values of names: parameters' defaults and loop variables.
 #[derive(Clone)]
 struct UrlScope<'a> {
     names: HashMap<String, Vec<String>>,
@@ -94,7 +94,7 @@ impl UrlScope<'_> {
         }
     }
 
-    /// `[Variable, Collection, {OutputKey: resource}]`
+    /// Visits a loop: `[Variable, Collection, {OutputKey: resource}]`.
     fn for_each(&self, arguments: &Node, stacks: &mut Vec<NestedStackUrl>) {
         let Some(ForEach {
             identifier,
@@ -118,13 +118,13 @@ impl UrlScope<'_> {
         inside.resources(fragment, stacks);
     }
 
-    /// Adds the URLs that a value can be: those that have their bucket written out to `elsewhere`.
+    /// Adds the possible URLs of a value; those that name their bucket are added to `elsewhere`.
     fn urls(&self, node: &Node, urls: &mut Vec<String>, elsewhere: &mut Vec<String>) {
         if let Expression::If(If { yes, no, .. }) = Expression::of(node) {
             self.urls(yes, urls, elsewhere);
             self.urls(no, urls, elsewhere);
         } else {
-            // What is left unknown without parameters and mappings isn't written out.
+            // Whatever requires parameters or mappings isn't a literal.
             let written = UrlScope {
                 names: HashMap::new(),
                 mappings: None,
@@ -136,7 +136,7 @@ impl UrlScope<'_> {
         }
     }
 
-    /// All texts that a value can be.
+    /// Returns all possible strings of a value.
     fn texts(&self, node: &Node) -> Vec<String> {
         let (function, texts) = match Expression::of(node) {
             Expression::Literal(text) if text.is_scalar() => return vec![text_of(text)],
@@ -162,7 +162,7 @@ impl UrlScope<'_> {
         }
     }
 
-    /// What `Ref` and `${…}` give.
+    /// Returns the possible values of `Ref` and `${…}`.
     fn named(&self, name: &str) -> Vec<String> {
         match (name, self.names.get(name)) {
             (_, Some(texts)) if !texts.is_empty() => texts.clone(),
@@ -195,7 +195,7 @@ impl UrlScope<'_> {
     fn join(&self, Join { delimiter, list }: Join) -> Vec<String> {
         let items: Vec<Vec<String>> = match list.as_sequence() {
             Some(items) => items.iter().map(|item| self.texts(item)).collect(),
-            // A parameter that is a list.
+            // A list parameter.
             None => match self.texts(list).first() {
                 Some(list) => list.split(',').map(|item| vec![item.to_owned()]).collect(),
                 None => Vec::new(),
@@ -212,7 +212,7 @@ impl UrlScope<'_> {
         texts
     }
 
-    /// The value at the keys; where a key isn't known, the values of all keys.
+    /// Returns the value at the keys; if a key isn't known, the values at all keys.
     fn find_in_map(&self, it: FindInMap) -> Vec<String> {
         let mut found: Vec<&Node> = self.mappings.into_iter().collect();
         for key in it.keys {
@@ -233,7 +233,7 @@ impl UrlScope<'_> {
             };
         }
         let default = it.default().into_iter().flat_map(|it| self.texts(it));
-        // What a mapping holds is no function.
+        // Mappings contain no functions.
         found
             .iter()
             .filter(|value| value.is_scalar())
@@ -243,7 +243,7 @@ impl UrlScope<'_> {
     }
 }
 
-/// Whether a URL of S3's has its bucket written out, in the host or at the beginning of the path.
+/// Returns whether an S3 URL names its bucket, in the host or at the beginning of the path.
 fn names_its_bucket(url: &str) -> bool {
     let Some((_, rest)) = url.split_once("://") else {
         return false;
@@ -262,7 +262,7 @@ fn unknown(name: &str) -> String {
     format!("{name}{UNKNOWN}")
 }
 
-/// Each text with each of the values after it, as far as the limits allow.
+/// Appends each value to each string, within the limits.
 fn append(texts: &mut Vec<String>, values: &[String]) {
     let fits = |text: &str, value: &str| text.len() + value.len() <= MAX_LENGTH;
     if let [value] = values {
@@ -284,7 +284,7 @@ fn append(texts: &mut Vec<String>, values: &[String]) {
     *texts = all.take(MAX_URLS).collect();
 }
 
-/// The paths of URLs, each once, and each also with a slash after what isn't known.
+/// Returns the paths of URLs, each once, with variants that have a slash after unknown values.
 fn paths(urls: Vec<String>) -> Vec<String> {
     let as_written = urls.iter().map(|url| path(&url.replace(UNKNOWN, "")));
     let split = urls
@@ -294,7 +294,7 @@ fn paths(urls: Vec<String>) -> Vec<String> {
     distinct(as_written.chain(split).collect())
 }
 
-/// With slashes for unknown ends in the path, but not in the host.
+/// Adds slashes after unknown values in the path, but not in the host.
 fn split_path(url: &str) -> String {
     match url
         .split_once("://")
@@ -305,7 +305,7 @@ fn split_path(url: &str) -> String {
     }
 }
 
-/// The path of a URL, without its query; of a text without a scheme, the whole.
+/// Returns the path of a URL without its query; the whole text if it has no scheme.
 fn path(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     match url.split_once("://") {
@@ -475,7 +475,7 @@ Mappings:
         check("!Sub ['https://b/x']", &["/x"]);
         check("!Sub 'https://b/${!Prefix}x'", &["/${Prefix}x"]);
         check("!Sub 'https://b/${Prefix'", &["/${Prefix"]);
-        // Its value may end with a slash or not.
+        // The value may or may not end with a slash.
         check(
             "!Sub 'https://${Unset}/${Unset}t/x.yaml'",
             &["/Unsett/x.yaml", "/Unset/t/x.yaml"],
@@ -571,7 +571,7 @@ Mappings:
             1,
             MAX_LENGTH,
         );
-        // A mapping that leads to itself.
+        // A mapping that refers to itself.
         check(
             "Mappings: {M: {a: {b: !FindInMap [M, a, b]}}}\n",
             "!FindInMap [M, a, b]",

@@ -1,5 +1,4 @@
-//! What an expression of the template language comes to: a value, parts of which may be unknown, or
-//! failures.
+//! The result of evaluating an expression: a value, parts of which may be unknown, or failures.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,104 +9,114 @@ use serde_json::Number;
 use crate::diagnostic::Location;
 use crate::yaml::{self, Node};
 
-/// A value after evaluation. What is unknown may stand at any depth of it.
+/// An evaluated value. Unknown values may be at any depth.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
+    /// Null.
     Null,
+    /// A boolean.
     Bool(bool),
+    /// A number.
     Number(Number),
+    /// A string.
     String(String),
+    /// A list.
     List(Vec<Value>),
-    /// In the order of the template.
+    /// A map in the template's order.
     Map(IndexMap<String, Value>),
-    /// Only AWS knows, or nobody yet.
+    /// Not known yet, or known only to AWS.
     Unknown(Unknown),
-    /// `AWS::NoValue`: the entry or item that it stands in is left out. No list and no map holds
-    /// one.
+    /// `AWS::NoValue`, which removes the entry or item that contains it. Never inside a list or
+    /// map.
     NoValue,
 }
 
 /// Either a value or everything that fails in it.
 pub(super) type Evaluated = Result<Value, Failures>;
 
-/// Why a value isn't known: one reason or more.
+/// One or more reasons why a value isn't known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unknown {
     reasons: BTreeSet<UnknownReason>,
 }
 
-/// One thing that would have to be known.
+/// Something that isn't known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnknownReason {
+    /// When it becomes known.
     pub until: KnownWhen,
     /// A short noun phrase: `attribute Arn of Queue`, `availability zones of us-east-1`.
     pub what: String,
 }
 
-/// Who will know, and when.
+/// When an unknown value becomes known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KnownWhen {
-    /// AWS knows already: zones, exports, stored values, the account.
+    /// AWS knows it already: zones, exports, SSM parameters, the account.
     Asked,
-    /// Nobody knows before the stack is launched: physical ids, attributes.
+    /// Known only after the stack is launched: physical IDs, attributes.
     Launched,
 }
 
-/// Why a template can't be launched: CloudFormation's words, and the place in the template.
+/// Why a template can't be launched: CloudFormation's message, and the location in the template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// As CloudFormation words it:
-    /// `Template error: Unable to get mapping for RegionMap::eu-west-9::AMI`.
+    /// CloudFormation's message: `Template error: Unable to get mapping for
+    /// RegionMap::eu-west-9::AMI`.
     pub message: String,
+    /// The location of the cause.
     pub at: Location,
-    /// Nested stacks that lead to the template, from the outermost.
+    /// The nested stacks that lead to the template, outermost first.
     pub nested_in: Vec<NestingStack>,
-    /// Further places that have a part in it: where a parameter's value is set.
+    /// Other locations involved, such as where a parameter's value is set.
     pub notes: Vec<FailureNote>,
 }
 
-/// How the message of a failure begins where stacks nest in a circle.
+/// Prefix of the failure's message for stacks that nest each other in a circle.
 pub(super) const CIRCLE: &str = "nested stacks go round in a circle";
-/// The same where there are too many of them.
+/// Prefix of the message for too many nested stacks.
 pub(super) const TOO_MANY: &str = "the stack nests too many stacks";
 
 impl Failure {
-    /// Launched all the same, the stack would make stacks without an end.
+    /// Returns whether launching the stack would create stacks endlessly.
     pub fn is_endless_nesting(&self) -> bool {
         self.message.starts_with(CIRCLE) || self.message.starts_with(TOO_MANY)
     }
 }
 
-/// A resource of type `AWS::CloudFormation::Stack` on the way to a failure.
+/// A resource of type `AWS::CloudFormation::Stack` that leads to a failure.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NestingStack {
+    /// The resource's logical ID.
     pub logical_id: String,
-    /// Of the resource's `TemplateURL`.
+    /// The location of the resource's `TemplateURL`.
     pub at: Location,
 }
 
+/// Another location that is involved in a failure.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FailureNote {
-    /// `parameter InstanceType is set here`
+    /// What is there: `parameter InstanceType is set here`.
     pub message: String,
-    /// Absent where a value comes from the environment or the command line; the message then says
-    /// so.
+    /// The location; absent for a value from the environment or the command line, which the message
+    /// then names.
     pub at: Option<Location>,
-    /// A secret may stand there, so the line itself is not to be shown.
+    /// Whether the line may contain a secret and must not be shown.
     pub is_secret: bool,
 }
 
-/// At least one failure.
+/// One or more failures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failures(Vec<Failure>);
 
 impl Value {
+    /// Creates a string.
     pub fn text(text: impl Into<String>) -> Self {
         Self::String(text.into())
     }
 
-    /// A scalar of a template, read by the rules of YAML 1.1: `Yes` is true, and `010` is 8. None
-    /// for lists and maps.
+    /// Resolves a scalar of a template by the rules of YAML 1.1: `Yes` is true, and `010` is 8.
+    /// Returns `None` for lists and maps.
     pub fn of_scalar(node: &Node) -> Option<Self> {
         Some(match &node.value {
             yaml::NodeValue::Null => Self::Null,
@@ -122,8 +131,8 @@ impl Value {
         })
     }
 
-    /// Text as CloudFormation makes it of a scalar: `true`, `1.5`. None for lists, maps, null and
-    /// what isn't known.
+    /// Returns a scalar as a string, converted like CloudFormation does: `true`, `1.5`. `None` for
+    /// lists, maps, null and unknown values.
     pub fn as_text(&self) -> Option<String> {
         match self {
             Self::Bool(value) => Some(value.to_string()),
@@ -133,7 +142,7 @@ impl Value {
         }
     }
 
-    /// Everything unknown in the value, at any depth; none if it is known as a whole.
+    /// Returns everything unknown in the value at any depth; `None` if all of it is known.
     pub fn unknown(&self) -> Option<Unknown> {
         match self {
             Self::Unknown(unknown) => Some(unknown.clone()),
@@ -143,7 +152,7 @@ impl Value {
         }
     }
 
-    /// About how much memory it takes, in bytes.
+    /// Returns the approximate memory usage in bytes.
     pub fn size(&self) -> usize {
         let own = size_of::<Self>();
         match self {
@@ -159,7 +168,8 @@ impl Value {
         }
     }
 
-    /// The value as JSON, what is unknown as `{"Unknown": "<why>"}`; `AWS::NoValue` alone is null.
+    /// Converts to JSON, with unknown values as `{"Unknown": "<why>"}`; a lone `AWS::NoValue` is
+    /// null.
     pub fn to_json(&self) -> serde_json::Value {
         match self {
             Self::Null | Self::NoValue => serde_json::Value::Null,
@@ -177,7 +187,7 @@ impl Value {
         }
     }
 
-    /// What the value is, in words for a message.
+    /// Returns the kind of value in words for a message.
     pub fn kind_name(&self) -> &'static str {
         match self {
             Self::Null | Self::NoValue => "nothing",
@@ -191,8 +201,8 @@ impl Value {
     }
 }
 
-/// The text that CloudFormation makes of a scalar in a template, wherever it stands: `true` of
-/// `Yes`, `8` of `010`. Empty for null, lists and maps.
+/// Returns a scalar of a template as a string, converted like CloudFormation does: `true` for
+/// `Yes`, `8` for `010`. Empty for null, lists and maps.
 pub(super) fn text_of(node: &Node) -> String {
     Value::of_scalar(node)
         .and_then(|value| value.as_text())
@@ -206,7 +216,7 @@ impl From<Unknown> for Value {
 }
 
 impl Unknown {
-    /// AWS knows: `availability zones of us-east-1`.
+    /// Creates an unknown value that AWS knows: `availability zones of us-east-1`.
     pub fn asked(what: impl Into<String>) -> Self {
         Self {
             reasons: BTreeSet::from([UnknownReason {
@@ -216,7 +226,7 @@ impl Unknown {
         }
     }
 
-    /// Nobody knows before launch: `attribute Arn of Queue`.
+    /// Creates an unknown value that isn't known before the launch: `attribute Arn of Queue`.
     pub fn launched(what: impl Into<String>) -> Self {
         Self {
             reasons: BTreeSet::from([UnknownReason {
@@ -226,18 +236,19 @@ impl Unknown {
         }
     }
 
-    /// All of them as one; none of none.
+    /// Combines several; `None` if there are none.
     pub fn all(unknowns: impl IntoIterator<Item = Self>) -> Option<Self> {
         unknowns.into_iter().reduce(Self::and)
     }
 
+    /// Combines two.
     pub fn and(mut self, other: Self) -> Self {
         self.reasons.extend(other.reasons);
         self
     }
 
-    /// What hangs on it, by a name of its own: AWS knows that too as soon as it is asked for one of
-    /// the reasons.
+    /// Returns an unknown value that depends on this one, with its own description. AWS knows it as
+    /// soon as AWS knows one of the reasons.
     pub fn renamed(&self, what: impl Into<String>) -> Self {
         if self
             .reasons
@@ -250,7 +261,7 @@ impl Unknown {
         }
     }
 
-    /// In order, each once.
+    /// Returns the reasons in order, each once.
     pub fn reasons(&self) -> impl Iterator<Item = &UnknownReason> {
         self.reasons.iter()
     }
@@ -267,7 +278,7 @@ impl fmt::Display for Unknown {
 }
 
 impl Failures {
-    /// All of them as one; none of none.
+    /// Combines several; `None` if there are none.
     pub(super) fn all(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
         failures.into_iter().reduce(Self::and)
     }
@@ -293,14 +304,14 @@ impl IntoIterator for Failures {
     }
 }
 
-/// `file:line:column: message`, as a diagnostic reads.
+/// Formats as `file:line:column: message`, like a diagnostic.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.at, self.message)
     }
 }
 
-/// Results together: all values, or all failures.
+/// Combines results: all values, or all failures.
 pub(super) fn together<T>(
     results: impl IntoIterator<Item = Result<T, Failures>>,
 ) -> Result<Vec<T>, Failures> {

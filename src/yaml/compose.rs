@@ -1,4 +1,5 @@
-//! From the parser's events to the tree: aliases, merge keys, tags, and the limits on all of them.
+//! Builds the tree from the parser's events: aliases, merge keys, tags, and the limits on each of
+//! them.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -23,10 +24,10 @@ const CORE: &str = "tag:yaml.org,2002:";
 
 pub(super) fn compose(file: &Arc<Path>, text: &str, dialect: Dialect) -> Parsed {
     let options = options! {
-        // Both as libyaml and PyYAML read.
+        // As libyaml and PyYAML do.
         bom_inside_document_as_content: true,
         block_scalar_eof_without_line_feed: true,
-        // An unknown anchor is reported here, and what follows it is still read.
+        // Unknown anchors are reported here, and parsing continues after them.
         emit_unresolved_aliases: true,
         emit_comments: false,
         flow_nesting_limit: MAX_DEPTH,
@@ -52,13 +53,13 @@ pub(super) fn compose(file: &Arc<Path>, text: &str, dialect: Dialect) -> Parsed 
 struct Composer<'a> {
     text: &'a str,
     parser: Parser<'a, StrInput<'a>>,
-    /// Finished nodes by their anchor's id.
+    /// Finished nodes by the parser's anchor ID.
     anchors: HashMap<usize, AnchoredNode>,
-    /// All nodes so far, copies included.
+    /// Size of all nodes so far, copies included.
     made: TreeSize,
-    /// Of these, what was copied because of anchors and aliases.
+    /// Size of the nodes copied because of anchors and aliases.
     copied: TreeSize,
-    /// Set where reading cannot go on: whatever is open ends there.
+    /// Whether parsing can't continue; open collections end here.
     ended: bool,
     findings: YamlFindings<'a>,
 }
@@ -69,11 +70,11 @@ struct AnchoredNode {
     depth: usize,
 }
 
-/// Of a tree, or of several.
+/// The size of one or several trees.
 #[derive(Clone, Copy, Default)]
 struct TreeSize {
     nodes: usize,
-    /// Of the scalars' texts.
+    /// Bytes of text in the scalars.
     bytes: usize,
 }
 
@@ -94,7 +95,7 @@ impl TreeSize {
 }
 
 impl<'a> Composer<'a> {
-    /// The first document; a second one is pointed out and left alone.
+    /// Returns the first document; reports a second one and ignores it.
     fn document(&mut self) -> Option<Node> {
         let mut root = None;
         while let Some((event, span)) = self.next() {
@@ -114,7 +115,7 @@ impl<'a> Composer<'a> {
         root
     }
 
-    /// The next event; none after a syntax error.
+    /// Returns the next event, or `None` after a syntax error.
     fn next(&mut self) -> Option<(Event<'a>, Span)> {
         if self.ended {
             return None;
@@ -123,8 +124,7 @@ impl<'a> Composer<'a> {
             Ok(next) => Some(next),
             Err(error) => {
                 let mark = *error.marker();
-                // A tag ends what stands before it, so the parser expects anything but a second
-                // one.
+                // A tag ends the previous node, so the parser never expects a second tag.
                 let rest = mark
                     .byte_offset()
                     .and_then(|offset| self.text.get(offset..))
@@ -245,7 +245,7 @@ impl<'a> Composer<'a> {
         }
     }
 
-    /// Adds what stands under a `<<`. In a list the earlier mapping wins, so it goes last.
+    /// Merges the value of a `<<` key. In a list the earlier mapping wins, so it is added last.
     fn merge(&mut self, value: Node, into: &mut Vec<(Node, Node)>) {
         let at = value.at;
         match value.value {
@@ -270,7 +270,7 @@ impl<'a> Composer<'a> {
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Node {
-        // The parser writes an absent value as a `~` that takes no room.
+        // The parser represents an absent value as a `~` of zero length.
         let absent = style == ScalarStyle::Plain && text == "~" && span.start == span.end;
         let text = if absent { "" } else { text };
         self.made.bytes += text.len();
@@ -298,10 +298,10 @@ impl<'a> Composer<'a> {
         })
     }
 
-    /// The value of a scalar with a tag, and the tag if it is kept.
+    /// Resolves a scalar with a tag; also returns the tag if it isn't a core tag.
     fn tagged(&mut self, text: &str, tag: &Tag, at: Position) -> (NodeValue, Option<Box<str>>) {
         let Some(name) = tag.suffix_in_namespace(CORE) else {
-            // The lone `!` says: text, whatever it looks like.
+            // A lone `!` makes any scalar a string.
             let kept = (tag.parts() != ("", "!")).then(|| tag.original().into());
             return (NodeValue::String(text.into()), kept);
         };
@@ -318,7 +318,7 @@ impl<'a> Composer<'a> {
         }
     }
 
-    /// A collection's tag as far as it says something: `!!map` and its like do not.
+    /// Returns a collection's tag, or `None` for core tags such as `!!map`.
     fn collection_tag(&mut self, tag: Option<&Tag>, at: Position) -> Option<Box<str>> {
         let tag = tag?;
         let says_nothing = match tag.suffix_in_namespace(CORE) {
@@ -373,7 +373,8 @@ impl<'a> Composer<'a> {
         }
     }
 
-    /// Whether so much may still be copied. The first refusal is an error and ends the reading.
+    /// Returns whether a tree of this size may still be copied. The first refusal is an error and
+    /// ends parsing.
     fn afford(&mut self, size: TreeSize, at: Position) -> bool {
         let within =
             |size: TreeSize| size.nodes <= MAX_COPIED_NODES && size.bytes <= MAX_COPIED_BYTES;
@@ -395,9 +396,10 @@ impl<'a> Composer<'a> {
         within(self.copied)
     }
 
-    /// CloudFormation supports neither aliases nor merge keys nor some of YAML's tags
-    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html>, as
-    /// it stood until 2024). It refuses every alias, in these words; an anchor alone does no harm.
+    /// CloudFormation doesn't support aliases, merge keys and some of YAML's tags
+    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html>,
+    /// until 2024). It refuses every alias with this message; an anchor without an alias is
+    /// accepted.
     fn refuse_alias(&mut self, at: Position) {
         if self.findings.dialect == Dialect::CloudFormation {
             self.findings.add(Severity::Error, at, || {
@@ -409,8 +411,8 @@ impl<'a> Composer<'a> {
         }
     }
 
-    /// What it makes of a `<<` without an alias is said nowhere, so this is a warning, as
-    /// cfn-lint's W1100 is.
+    /// No documentation says what CloudFormation does with a `<<` without an alias, so this is a
+    /// warning, like cfn-lint's W1100.
     fn refuse_merge(&mut self, at: Position) {
         if self.findings.dialect == Dialect::CloudFormation {
             self.findings.warning(at, || {
@@ -419,7 +421,7 @@ impl<'a> Composer<'a> {
         }
     }
 
-    /// The same holds for these tags.
+    /// Warns for the same reason.
     fn refuse_core_tag(&mut self, name: &str, at: Position) {
         if self.findings.dialect == Dialect::CloudFormation
             && matches!(name, "binary" | "omap" | "pairs" | "set" | "timestamp")
@@ -448,7 +450,7 @@ fn position(mark: Marker) -> Position {
     }
 }
 
-/// A plain `<<`, or a scalar that is tagged as one.
+/// Returns whether an event is a plain `<<` or a scalar tagged as a merge key.
 fn is_merge_key(event: &Event) -> bool {
     match event {
         Event::Scalar(text, ScalarStyle::Plain, _, None) => text == "<<",
@@ -459,8 +461,8 @@ fn is_merge_key(event: &Event) -> bool {
     }
 }
 
-/// Merged entries come first and give way to later ones of the same key, in their place, as in
-/// PyYAML's dictionaries. Duplicates among a mapping's own entries stay.
+/// Merges entries like PyYAML's dictionaries: merged entries come first, and a later entry with the
+/// same key replaces them in place. Duplicates among a mapping's own entries are kept.
 fn with_merged(
     merged: Vec<(Node, Node)>,
     own: Vec<(Node, Node)>,
@@ -468,7 +470,7 @@ fn with_merged(
 ) -> Vec<(Node, Node)> {
     let merged_end = merged.len();
     let mut all: Vec<Option<(Node, Node)>> = merged.into_iter().chain(own).map(Some).collect();
-    // For each place in the result, which of all entries stands there.
+    // For each entry in the result, its index in `all`.
     let mut kept: Vec<usize> = Vec::with_capacity(all.len());
     let mut places = HashMap::new();
     for (index, (key, _)) in all.iter().flatten().enumerate() {
@@ -492,7 +494,7 @@ fn with_merged(
         .collect()
 }
 
-/// How deep a tree is.
+/// Returns the number of levels in a tree.
 fn depth_of(node: &Node) -> usize {
     let below = match &node.value {
         NodeValue::Sequence(items) => items.iter().map(depth_of).max(),
@@ -514,7 +516,7 @@ mod tests {
         compose(&Arc::from(Path::new("f")), text, dialect)
     }
 
-    /// The tree as JSON, and every diagnostic as `line:column: message (help)`.
+    /// Returns the tree as JSON and every diagnostic as `line:column: message (help)`.
     fn read_as(dialect: Dialect, text: &str) -> (serde_json::Value, Vec<String>) {
         let parsed = compose_as(dialect, text);
         let said = parsed
@@ -551,7 +553,7 @@ mod tests {
         check_as(Dialect::PyYaml, text, expect, diagnostics);
     }
 
-    /// As a template, with the severity of each diagnostic before it.
+    /// Parses as a template and prefixes each diagnostic with its severity.
     #[track_caller]
     fn check_template(text: &str, expect: &str, diagnostics: &[(Severity, &str)]) {
         let told: Vec<_> = diagnostics.iter().map(|(_, said)| *said).collect();

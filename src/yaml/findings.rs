@@ -1,7 +1,7 @@
-//! What is found wrong while a file is read: placed, bounded in number, and as severe as the file's
-//! dialect says.
+//! Diagnostics found while parsing a file: located, limited in number, with the severity that the
+//! file's dialect demands.
 //!
-//! `compose` and `json` report here; neither of them knows how many findings there are already.
+//! `compose` and `json` report here; neither of them counts.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -12,14 +12,13 @@ use super::Dialect;
 use super::node::{Node, NodeValue};
 use crate::diagnostic::{Diagnostic, Location, Position, Severity};
 
-/// How many diagnostics of one file and severity are kept: a file that is wrong everywhere is wrong
-/// once.
+/// Maximum number of diagnostics per file and severity; more of them wouldn't help the user.
 pub(super) const MAX_DIAGNOSTICS: usize = 200;
 
-/// So many characters of what the file holds are repeated in a message.
+/// Maximum number of characters of the file's text that a message repeats.
 const MAX_SHOWN: usize = 60;
 
-/// In a mapping of so many entries, looking through them beats hashing them.
+/// Number of entries up to which comparing all pairs is faster than hashing.
 const FEW_ENTRIES: usize = 12;
 
 pub(super) struct YamlFindings<'a> {
@@ -41,7 +40,7 @@ impl<'a> YamlFindings<'a> {
         }
     }
 
-    /// All of them, in the order of the file.
+    /// Returns all diagnostics in the order of the file.
     pub(super) fn into_diagnostics(mut self) -> Vec<Diagnostic> {
         self.diagnostics
             .sort_by_key(|diagnostic| diagnostic.location.as_ref().map(|location| location.at));
@@ -56,7 +55,7 @@ impl<'a> YamlFindings<'a> {
         self.add(Severity::Warning, at, || Diagnostic::warning(message()));
     }
 
-    /// Adds a finding of the given severity, and makes it only if there is room for it.
+    /// Adds a diagnostic of the given severity; builds it only if the limit isn't reached.
     pub(super) fn add(
         &mut self,
         severity: Severity,
@@ -83,9 +82,9 @@ impl<'a> YamlFindings<'a> {
         }
     }
 
-    /// Warns of keys that a mapping has more than once. In a template the last entry takes the
-    /// place of the first, and the others are dropped: PyYAML takes the last one, and so does
-    /// CloudFormation, in YAML and JSON, without a word
+    /// Warns about duplicate keys of a mapping. In a template the last entry replaces the first,
+    /// and the others are dropped: PyYAML takes the last one, and so does CloudFormation, in YAML
+    /// and JSON, silently
     /// (<https://github.com/aws-cloudformation/cfn-language-discussion/issues/96>).
     pub(super) fn settle_duplicates(
         &mut self,
@@ -103,7 +102,7 @@ impl<'a> YamlFindings<'a> {
         entries.into_iter().enumerate().filter_map(kept).collect()
     }
 
-    /// The index of each duplicate, after that of the first entry with its key.
+    /// Returns pairs of indices: the first entry with a key, and each duplicate of it.
     fn duplicate_keys(&mut self, entries: &[(Node, Node)]) -> Vec<(usize, usize)> {
         let mut duplicates = Vec::new();
         if entries.len() <= FEW_ENTRIES {
@@ -149,21 +148,21 @@ impl<'a> YamlFindings<'a> {
     }
 }
 
-/// A mapping key as far as it makes two entries the same.
+/// What makes two mapping keys equal.
 #[derive(PartialEq, Eq, Hash)]
 pub enum KeyIdentity<'n> {
     Text(&'n str),
     Null,
     Bool(bool),
     Int(i64),
-    /// By its bits.
+    /// By its bit pattern.
     Float(u64),
     Timestamp(&'n str),
 }
 
 impl Dialect {
-    /// For PyYAML, text and what only looks like it are different keys: `1` and `"1"`.
-    /// CloudFormation's keys are text.
+    /// Returns the key's identity. PyYAML tells strings from other scalars (`1` and `"1"`);
+    /// CloudFormation's keys are all strings.
     pub fn identity<'n>(self, key: &'n Node) -> KeyIdentity<'n> {
         match (self, &key.value) {
             (Dialect::CloudFormation, _) => KeyIdentity::Text(&key.text),
@@ -173,13 +172,13 @@ impl Dialect {
             (Dialect::PyYaml, NodeValue::Float(value)) => KeyIdentity::Float(value.to_bits()),
             (Dialect::PyYaml, NodeValue::Timestamp(text)) => KeyIdentity::Timestamp(text),
             (Dialect::PyYaml, NodeValue::String(text)) => KeyIdentity::Text(text),
-            // No key is a collection; `compose` refuses it.
+            // Keys are never collections; `compose` refuses those.
             (Dialect::PyYaml, NodeValue::Sequence(_) | NodeValue::Mapping(_)) => KeyIdentity::Null,
         }
     }
 }
 
-/// A text of the file as a message repeats it: on one line, and not too much of it.
+/// Returns a text of the file for use in a message: on one line and shortened.
 pub fn shown(text: &str) -> Cow<'_, str> {
     let end = text
         .char_indices()

@@ -1,10 +1,10 @@
-//! Strict JSON (RFC 8259) to the same tree that YAML gives.
+//! Parses strict JSON (RFC 8259) to the same tree as YAML.
 //!
-//! YAML reads nearly all JSON, but not keys of more than 1024 characters nor all characters that
-//! JSON allows in its strings; and templates in JSON are large. Whatever is not strict JSON
-//! (comments, errors, too deep a nesting) gives nothing here and is YAML's to read, with YAML's
-//! words for what is wrong. One thing that YAML reads is an error of templates, since
-//! CloudFormation refuses it: a comma before a closing bracket.
+//! A YAML parser reads nearly all JSON, but not keys of more than 1024 characters nor all
+//! characters that JSON allows in its strings; besides, templates in JSON are large. Anything but
+//! strict JSON (comments, errors, too many levels) is left to the YAML parser and its error
+//! messages. The exception is a comma before a closing bracket: YAML allows it, but CloudFormation
+//! refuses it, so in templates it is an error.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::syntax::MAX_DEPTH;
 use super::{Dialect, Parsed, scalar};
 use crate::diagnostic::{Diagnostic, Position, Severity};
 
-/// The tree of an object or a list; none for what is no strict JSON.
+/// Parses an object or a list; returns `None` for anything but strict JSON.
 pub(super) fn parse(file: &Arc<Path>, text: &str, dialect: Dialect) -> Option<Parsed> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let findings = YamlFindings::new(file, dialect);
@@ -46,14 +46,14 @@ pub(super) fn parse(file: &Arc<Path>, text: &str, dialect: Dialect) -> Option<Pa
 
 struct JsonReader<'a> {
     text: &'a str,
-    /// Where it stands, in bytes.
+    /// Byte offset of the next byte.
     at: usize,
     line: u32,
-    /// Where the line starts, in bytes.
+    /// Byte offset of the start of the line.
     line_start: usize,
-    /// How many bytes of the line so far continue a character, so that columns count characters.
+    /// Number of UTF-8 continuation bytes in the line so far, since columns count characters.
     continuations: usize,
-    /// A comma that a closing bracket follows, where reading ended.
+    /// Position of a comma before a closing bracket, where parsing ended.
     trailing_comma: Option<Position>,
     findings: YamlFindings<'a>,
 }
@@ -67,7 +67,7 @@ impl<'a> JsonReader<'a> {
         (self.peek()? == expected).then(|| self.at += 1)
     }
 
-    /// Takes it if it stands here.
+    /// Consumes the byte if it comes next.
     fn takes(&mut self, expected: u8) -> bool {
         self.take(expected).is_some()
     }
@@ -75,7 +75,7 @@ impl<'a> JsonReader<'a> {
     fn skip_whitespace(&mut self) {
         while let Some(byte @ (b' ' | b'\t' | b'\n' | b'\r')) = self.peek() {
             self.at += 1;
-            // As YAML counts lines: `\r\n` is one break, and a lone `\r` is one too.
+            // As YAML counts lines: `\r\n` is one line break, and so is a lone `\r`.
             if byte == b'\n' || byte == b'\r' && self.peek() != Some(b'\n') {
                 self.line = self.line.saturating_add(1);
                 self.line_start = self.at;
@@ -92,7 +92,7 @@ impl<'a> JsonReader<'a> {
         }
     }
 
-    /// The value that stands here. `depth` is its own.
+    /// Parses the next value. `depth` is its own level.
     fn value(&mut self, depth: usize) -> Option<Node> {
         if depth > MAX_DEPTH {
             return None;
@@ -154,7 +154,7 @@ impl<'a> JsonReader<'a> {
         Some(items)
     }
 
-    /// Whether a comma leads to another member; none if the collection's end follows it.
+    /// Returns whether another member follows after a comma; `None` for a syntax error.
     fn goes_on(&mut self, end: u8) -> Option<bool> {
         self.skip_whitespace();
         let comma = self.position();
@@ -169,7 +169,7 @@ impl<'a> JsonReader<'a> {
         Some(true)
     }
 
-    /// The answer where a comma before a closing bracket has ended the reading.
+    /// Returns the error for a comma before a closing bracket, if that is what ended parsing.
     fn trailing_comma(mut self) -> Option<Parsed> {
         let at = self
             .trailing_comma
@@ -212,7 +212,7 @@ impl<'a> JsonReader<'a> {
         })
     }
 
-    /// The characters up to a quote, an escape, or what no string may hold.
+    /// Consumes characters up to a quote, an escape or a character that strings can't contain.
     fn unescaped(&mut self) -> &'a str {
         let start = self.at;
         while let Some(byte) = self.peek() {
@@ -226,7 +226,7 @@ impl<'a> JsonReader<'a> {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
-    /// The rest of a string with escapes, up to and with its closing quote.
+    /// Parses the rest of a string with escapes, including its closing quote.
     fn escaped(&mut self, mut text: String) -> Option<String> {
         while !self.takes(b'"') {
             self.take(b'\\')?;
@@ -247,8 +247,8 @@ impl<'a> JsonReader<'a> {
         Some(text)
     }
 
-    /// The character of a `\u`, of which one beyond the basic plane takes two. Half of such a pair
-    /// is no character.
+    /// Parses the hex digits after `\u`. A character beyond the basic plane takes a surrogate pair;
+    /// half a pair is an error.
     fn code_point(&mut self) -> Option<char> {
         let unit = self.code_unit()?;
         if !(0xD800..0xDC00).contains(&unit) {
@@ -295,7 +295,7 @@ impl<'a> JsonReader<'a> {
         })
     }
 
-    /// At least one digit.
+    /// Consumes at least one digit.
     fn digits(&mut self) -> Option<()> {
         let start = self.at;
         while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
@@ -304,8 +304,8 @@ impl<'a> JsonReader<'a> {
         (self.at > start).then_some(())
     }
 
-    /// What PyYAML makes of it, for which `1e3` is text; in a template it is the number that JSON
-    /// says it is.
+    /// Resolves a number like PyYAML, for which `1e3` is a string; in a template it is the number
+    /// that JSON says it is.
     fn number_value(&self, text: &str) -> NodeValue {
         let value = scalar::resolve(text, self.findings.dialect)
             .unwrap_or_else(|_| NodeValue::String(text.into()));
@@ -332,7 +332,7 @@ mod tests {
         parse(&Arc::from(Path::new("f")), text, dialect)
     }
 
-    /// Reads as JSON what YAML reads to the very same tree, positions and texts included.
+    /// Asserts that JSON parses to the same tree as YAML, including positions and texts.
     #[track_caller]
     fn check(text: &str, expect: &str) {
         let parsed = parse_as(Dialect::PyYaml, text).expect("strict JSON");

@@ -1,19 +1,19 @@
-//! One reader for every YAML and JSON file that a user writes: configurations and templates.
+//! Parses every YAML and JSON file that a user writes: configurations and templates.
 //!
-//! It gives a tree in which every node knows its position, with scalars resolved as PyYAML's
-//! `SafeLoader` resolves them (YAML 1.1: `010` is 8, `Yes` is true, `2012-10-17` is a date), since
-//! that is what the files were written for. CloudFormation's YAML is a little narrower; a
-//! [`Dialect`] says whose rules hold. What the keys mean is left to `config` and `template`.
+//! Every node of the tree knows its position, and scalars are resolved like PyYAML's `SafeLoader`
+//! does (YAML 1.1: `010` is 8, `Yes` is true, `2012-10-17` is a date), since the files were written
+//! for that. CloudFormation's YAML is a little narrower; a [`Dialect`] selects the rules. What the
+//! keys mean is left to `config` and `template`.
 //!
-//! A file is input like any other: its size, its depth and what its aliases expand to are bounded,
-//! and whatever it holds, the answer is a tree and diagnostics, never a panic.
+//! A file is untrusted input: its size, its depth and the expansion of its aliases are limited, and
+//! any content results in a tree and diagnostics, never a panic.
 //!
-//! - `json`: strict JSON, which most of YAML's rules are no use for; whatever is no strict JSON
-//!   goes on to
-//! - `compose`: YAML's events to the tree, with `scalar` for what a plain scalar means and `syntax`
-//!   for its errors
-//! - `findings`: what is wrong, collected and bounded
-//! - `not_well_formed`: the place that CloudFormation names for a text that can't be read
+//! - `json`: parses strict JSON; anything else goes on to `compose`
+//! - `compose`: builds the tree from YAML's events, with `scalar` to resolve plain scalars and
+//!   `syntax` to explain errors
+//! - `findings`: collects and limits the diagnostics
+//! - `not_well_formed`: finds the position that CloudFormation reports for a text that it can't
+//!   parse
 
 mod compose;
 mod findings;
@@ -35,31 +35,31 @@ pub use node::{Node, NodeValue};
 pub use not_well_formed::{NotWellFormed, not_well_formed};
 pub use write::{YamlLine, lines, text};
 
-/// What could be read of a file, and everything that is wrong with it.
+/// The content of a file and everything that is wrong with it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parsed {
-    /// The first document; absent for an empty file. After a syntax error it holds what stands
-    /// before the error.
+    /// The first document; `None` for an empty file. After a syntax error it holds what precedes
+    /// the error.
     pub root: Option<Node>,
-    /// In the order of the file. Any error among them means that the tree is not to be relied on.
+    /// The diagnostics in the order of the file. If there is an error among them, the tree is
+    /// unreliable.
     pub diagnostics: Vec<Diagnostic>,
-    /// Whether nothing kept the reader from the end of the file. Then the tree is whole even if
-    /// there are errors.
+    /// Whether the file was read to its end. Then the tree is complete even if there are errors.
     pub complete: bool,
 }
 
-/// Whose rules a file is held to.
+/// The rules that a file follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// A configuration, or a snippet that a template includes: as PyYAML's `SafeLoader` takes it.
-    /// Of duplicate keys the last one counts, with a warning; aliases and merge keys are expanded.
+    /// A configuration or a snippet that a template includes, read like PyYAML's `SafeLoader` does.
+    /// The last of duplicate keys counts, with a warning; aliases and merge keys are expanded.
     PyYaml,
-    /// A template. Of duplicate keys only the last one is kept, with a warning; aliases are errors,
-    /// merge keys and the tags that CloudFormation doesn't know are warnings, dates are text.
+    /// A template. Only the last of duplicate keys is kept, with a warning; aliases are errors;
+    /// merge keys and tags that CloudFormation doesn't know are warnings; dates are strings.
     CloudFormation,
 }
 
-/// Parses a configuration's text; `file` is only named in the diagnostics.
+/// Parses the text of a configuration. `file` is used only in diagnostics.
 pub fn parse(file: &Arc<Path>, text: &str) -> Parsed {
     parse_as(Dialect::PyYaml, file, text)
 }
@@ -69,8 +69,7 @@ pub fn parse_as(dialect: Dialect, file: &Arc<Path>, text: &str) -> Parsed {
     json::parse(file, text, dialect).unwrap_or_else(|| compose::compose(file, text, dialect))
 }
 
-/// Whether a text can be written without quotes and is read as that very text again, by any reader
-/// of YAML.
+/// Returns whether any YAML parser reads the text without quotes as the same string.
 pub fn is_plain(text: &str) -> bool {
     let tame = |c: char| c.is_ascii_alphanumeric() || " _-./@+=,$()[]{}:*%".contains(c);
     if !text.chars().all(tame)
@@ -91,8 +90,7 @@ pub fn read(path: &Path) -> Parsed {
     read_as(Dialect::PyYaml, path)
 }
 
-/// Reads and parses a file in UTF-8, or in UTF-16 with its byte order mark (as PowerShell writes
-/// it).
+/// Reads and parses a file in UTF-8, or in UTF-16 with a byte order mark (as PowerShell writes it).
 pub fn read_as(dialect: Dialect, path: &Path) -> Parsed {
     let file: Arc<Path> = Arc::from(path);
     match read_text(&file) {
@@ -120,7 +118,7 @@ fn decode(path: &Arc<Path>, bytes: Vec<u8>) -> Result<String, Box<Diagnostic>> {
     let utf16 = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
         let units = rest.chunks(2).map(|pair| match pair {
             [a, b] => unit([*a, *b]),
-            // An odd byte at the end: a lone surrogate, which is refused.
+            // An odd trailing byte becomes a lone surrogate, which is refused.
             _ => 0xDC00,
         });
         char::decode_utf16(units)

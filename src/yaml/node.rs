@@ -1,45 +1,52 @@
-//! The tree that the reader gives, and how to look into it.
+//! The tree that parsing returns, and access to its values.
 
 use serde_json::{Map, Number};
 
 use crate::diagnostic::Position;
 
-/// A value with its place in the file.
+/// A value with its position in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
+    /// The value.
     pub value: NodeValue,
     /// The local tag as written, with its `!`: `!Ref`, `!GetAtt`. Core tags (`!!str`) are resolved
-    /// and not kept. A scalar with a local tag is always [`NodeValue::String`].
+    /// and not kept. A scalar with a local tag is always a [`NodeValue::String`].
     pub tag: Option<Box<str>>,
-    /// A scalar's source text, without its quotes and before resolution (`010` for 8); empty for
+    /// The source text of a scalar, without quotes and before resolution (`010` for 8); empty for
     /// collections.
     pub text: Box<str>,
-    /// Where the value itself starts, after its tag and anchor. What an alias stands for keeps its
-    /// own place.
+    /// Where the value itself starts, after its tag and anchor. A value reached through an alias
+    /// keeps its own position.
     pub at: Position,
 }
 
+/// A value, resolved by the rules of YAML 1.1.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NodeValue {
+    /// `null`, `~` or an absent value.
     Null,
+    /// A boolean.
     Bool(bool),
-    /// A whole number; one that needs more than 64 bits is a [`NodeValue::String`] of its decimal
+    /// An integer. One that doesn't fit into 64 bits is a [`NodeValue::String`] of its decimal
     /// digits.
     Int(i64),
+    /// A floating-point number.
     Float(f64),
-    /// A YAML 1.1 timestamp, in the form that Python's `str()` gives it: `2012-10-17`,
-    /// `2001-12-14 21:59:43.100000`.
+    /// A YAML 1.1 timestamp as Python's `str()` formats it: `2012-10-17`, `2001-12-14
+    /// 21:59:43.100000`.
     Timestamp(Box<str>),
+    /// A string.
     String(Box<str>),
+    /// A list.
     Sequence(Vec<Node>),
-    /// Entries in the order of the file, merge keys (`<<`) expanded. Later duplicates win in
-    /// [`Node::get`].
+    /// Entries in the order of the file, merge keys (`<<`) expanded. [`Node::get`] returns the last
+    /// of duplicates.
     Mapping(Vec<(Node, Node)>),
 }
 
 impl Node {
-    /// The value of a mapping's key; of duplicates the last. Keys are compared by their source
-    /// text, so `get("on")` finds the key `on` whatever YAML 1.1 takes it for.
+    /// Returns the value of a mapping's key; the last one of duplicates. Keys are compared by their
+    /// source text, so `get("on")` finds the key `on`, although YAML 1.1 reads it as a boolean.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entries()
             .iter()
@@ -48,11 +55,12 @@ impl Node {
             .map(|(_, value)| value)
     }
 
-    /// A mapping's entries; none for anything else.
+    /// Returns a mapping's entries; empty for other values.
     pub fn entries(&self) -> &[(Node, Node)] {
         self.as_mapping().unwrap_or_default()
     }
 
+    /// Returns a mapping's entries, or `None` for other values.
     pub fn as_mapping(&self) -> Option<&[(Node, Node)]> {
         match &self.value {
             NodeValue::Mapping(entries) => Some(entries),
@@ -60,6 +68,7 @@ impl Node {
         }
     }
 
+    /// Returns a list's items, or `None` for other values.
     pub fn as_sequence(&self) -> Option<&[Node]> {
         match &self.value {
             NodeValue::Sequence(items) => Some(items),
@@ -67,7 +76,7 @@ impl Node {
         }
     }
 
-    /// The text of a string; a number or a date is no string.
+    /// Returns the text of a string, or `None` for other values, including numbers and dates.
     pub fn as_str(&self) -> Option<&str> {
         match &self.value {
             NodeValue::String(text) => Some(text),
@@ -75,6 +84,7 @@ impl Node {
         }
     }
 
+    /// Returns an integer, or `None` for other values.
     pub fn as_int(&self) -> Option<i64> {
         match self.value {
             NodeValue::Int(value) => Some(value),
@@ -82,6 +92,7 @@ impl Node {
         }
     }
 
+    /// Returns a boolean, or `None` for other values.
     pub fn as_bool(&self) -> Option<bool> {
         match self.value {
             NodeValue::Bool(value) => Some(value),
@@ -89,15 +100,17 @@ impl Node {
         }
     }
 
+    /// Returns whether the value is null.
     pub fn is_null(&self) -> bool {
         self.value == NodeValue::Null
     }
 
+    /// Returns whether the value is neither a mapping nor a list.
     pub fn is_scalar(&self) -> bool {
         !matches!(self.value, NodeValue::Sequence(_) | NodeValue::Mapping(_))
     }
 
-    /// What the value is, in words for a message: "a list", "text", "a whole number".
+    /// Returns the kind of value in words for a message: "a list", "text", "a whole number".
     pub fn kind_name(&self) -> &'static str {
         match self.value {
             NodeValue::Null => "nothing",
@@ -111,8 +124,8 @@ impl Node {
         }
     }
 
-    /// The value as JSON, without tags and positions. Dates, infinities and what else JSON has no
-    /// form for become text, keys too; of duplicate keys the last one stands.
+    /// Converts to JSON without tags and positions. Values that JSON can't represent (dates,
+    /// infinities, keys other than strings) become strings; the last one of duplicates is kept.
     pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
             NodeValue::Null => serde_json::Value::Null,
@@ -133,7 +146,7 @@ impl Node {
         }
     }
 
-    /// A mapping key as JSON writes it: text as it is, anything else as its JSON text.
+    /// Returns a mapping key as a JSON key: a string as it is, anything else as its JSON text.
     fn to_json_key(&self) -> String {
         match self.to_json() {
             serde_json::Value::String(text) => text,

@@ -1,9 +1,9 @@
-//! Where CloudFormation stops reading a text that is no well-formed template.
+//! Finds the position at which CloudFormation stops parsing a malformed template.
 //!
-//! It says no more than the place: `YAML not well-formed. (line 5, column 15)`. The place is where
-//! its reader gave up, which is often behind the one that a person must mend, and which other
-//! diagnostics here name: Jackson counts the character that it can't use, and SnakeYAML finds an
-//! open bracket at the end of the file.
+//! CloudFormation reports only a position: `YAML not well-formed. (line 5, column 15)`. It is where
+//! the service's parser gave up, which is often behind the mistake that the other diagnostics point
+//! to: Jackson counts the character that it can't use, and SnakeYAML notices an open bracket only
+//! at the end of the file.
 
 use granit_parser::{ErrorKind, Parser};
 use serde::Deserialize;
@@ -11,15 +11,16 @@ use serde::de::IgnoredAny;
 
 use crate::diagnostic::Position;
 
-/// The format that a text is read as, and where that fails.
+/// The format that a text is parsed as, and the position of the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotWellFormed {
-    /// `JSON`, for whatever begins with a brace; else `YAML`.
+    /// `JSON` for texts that begin with a brace, else `YAML`.
     pub format: &'static str,
+    /// The position that CloudFormation reports.
     pub at: Position,
 }
 
-/// None for a text that can be read.
+/// Returns the error, or `None` for a text that can be parsed.
 pub fn not_well_formed(text: &str) -> Option<NotWellFormed> {
     if text.trim_start().starts_with('{') {
         return json(text).map(|at| NotWellFormed { format: "JSON", at });
@@ -36,8 +37,8 @@ fn json(text: &str) -> Option<Position> {
         .split('\n')
         .nth(error.line().saturating_sub(1))
         .unwrap_or_default();
-    // The reader counts bytes up to the character that it can't use; Jackson counts characters,
-    // that one included.
+    // serde_json counts bytes before the offending character; Jackson counts characters and
+    // includes it.
     let characters = line
         .bytes()
         .take(error.column())
@@ -72,19 +73,19 @@ fn yaml(text: &str) -> Option<Position> {
             let found = text.get(start..).and_then(|rest| rest.find(*close));
             end_of(text.get(..start + found.unwrap_or(0)).unwrap_or(text))
         }
-        // It is missed only when the next token begins on another line.
+        // Noticed only when the next token begins on another line.
         ErrorKind::SimpleKeyExpected => next_token(text, mark.line()),
         _ => position(mark.line(), mark.col() + 1),
     })
 }
 
-/// Behind the last character.
+/// Returns the position after the last character.
 fn end_of(text: &str) -> Position {
     let last = text.rsplit('\n').next().unwrap_or_default();
     position(text.matches('\n').count() + 1, last.chars().count() + 1)
 }
 
-/// The first thing in the lines after this one that isn't blank or a comment.
+/// Returns the position of the first token in the lines after `line`.
 fn next_token(text: &str, line: usize) -> Position {
     let starts = |line: &str| {
         line.chars()
@@ -127,7 +128,7 @@ mod tests {
         check("{\n  \"Resources\": {},\n}\n", Some(("JSON", 3, 2)));
         check("{\"ü\"=1}", Some(("JSON", 1, 6)));
         check("{\"a\": 1\n", Some(("JSON", 2, 1)));
-        // The places that PyYAML gives, from which SnakeYAML's were taken over.
+        // The positions that PyYAML reports; it is a port of the same parser as SnakeYAML.
         let yaml = |text: &str, line: u32, column: u32| check(text, Some(("YAML", line, column)));
         yaml(
             "Resources:\n  Queue:\n    Type AWS::SQS::Queue\n    Properties:\n      DelaySeconds: \

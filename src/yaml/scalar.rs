@@ -1,21 +1,21 @@
-//! What a plain scalar means in YAML 1.1, as PyYAML's `SafeLoader` resolves it (`yaml/resolver.py`
-//! and `yaml/constructor.py`).
+//! Resolves plain scalars of YAML 1.1 like PyYAML's `SafeLoader` (`yaml/resolver.py` and
+//! `yaml/constructor.py`).
 //!
-//! `compose` calls it for every scalar that is neither quoted nor carries a local tag.
+//! `compose` calls this for every scalar that is neither quoted nor has a local tag.
 
 use super::Dialect;
 use super::findings::shown;
 use super::node::NodeValue;
 
-/// A scalar that looks like something that it cannot be, as `2012-02-31`; the text says what is
-/// wrong with it.
+/// A scalar that has the form of a value that can't exist, such as `2012-02-31`, with a message
+/// about it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct MalformedScalar(pub String);
 
-/// Resolves a plain scalar without a tag. PyYAML's order is kept: booleans, floats, integers, null,
-/// timestamps, text. CloudFormation has no timestamps: there, a date is text.
+/// Resolves a plain scalar without a tag, in PyYAML's order: booleans, floats, integers, null,
+/// timestamps, strings. CloudFormation has no timestamps: there, a date is a string.
 pub(super) fn resolve(text: &str, dialect: Dialect) -> Result<NodeValue, MalformedScalar> {
-    // Most scalars are words; only these first characters can begin something else.
+    // Most scalars are words; only these first characters can begin anything else.
     let special = text.is_empty()
         || text.starts_with(|c: char| c.is_ascii_digit() || "-+.~yYnNtTfFoO".contains(c));
     if !special {
@@ -39,8 +39,8 @@ pub(super) fn resolve(text: &str, dialect: Dialect) -> Result<NodeValue, Malform
     Ok(NodeValue::String(text.into()))
 }
 
-/// Constructs a scalar under an explicit core tag (`!!int "8"`), named without its prefix.
-/// `None` for a tag that YAML 1.1 does not have for scalars.
+/// Constructs a scalar with an explicit core tag (`!!int "8"`), named without its prefix. Returns
+/// `None` for a tag that YAML 1.1 doesn't define for scalars.
 pub(super) fn construct(tag: &str, text: &str) -> Option<Result<NodeValue, MalformedScalar>> {
     let malformed = |what: &str| Err(MalformedScalar(format!("`{}` is not {what}", shown(text))));
     Some(match tag {
@@ -151,7 +151,7 @@ fn float(text: &str) -> Option<f64> {
     Some(if negative { -value } else { value })
 }
 
-/// `190:20:30.15`
+/// Parses a float such as `190:20:30.15`.
 fn sexagesimal_float(body: &str) -> Option<f64> {
     let (wholes, fraction) = body.split_once('.')?;
     let mut parts = wholes.split(':');
@@ -166,7 +166,7 @@ fn sexagesimal_float(body: &str) -> Option<f64> {
     if sixtieths.is_empty() || !sixtieths.iter().all(|part| is_sixtieth(part)) {
         return None;
     }
-    // Summed from the smallest part up, so that the rounding is Python's.
+    // Summed from the smallest part up, so that the rounding matches Python's.
     let clean = body.replace('_', "");
     let mut value = 0.0;
     let mut base = 1.0;
@@ -195,7 +195,7 @@ fn looks_like_int(text: &str) -> bool {
         && parts.all(is_sixtieth)
 }
 
-/// The number that a text in one of the integer forms stands for.
+/// Parses a text in one of the integer forms.
 fn int(text: &str) -> Result<NodeValue, MalformedScalar> {
     let (negative, body) = unsigned(text);
     let body = body.replace('_', "");
@@ -239,7 +239,7 @@ fn int(text: &str) -> Result<NodeValue, MalformedScalar> {
     })
 }
 
-/// The forms that PyYAML's resolver takes for timestamps; [`timestamp`] then has the last word.
+/// Returns whether PyYAML's resolver would call it a timestamp; [`timestamp`] decides.
 fn looks_like_timestamp(text: &str) -> bool {
     match text.as_bytes() {
         [a, b, c, d, b'-', e, f, b'-', g, h] => {
@@ -249,7 +249,7 @@ fn looks_like_timestamp(text: &str) -> bool {
     }
 }
 
-/// A timestamp in its parts, as written.
+/// The parts of a timestamp as written.
 struct Stamp {
     year: u32,
     month: u32,
@@ -262,11 +262,11 @@ struct Time {
     minute: u32,
     second: u32,
     microsecond: u32,
-    /// Minutes east of UTC; absent for a time without a zone.
+    /// Minutes east of UTC; absent without a time zone.
     offset: Option<i32>,
 }
 
-/// Reads digits and separators from the front of a text.
+/// Consumes digits and separators from the front of a text.
 struct Cursor<'a>(&'a str);
 
 impl Cursor<'_> {
@@ -423,8 +423,8 @@ fn days_in(year: u32, month: u32) -> u32 {
 mod tests {
     use super::*;
 
-    /// `[text, kind, Python's str()]`, as PyYAML 6.0.3 read them; kind `error` where it refused the
-    /// scalar.
+    /// Rows of `[text, kind, Python's str()]` as PyYAML 6.0.3 reads them; the kind is `error` where
+    /// it refuses the scalar.
     const PYYAML: &str = include_str!("../../fixtures/yaml/scalars.json");
 
     fn shown(value: NodeValue) -> (&'static str, String) {
@@ -454,7 +454,7 @@ mod tests {
                         "{text}: {value}, not {expect}"
                     );
                 }
-                // What 64 bits cannot hold is kept as digits.
+                // An integer that doesn't fit into 64 bits is kept as digits.
                 (Ok(NodeValue::String(digits)), "int") => {
                     assert!(
                         expect.parse::<i64>().is_err() && *digits == **expect,

@@ -1,16 +1,16 @@
-//! What a syntax error means for the person who wrote the file: the parser's errors in plain words,
-//! and what to do.
+//! Explains syntax errors to the person who wrote the file, and says what to do.
 
 use granit_parser::ErrorKind;
 
 use super::findings::shown;
 use crate::diagnostic::Diagnostic;
 
-/// How deep a tree may be, aliases expanded. Deep enough for any template; shallow enough to
-/// recurse over.
+/// Maximum number of levels in a tree with aliases expanded. Deep enough for any template, shallow
+/// enough for recursion.
 pub(super) const MAX_DEPTH: usize = 128;
 
-/// An error without its place, which `compose` adds. What is rare keeps the parser's own words.
+/// Returns an error without its location, which `compose` adds. Rare errors keep the parser's
+/// message.
 pub(super) fn explain(kind: &ErrorKind) -> Diagnostic {
     let said = |message: &str, help: &str| Diagnostic::error(message).help(help);
     match kind {
@@ -93,8 +93,8 @@ pub(super) fn explain(kind: &ErrorKind) -> Diagnostic {
     }
 }
 
-/// What is wrong if the parser stopped at a second tag, as in `!Base64 !Sub x`; CloudFormation
-/// refuses it as well. `before` and `rest` are the file's text on both sides of the place.
+/// Explains an error at a second tag, as in `!Base64 !Sub x`, which CloudFormation refuses as well.
+/// `before` and `rest` are the file's text before and after the error.
 pub(super) fn two_tags(before: &str, rest: &str) -> Option<Diagnostic> {
     let first = before.trim_end().rsplit(char::is_whitespace).next()?;
     let outer = first.strip_prefix('!').filter(|name| !name.is_empty())?;

@@ -1,13 +1,13 @@
-//! YAML that any reader reads as what it is.
+//! Writes YAML that any parser reads back as the same values.
 //!
-//! It is written here because what serde_yaml writes is YAML 1.2, in which `1:30` and `1_000` need
-//! no quotes.
+//! serde_yaml writes YAML 1.2, in which `1:30` and `1_000` need no quotes; YAML 1.1 reads those as
+//! numbers.
 
 use serde_json::Value;
 
 use super::is_plain;
 
-/// The whole as text.
+/// Returns a value as a YAML document.
 pub fn text(value: &Value) -> String {
     match value {
         Value::Object(entries) if !entries.is_empty() => {}
@@ -20,14 +20,16 @@ pub fn text(value: &Value) -> String {
         .collect()
 }
 
-/// A line of YAML, without its end.
+/// A line of YAML without its line break.
 pub struct YamlLine {
+    /// The line's text.
     pub text: String,
-    /// The path of the value, where the line holds one: `tests.default.regions.0`.
+    /// The path of the value on this line, such as `tests.default.regions.0`; absent if there is
+    /// none.
     pub leaf: Option<String>,
 }
 
-/// Block style YAML, a value a line.
+/// Returns a value in block style, with one scalar per line.
 pub fn lines(value: &Value) -> Vec<YamlLine> {
     let mut lines = Vec::new();
     write(value, "", 0, &mut lines);
@@ -65,7 +67,7 @@ fn write(value: &Value, path: &str, indent: usize, lines: &mut Vec<YamlLine>) {
                     indent,
                     lines,
                 );
-                // A mapping starts beside its dash.
+                // A mapping starts on the line of its dash.
                 if first + 1 < lines.len() {
                     lines.remove(first);
                     lines
@@ -80,7 +82,7 @@ fn write(value: &Value, path: &str, indent: usize, lines: &mut Vec<YamlLine>) {
     }
 }
 
-/// A key or dash with its value: beside it, or indented below.
+/// Writes a key or dash with its value, on the same line or indented below.
 fn write_entry(
     head: String,
     value: &Value,
@@ -113,7 +115,7 @@ fn scalar_text(value: &Value) -> String {
     }
 }
 
-/// A text as it is where YAML reads it as that text, in quotes otherwise.
+/// Returns a string, quoted only if a YAML parser would read it as something else.
 fn string_text(text: &str) -> String {
     if is_plain(text) {
         text.to_owned()

@@ -1,11 +1,11 @@
-//! What would become of every cell, without AWS: would it launch, would it fail, or does only AWS
-//! know?
+//! Predicts offline for each test and region whether it would launch, would fail, or needs AWS to
+//! decide.
 //!
-//! A [`PlanDraft`] has the tests with their values, and `template` evaluates; here they are put
-//! together for each test and region, with what is known of the place, the staged files and the
-//! resource types that the region has. What only a run knows is stood in for where its shape is
-//! known (ids of runs and random texts, and so names of buckets and stacks), and unknown otherwise.
-//! A false *would fail* is worse than one that is missed.
+//! Combines the tests and values of a [`PlanDraft`] with the evaluation of `template` and with what
+//! is known about the environment, the staged files and the region's resource types. Values that
+//! only a run knows are replaced by placeholders if their form is known (run IDs and random
+//! strings, and thus names of buckets and stacks), and are unknown otherwise. A false *would fail*
+//! is worse than a missed one.
 
 mod model;
 mod resources;
@@ -35,86 +35,98 @@ use crate::template::{
 pub use model::{PlanReport, VerdictCounts, schema};
 use world::CellWorld;
 
-/// Where a file begins.
+/// The beginning of a file.
 const START: Position = Position { line: 1, column: 1 };
 
-/// Every cell and what would become of it, in the order of the configuration.
+/// The prediction for every test and region, in the order of the configuration.
 #[derive(Clone, Debug)]
 pub struct Forecast {
-    /// `project.name`
+    /// The project's name, `project.name`.
     pub project: String,
+    /// One prediction per test and region.
     pub cells: Vec<ForecastCell>,
-    /// With these read, another forecast says more.
+    /// Files that weren't read; another forecast that has them is more precise.
     pub missed: MissingFiles,
 }
 
-/// Files of the project, by their paths, that [`Templates`] lacks.
+/// Files of the project that [`Templates`] doesn't contain, by path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MissingFiles {
-    /// Nested stacks lead to them.
+    /// Templates of nested stacks.
     pub templates: BTreeSet<String>,
-    /// `AWS::Include` puts them in.
+    /// Files that `AWS::Include` inserts.
     pub included: BTreeSet<String>,
 }
 
-/// One test in one region. Nothing in it holds a secret.
+/// The prediction for a test in a region, without secrets.
 #[derive(Clone, Debug)]
 pub struct ForecastCell {
+    /// The test's name.
     pub test: String,
+    /// The region.
     pub region: String,
-    /// The test names the region; otherwise this is a *what if*.
+    /// Whether the test's configuration names the region; otherwise it is a hypothetical one.
     pub is_declared: bool,
+    /// The stack's name.
     pub stack_name: String,
-    /// Relative to the project root, with `/`.
+    /// The template's path, relative to the project root, with `/`.
     pub template: String,
+    /// The bucket that the template is staged to.
     pub bucket: BucketPlan,
-    /// What is sent, in the template's order; a secret is `****`.
+    /// The parameters to send, in the template's order; secret values are `****`.
     pub parameters: Vec<(String, Value)>,
+    /// Keys and values of the stack's tags.
     pub tags: Vec<(String, String)>,
     /// What CloudFormation would refuse.
     pub failures: Vec<Failure>,
-    /// What AWS would have to be asked, by what it is.
+    /// What only AWS knows, by its description.
     pub needs: IndexMap<String, UnknownUse>,
-    /// What may fail for something that nobody knows before the stack is launched.
+    /// Failures that depend on something unknown until the stack is launched.
     pub possible: Vec<Failure>,
 }
 
 /// Why something must be known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnknownUse {
-    /// The test's parameters whose value it is, or is part of.
+    /// The test's parameters whose value depends on it.
     pub parameters: Vec<String>,
-    /// What would fail, or might.
+    /// What would fail, or may.
     pub failures: Vec<Failure>,
 }
 
+/// The prediction for a test in a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ForecastVerdict {
+    /// The stack would be launched.
     WouldLaunch,
+    /// CloudFormation would refuse the stack.
     WouldFail,
+    /// Only AWS can decide.
     NeedsAws,
 }
 
-/// What becomes of a path of the project when it is staged.
+/// Whether a path of the project is staged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StagedState {
+    /// It is staged.
     Yes,
-    /// There will be no such object.
+    /// It isn't, and no such object will exist.
     No,
-    /// There may be one that somebody else has put there.
+    /// It isn't, but somebody else may have uploaded such an object.
     Unknown,
 }
 
-/// Which cells.
+/// The regions to predict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegionScope {
-    /// Those of the configuration.
+    /// The configured regions.
     Declared,
-    /// Every region of the partitions of those.
+    /// Every region of their partitions.
     All,
 }
 
 impl ForecastCell {
+    /// Returns the verdict.
     pub fn verdict(&self) -> ForecastVerdict {
         if !self.failures.is_empty() {
             ForecastVerdict::WouldFail
@@ -127,7 +139,7 @@ impl ForecastCell {
 }
 
 impl PlanDraft {
-    /// The same draft gives the same forecast.
+    /// Predicts every test and region. The result is deterministic.
     pub fn forecast(
         &self,
         templates: &Templates,
@@ -159,7 +171,8 @@ impl PlanDraft {
     }
 }
 
-/// A test's own regions, and with [`RegionScope::All`] the others of their partitions after them.
+/// Returns a test's own regions; with [`RegionScope::All`], followed by the others in their
+/// partitions.
 fn places(test: &TestDraft, regions: RegionScope) -> Vec<ProfileRegion> {
     let mut places = test.places.clone();
     if regions == RegionScope::All {
@@ -170,7 +183,7 @@ fn places(test: &TestDraft, regions: RegionScope) -> Vec<ProfileRegion> {
             .collect();
         for region in partitions.into_iter().flat_map(catalog::regions) {
             if !places.iter().any(|place| place.region == region) {
-                // Nobody is asked, so it doesn't matter who would be.
+                // No call is made, so the profile doesn't matter.
                 places.push(ProfileRegion {
                     region: region.to_owned(),
                     profile: String::new(),
@@ -181,11 +194,11 @@ fn places(test: &TestDraft, regions: RegionScope) -> Vec<ProfileRegion> {
     places
 }
 
-/// All results, in the order of the items.
+/// Returns all results in the order of the items.
 fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    /// A thread costs more than it brings to fewer.
+    /// Number of items below which a thread costs more than it saves.
     const ITEMS_A_THREAD: usize = 4;
-    /// Expressions nest deeply.
+    /// Stack size of a thread, in bytes; expressions may nest deeply.
     const STACK: usize = 16 << 20;
     let threads = thread::available_parallelism()
         .map_or(1, usize::from)
@@ -200,7 +213,7 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> 
                 let started = thread::Builder::new()
                     .stack_size(STACK)
                     .spawn_scoped(scope, move || all(share));
-                // Where there are no threads to be had, it is done here.
+                // Without threads, the work is done here.
                 started.map_err(|_| share)
             });
         let shares: Vec<_> = shares.collect();
@@ -212,7 +225,7 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> 
     })
 }
 
-/// One cell in the making.
+/// Predicts a test in a region.
 struct CellForecaster<'a> {
     draft: &'a PlanDraft,
     test: &'a TestDraft,
@@ -240,13 +253,13 @@ impl CellForecaster<'_> {
             Some(template) if self.test.problems.is_empty() => {
                 self.evaluated(template, bucket, partition)
             }
-            // What is wrong with a template that is no problem of the test has been reported with
-            // the template.
+            // A problem of the template that isn't one of the test has been reported with the
+            // template.
             _ => (self.unplanned(bucket), MissingFiles::default()),
         }
     }
 
-    /// A cell of a test that can't be planned.
+    /// Returns the failure of a test that can't be planned.
     fn unplanned(&self, bucket: BucketPlan) -> ForecastCell {
         let failure = |problem: &Diagnostic| Failure {
             message: problem.message.clone(),
@@ -348,7 +361,7 @@ impl CellForecaster<'_> {
         (cell, missed)
     }
 
-    /// A role of another partition.
+    /// Returns the failure for a role of another partition.
     fn role_elsewhere(&self, partition: &Partition) -> Option<Failure> {
         let role = self.test.role.as_ref()?;
         let message = role.role.arn(partition.name, "").err()?;
@@ -371,7 +384,7 @@ impl CellForecaster<'_> {
         }
     }
 
-    /// The parameters as far as they are known.
+    /// Returns the parameters as far as they are known.
     fn sent(&self, template: &Template, bucket: &BucketPlan, partition: &str) -> StackRequest {
         let scope = CellContext {
             project_name: &self.draft.project.name,
@@ -384,8 +397,8 @@ impl CellForecaster<'_> {
             git_branch: self.draft.git_branch.as_deref(),
             az_blacklist: &self.test.az_blacklist,
         };
-        // What is drawn has one shape, whatever it is; drawn the same each time, it gives the same
-        // answer each time.
+        // Random values have a fixed form, so any value will do; a fixed seed makes the result
+        // deterministic.
         let mut rng = StdRng::seed_from_u64(0);
         let values = &self.test.values;
         let rendered = values.parameters.render(
@@ -408,8 +421,8 @@ impl CellForecaster<'_> {
         sent
     }
 
-    /// All that must not be shown: what is sent, and what `NoEcho` parameters of nested stacks get
-    /// or have as defaults.
+    /// Returns all secrets: what is sent, and the values and defaults of nested stacks' `NoEcho`
+    /// parameters.
     fn secrets(&self, sent: &StackRequest, stack: &EvaluatedStack) -> Secrets {
         let hidden = self
             .templates
@@ -425,7 +438,7 @@ impl CellForecaster<'_> {
     }
 }
 
-/// What nested stacks get for parameters of these names.
+/// Collects the values of nested stacks' parameters with these names.
 fn nested_values(stack: &EvaluatedStack, keys: &BTreeSet<&str>, values: &mut Vec<String>) {
     for nested in stack
         .resources
@@ -441,18 +454,18 @@ fn nested_values(stack: &EvaluatedStack, keys: &BTreeSet<&str>, values: &mut Vec
     }
 }
 
-/// What a stack would be sent.
+/// What would be sent to create a stack.
 #[derive(Default)]
 struct StackRequest {
     parameter_values: ParameterValues,
-    /// The same for people.
+    /// The parameters with secrets masked.
     shown: Vec<(String, Value)>,
     secrets: Vec<String>,
     failures: Vec<Failure>,
 }
 
 impl StackRequest {
-    /// `declared` is the parameter's place in the template.
+    /// Adds a parameter; `declared` is its location in the template.
     fn take(
         &mut self,
         key: String,
@@ -498,7 +511,7 @@ impl StackRequest {
     }
 }
 
-/// Everything that AWS would have to be asked.
+/// Returns everything that only AWS knows.
 fn needs(
     sent: &StackRequest,
     asked: Vec<Unknown>,
@@ -568,7 +581,7 @@ fn masked(mut failure: Failure, secrets: &Secrets) -> Failure {
     failure
 }
 
-/// Each once, in order.
+/// Returns each failure once, in order.
 fn distinct(failures: impl Iterator<Item = Failure>) -> Vec<Failure> {
     let mut kept: Vec<Failure> = Vec::new();
     for failure in failures {
@@ -591,7 +604,7 @@ mod tests {
             .unwrap_or_else(|errors| panic!("{files:?}\n{errors:?}"));
         let asked = draft.tests.iter().map(|test| (test.template.clone(), None));
         let (templates, _) = Templates::load(project.root(), asked);
-        // What begins with a dot may have been left by others.
+        // Objects whose name begins with a dot may be somebody else's.
         let staged = |path: &str| match path {
             _ if path.starts_with('.') => StagedState::Unknown,
             _ if project.root().join(path).is_file() => StagedState::Yes,
@@ -600,7 +613,7 @@ mod tests {
         draft.forecast(&templates, &staged, regions)
     }
 
-    /// A cell in one line: what fails, as `file:line message`, or what AWS would be asked.
+    /// Formats a cell as one line: failures as `file:line message`, or what AWS would be asked.
     fn said(cell: &ForecastCell) -> String {
         let failure = |failure: &Failure| {
             let file = failure.at.file.file_name().unwrap().to_string_lossy();
@@ -631,7 +644,7 @@ mod tests {
 
     const CHILD: &str = "Resources:\n  Topic: {Type: AWS::SNS::Topic}\n";
 
-    /// A nested stack with this URL, in a test with these further keys.
+    /// A nested stack with this URL, in a test with these additional keys.
     #[track_caller]
     fn check_url(url: &str, keys: &str, expect: &str) {
         let config = format!(
@@ -676,14 +689,14 @@ mod tests {
         check_url(gone, "", &missing("team/p/n/gone.yaml"));
         check_url(other_prefix, "", &missing("p/n/c.yaml"));
         check_url(left, "", &missing("team/p/.n/c.yaml"));
-        // Others use the bucket too.
+        // Others use the bucket, too.
         for shared in ["    s3_bucket: mine\n", "    s3_regional_buckets: true\n"] {
             check_url(own, shared, "ok");
             check_url(gone, shared, &missing("team/p/n/gone.yaml"));
             check_url(other_prefix, shared, "needs object s3://BUCKET/p/n/c.yaml");
             check_url(left, shared, "needs object s3://BUCKET/team/p/.n/c.yaml");
         }
-        // A hook may put it there.
+        // A hook may upload it.
         let hook = "    prehooks: [{type: script, config: {command: make}}]\n";
         check_url(own, hook, "ok");
         check_url(gone, hook, "needs object s3://BUCKET/team/p/n/gone.yaml");
@@ -692,7 +705,7 @@ mod tests {
             "",
             "needs object s3://other/team/p/n/c.yaml",
         );
-        // Another partition's S3.
+        // S3 in another partition.
         check_url(
             "!Sub https://${Bucket}.s3.cn-north-1.amazonaws.com.cn/team/p/n/c.yaml",
             "",

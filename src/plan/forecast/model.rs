@@ -1,4 +1,4 @@
-//! The forecast for programs: what `taskcat plan --format json` prints. Its shape is published as
+//! The forecast as JSON, for `taskcat plan --format json`. Its format is published as
 //! `schemas/plan.schema.json`.
 
 use std::path::Path;
@@ -12,60 +12,67 @@ use crate::diagnostic::Location;
 use crate::plan::BucketKind;
 use crate::template::{self, Value};
 
-/// The version of the shape. It grows when a reader of the former shape would break.
+/// The version of the format. Incremented when the format changes incompatibly.
 const SCHEMA_VERSION: u32 = 1;
 
-/// What would become of every test in every region, without AWS.
+/// Predicted outcome of every test in every region.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PlanReport {
-    /// The version of this shape.
+    /// The version of this format.
     pub schema_version: u32,
+    /// The version of taskcat.
     pub taskcat_version: String,
+    /// The project's name.
     pub project: String,
-    /// In the order of the configuration: test by test, region by region.
+    /// One entry per test and region, in the order of the configuration: test by test, region by
+    /// region.
     cells: Vec<ForecastCellReport>,
     summary: VerdictCounts,
 }
 
-/// How many cells there are of each verdict.
+/// The number of cells per verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct VerdictCounts {
+    /// All cells, each one test in one region.
     pub cells: usize,
+    /// Cells that would launch.
     pub would_launch: usize,
+    /// Cells that would fail.
     pub would_fail: usize,
+    /// Cells for which only AWS can decide.
     pub needs_aws: usize,
 }
 
-/// One test in one region.
+/// A test in a region.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 struct ForecastCellReport {
     test: String,
     region: String,
-    /// Whether the configuration names the region for the test; with --all-regions others are there
-    /// too.
+    /// Whether the configuration names the region for the test; false for regions added by
+    /// --all-regions.
     declared: bool,
-    /// As a run would call it; the id of the run in it is another in each run.
+    /// The stack's name; the run ID in it differs in each run.
     stack_name: String,
     /// Path of the template, relative to the project root.
     template: String,
     bucket: ForecastBucketReport,
-    /// What the stack is given, by the parameter's key, in the template's order. Secrets are
-    /// `****`, and what is drawn at random is drawn anew in each run.
+    /// The stack's parameter values by parameter name, in the template's order. Secrets are `****`;
+    /// random values differ in each run.
     parameters: IndexMap<String, ParameterReport>,
-    /// In the order in which they are sent; `taskcat-id` is another in each run.
+    /// The tags in the order in which they are sent; `taskcat-id` differs in each run.
     tags: IndexMap<String, String>,
     verdict: VerdictReport,
     /// Everything that CloudFormation would refuse; empty unless the cell would fail.
     failures: Vec<FailureReport>,
-    /// What AWS would have to be asked.
+    /// What only AWS knows.
     unknowns: Vec<UnknownReport>,
-    /// What may fail for something that nobody knows before the stack is launched.
+    /// Failures that depend on something unknown until the stack is launched.
     possible_failures: Vec<FailureReport>,
 }
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 struct ForecastBucketReport {
-    /// Of a bucket that taskcat makes, the end of the name depends on the account.
+    /// The bucket's name. For a bucket that taskcat creates, its suffix depends on the account.
     name: String,
     kind: BucketKindReport,
 }
@@ -73,13 +80,13 @@ struct ForecastBucketReport {
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum BucketKindReport {
-    /// Made for the run and deleted with it.
+    /// Created for the run and deleted with it.
     Auto,
-    /// Made where it is missing, shared by later runs.
+    /// Created if missing, shared by later runs.
     RegionalAuto,
     /// The user's own.
     Given,
-    /// The user's own name with the region, made where it is missing.
+    /// The user's bucket name with the region appended; created if missing.
     RegionalGiven,
 }
 
@@ -87,9 +94,9 @@ enum BucketKindReport {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 enum ParameterReport {
-    /// As CreateStack takes it; a list is joined with commas.
+    /// The value as CreateStack takes it; a list is joined with commas.
     Known(String),
-    /// Only AWS knows.
+    /// A value that only AWS knows.
     Unknown {
         #[serde(rename = "Unknown")]
         unknown: String,
@@ -107,20 +114,20 @@ enum VerdictReport {
 /// Why a stack can't be launched.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 struct FailureReport {
-    /// In CloudFormation's words.
+    /// CloudFormation's message.
     message: String,
     #[serde(flatten)]
     at: LocationReport,
-    /// The nested stacks that lead to the template, from the outermost.
+    /// The nested stacks that lead to the template, outermost first.
     nested_in: Vec<NestedInReport>,
-    /// Further places that have a part in it: where a parameter's value is set.
+    /// Other locations involved, such as where a parameter's value is set.
     notes: Vec<NoteReport>,
 }
 
-/// A place in a file. Lines and columns count from 1.
+/// A location in a file. Lines and columns count from 1.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 struct LocationReport {
-    /// Relative to the project root; absolute for a file outside of it.
+    /// The file, relative to the project root; absolute for a file outside of it.
     file: String,
     line: u32,
     column: u32,
@@ -129,7 +136,7 @@ struct LocationReport {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 struct NestedInReport {
     logical_id: String,
-    /// Of its `TemplateURL`.
+    /// Location of its `TemplateURL`.
     #[serde(flatten)]
     at: LocationReport,
 }
@@ -137,27 +144,28 @@ struct NestedInReport {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 struct NoteReport {
     message: String,
-    /// Absent where a value comes from the environment or the command line.
+    /// The location; absent for a value from the environment or the command line.
     at: Option<LocationReport>,
 }
 
 /// Something that only AWS knows.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 struct UnknownReport {
-    /// `availability zones of us-east-1`
+    /// What it is, such as `availability zones of us-east-1`.
     what: String,
-    /// The parameters of the test whose value it is, or is part of.
+    /// The test's parameters whose value depends on it.
     parameters: Vec<String>,
-    /// What would fail, or might.
+    /// What would fail, or may.
     possible_failures: Vec<FailureReport>,
 }
 
-/// The JSON Schema (2020-12) of the whole.
+/// Returns the JSON Schema (2020-12) of the report.
 pub fn schema() -> schemars::Schema {
     crate::json_schema::of_output::<PlanReport>()
 }
 
 impl VerdictCounts {
+    /// Counts the verdicts.
     pub fn of<'a>(cells: impl IntoIterator<Item = &'a ForecastCell>) -> Self {
         let mut summary = Self::default();
         for cell in cells {
@@ -173,6 +181,7 @@ impl VerdictCounts {
 }
 
 impl PlanReport {
+    /// Converts a forecast; files are named relative to `project_root`.
     pub fn of(forecast: &Forecast, project_root: &Path) -> Self {
         let reporter = PlanReporter { project_root };
         Self {
@@ -290,7 +299,7 @@ fn parameter(value: &Value) -> ParameterReport {
 mod tests {
     use super::*;
 
-    /// `UPDATE_SCHEMAS=1 cargo test --lib plan::forecast::model` writes the file anew.
+    /// Run `UPDATE_SCHEMAS=1 cargo test --lib plan::forecast::model` to regenerate the file.
     #[test]
     fn the_published_schema_is_current() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/plan.schema.json");

@@ -1,5 +1,5 @@
-//! What CloudFormation refuses of resources by themselves: types that a region doesn't have, and
-//! properties that the type doesn't take.
+//! Checks individual resources for what CloudFormation refuses: types that a region doesn't have,
+//! and properties that the type doesn't accept.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +12,8 @@ use crate::template::{
 };
 use crate::yaml::Node;
 
-/// What CloudFormation refuses of a stack and those nested in it; undecided where it isn't known
-/// whether a resource exists or the region has its type. Each type is named once a template.
+/// Checks a stack and its nested stacks. The failure is undecided if the existence of the resource
+/// or of its type in the region is unknown. Each type is reported once per template.
 pub(super) fn check(
     stack: &EvaluatedStack,
     region: &str,
@@ -86,7 +86,7 @@ impl ResourceCheck<'_> {
     }
 
     fn refuses_type(&self, stack: &EvaluatedStack, kind: &str) -> ConditionValue {
-        // Its transform makes other types of them.
+        // The Serverless transform replaces them.
         if stack.is_serverless() && kind.starts_with("AWS::Serverless::") {
             return ConditionValue::False;
         }
@@ -121,8 +121,8 @@ impl ResourceCheck<'_> {
         }
     }
 
-    /// The place of something in a resource, or of what is nearest above it; of one that a loop has
-    /// made, the place of its logical id.
+    /// Returns the location of a value in a resource, or of its nearest ancestor; for a resource
+    /// created by a loop, the location of its logical ID.
     fn place(&self, id: &str, resource: &EvaluatedResource, path: &[&str]) -> Location {
         let file = &resource.at.file;
         let entry = self
@@ -131,7 +131,7 @@ impl ResourceCheck<'_> {
             .find(|template| template.file == *file)
             .and_then(|template| {
                 let entry = template.root.get("Resources")?.get(id)?;
-                // Beneath a function a value is nowhere.
+                // Values below a function have no location.
                 let step = |node: &'_ Node, key: &str| match key.parse::<usize>() {
                     Ok(index) if node.as_sequence().is_some() => {
                         node.as_sequence()?.get(index).cloned()

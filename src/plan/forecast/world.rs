@@ -1,5 +1,4 @@
-//! What a cell's stack finds outside of its template, as far as files tell: the templates that are
-//! staged with it.
+//! The environment of a stack in a forecast: the templates that are staged with it.
 
 use std::cell::RefCell;
 
@@ -10,17 +9,17 @@ use crate::plan::{BucketKind, BucketPlan};
 use crate::template::{EvaluationEnvironment, NestedTemplate, Template, Templates, Unknown, Value};
 use crate::yaml::Node;
 
-/// The world of one cell. It keeps note of what it was asked and doesn't know.
+/// The environment of one test in one region. Records what is unknown.
 pub(super) struct CellWorld<'a> {
     pub templates: &'a Templates,
-    /// What becomes of a path of the project.
+    /// Returns whether a path of the project is staged.
     pub staged: &'a dyn Fn(&str) -> StagedState,
-    /// `project.name`
+    /// The project's name, `project.name`.
     pub project: &'a str,
     pub bucket: &'a BucketPlan,
-    /// The end of S3's hosts in the region.
+    /// The suffix of S3's hosts in the region.
     pub url_suffix: &'a str,
-    /// A hook runs before the stack is launched, and may put anything anywhere.
+    /// Whether a hook runs before the launch, which may create anything.
     pub has_prehooks: bool,
     /// What AWS must have for the stack to be launched.
     pub asked: RefCell<Vec<Unknown>>,
@@ -98,19 +97,19 @@ impl EvaluationEnvironment for CellWorld<'_> {
                     self.elsewhere(object(&bucket, &key), self.likely(parent, logical_id))
                 }
             },
-            // A template in another bucket is another template, even under the name of one of the
-            // project's.
+            // A template in another bucket is a different one, even if it has the name of one of
+            // the project's.
             S3UrlTarget::Object { bucket, key, .. } => self.elsewhere(object(&bucket, &key), None),
         }
     }
 }
 
-/// What an object of the cell's own bucket is.
+/// An object in the test's own bucket.
 enum OwnObject<'k> {
     /// This file of the project.
     Staged(&'k str),
     Missing,
-    /// There may be something.
+    /// Possibly an object.
     Unknown,
 }
 
@@ -123,7 +122,7 @@ impl CellWorld<'_> {
             Some((path, StagedState::Yes)) => OwnObject::Staged(path),
             _ if self.has_prehooks => OwnObject::Unknown,
             Some((_, StagedState::No)) => OwnObject::Missing,
-            // A bucket that is made for the run holds nothing else.
+            // A bucket created for the run contains nothing else.
             _ if self.bucket.kind == BucketKind::Auto => OwnObject::Missing,
             _ => OwnObject::Unknown,
         }
@@ -143,7 +142,7 @@ impl CellWorld<'_> {
         }
     }
 
-    /// Something that isn't the project's, or not now.
+    /// Returns a template that isn't staged from the project, or not now.
     fn elsewhere<'w>(
         &'w self,
         object: Unknown,
@@ -155,8 +154,8 @@ impl CellWorld<'_> {
         }
     }
 
-    /// The project's template that a nested stack launches in all likelihood, or another version of
-    /// it.
+    /// Returns the project's template that a nested stack most likely launches, possibly another
+    /// version of it.
     fn likely<'w>(&'w self, parent: &'w Template, logical_id: &str) -> Option<&'w Template> {
         let mut children = parent.children.iter().filter(|child| child.is(logical_id));
         match (children.next(), children.next()) {
@@ -170,7 +169,7 @@ fn object(bucket: &str, key: &str) -> Unknown {
     Unknown::asked(format!("object s3://{bucket}/{key}"))
 }
 
-/// The beginning is CloudFormation's, the rest as the file's own diagnostic says it.
+/// Returns the message: CloudFormation's prefix and the file's own diagnostic.
 fn unreadable(path: &str, diagnostic: &Diagnostic) -> String {
     let place = diagnostic
         .location
@@ -185,7 +184,7 @@ fn unreadable(path: &str, diagnostic: &Diagnostic) -> String {
     )
 }
 
-/// What CloudFormation says of an object that isn't there: S3's words, without the key.
+/// CloudFormation's message for a missing object: S3's message without the key.
 pub(super) const MISSING: &str = "S3 error: The specified key does not exist.";
 
 fn missing(key: &str) -> String {

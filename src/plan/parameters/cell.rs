@@ -1,4 +1,4 @@
-//! Pseudo-parameters that a cell answers by itself: where it runs, what it belongs to, its bucket.
+//! Pseudo-parameters that need no lookup: region, project, test, account and bucket.
 
 use thiserror::Error;
 
@@ -7,12 +7,12 @@ use crate::template::Unknown;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum CellPseudo {
-    /// `$[taskcat_autobucket]`: the name of the cell's bucket, whoever made it.
+    /// `$[taskcat_autobucket]`: the name of the test's bucket, whoever created it.
     Autobucket,
     /// `$[taskcat_autobucket_prefix]`
     AutobucketPrefix,
-    /// Placeholders that stand for one and the same text in every run, for overrides to replace:
-    /// `$[taskcat_getkeypair]` is `cikey`, `$[taskcat_getlicensebucket]` and
+    /// Placeholders with the same value in every run, meant to be overridden:
+    /// `$[taskcat_getkeypair]` is `cikey`; `$[taskcat_getlicensebucket]` and
     /// `$[taskcat_getmediabucket]` are `override_this`.
     Fixed(&'static str),
     /// `$[taskcat_current_region]`
@@ -23,18 +23,18 @@ pub(super) enum CellPseudo {
     TestName,
     /// `$[taskcat_git_branch]`: the last component of the branch's name.
     GitBranch,
-    /// `$[taskcat_account_id]`; not known to TaskCat 0.9.58.
+    /// `$[taskcat_account_id]`; TaskCat 0.9.58 doesn't have it.
     AccountId,
-    /// `$[taskcat_partition]`; not known to TaskCat 0.9.58.
+    /// `$[taskcat_partition]`; TaskCat 0.9.58 doesn't have it.
     Partition,
 }
 
-/// What only a run knows.
+/// Something that only a run knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{what} is not known before a run")]
 pub(super) struct NotKnownYet {
     what: &'static str,
-    /// As the reason why a value is unknown.
+    /// The reason why the value is unknown.
     reason: &'static str,
 }
 
@@ -78,8 +78,8 @@ fn known(value: Option<&str>, not_known: NotKnownYet) -> Result<&str, NotKnownYe
     value.ok_or(not_known)
 }
 
-/// Of a bucket that TaskCat named, what stands before the second dash (`tcat-quickstart` of
-/// `tcat-quickstart-aws-vpc-2x4z6b8d`); any other name as a whole (`_get_autobucket_prefix`).
+/// Returns the text before the second dash of a bucket that TaskCat named (`tcat-quickstart` for
+/// `tcat-quickstart-aws-vpc-2x4z6b8d`); any other name unchanged (`_get_autobucket_prefix`).
 fn bucket_prefix(bucket: &str) -> &str {
     if !bucket
         .get(..4)

@@ -1,4 +1,4 @@
-//! `$[taskcat_getval_X]`: that each leads to a parameter, and none in a circle. TaskCat reads
+//! Checks `$[taskcat_getval_X]`: each must refer to a parameter, without circles. TaskCat resolves
 //! parameters in order and fails on one that comes later; here the order doesn't matter.
 
 use super::syntax::PseudoParameter;
@@ -6,7 +6,8 @@ use super::{ParsedParameter, TestParameters};
 use crate::config::nearest;
 use crate::diagnostic::Diagnostic;
 
-/// What is wrong with a test's `getval`s: unknown parameters, and each circle once, with its path.
+/// Returns the problems of a test's `getval`s: unknown parameters, and each circle once with its
+/// path.
 pub(super) fn problems(parameters: &TestParameters) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     for parameter in &parameters.parameters {
@@ -33,7 +34,7 @@ pub(super) fn problems(parameters: &TestParameters) -> Vec<Diagnostic> {
     problems
 }
 
-/// Walks along the `getval`s; `path` is the way here, `done` what needs no second visit.
+/// Follows the `getval`s; `path` leads here, and `done` needn't be visited again.
 fn circles<'a>(
     parameter: &'a ParsedParameter,
     parameters: &'a TestParameters,
@@ -59,7 +60,7 @@ fn circles<'a>(
     done.push(key);
 }
 
-/// The parameters that the value takes from, with the pseudo-parameter as it is written.
+/// Returns the parameters that the value refers to, with the pseudo-parameter as written.
 fn targets(parameter: &ParsedParameter) -> impl Iterator<Item = (&str, &str)> {
     parameter
         .pseudos()

@@ -1,5 +1,4 @@
-//! The names of the pseudo-parameters, and how the arguments of each are read. Called by `syntax`
-//! alone.
+//! The names of the pseudo-parameters and the parsers of their arguments. Only used by `syntax`.
 
 use super::cell::CellPseudo;
 use super::password::{CharacterClass, PasswordSpec};
@@ -8,34 +7,34 @@ use super::stored::StoredPseudo;
 use super::syntax::{PseudoParameter, PseudoSyntaxError, ValuePieces, parse};
 
 pub(super) struct PseudoKeyword {
-    /// In lower case; ends with `_` where the argument is part of the name.
+    /// The name in lower case; ends with `_` if an argument is part of the name.
     name: &'static str,
-    /// Known to TaskCat with any prefix, not just `taskcat_`.
+    /// Whether TaskCat accepts any prefix, not only `taskcat_`.
     any_prefix: bool,
     pub argument: KeywordArgument,
-    /// How it is written, for hints.
+    /// An example for hints.
     example: &'static str,
 }
 
 pub(super) enum KeywordArgument {
     None(PseudoParameter),
-    /// The rest of the name: `2` of `genaz_2`.
+    /// The argument is the rest of the name: `2` in `genaz_2`.
     Name(fn(&str) -> Result<PseudoParameter, KeywordArgumentError>),
-    /// The rest of the value, after the bracket.
+    /// The argument is the rest of the value after the bracket.
     Tail(fn(&str) -> Result<PseudoParameter, KeywordArgumentError>),
 }
 
 pub(super) enum KeywordArgumentError {
-    /// Ends a sentence that begins with the pseudo-parameter.
+    /// The end of a sentence that begins with the pseudo-parameter.
     Wanted(&'static str),
-    /// Errors of pseudo-parameters inside the argument.
+    /// Errors in pseudo-parameters inside the argument.
     Inner(Vec<PseudoSyntaxError>),
 }
 
-/// A name with its prefix off: `taskcat_genaz_2` is `genaz_2`.
+/// A name without its prefix: `genaz_2` for `taskcat_genaz_2`.
 pub(super) struct PrefixedName<'a> {
     content: &'a str,
-    /// What follows the first `_`.
+    /// The part after the first `_`.
     pub rest: &'a str,
     pub is_taskcat: bool,
 }
@@ -51,7 +50,7 @@ impl<'a> PrefixedName<'a> {
         })
     }
 
-    /// The keyword that the name is. A prefix that isn't `taskcat` may have underscores of its own,
+    /// Returns the keyword with this name. A prefix other than `taskcat` may contain underscores,
     /// since TaskCat's patterns begin with `\w+_`.
     pub(super) fn keyword(&self) -> Option<FoundKeyword<'a>> {
         if self.is_taskcat
@@ -76,7 +75,7 @@ impl<'a> PrefixedName<'a> {
 
 pub(super) struct FoundKeyword<'a> {
     pub keyword: &'static PseudoKeyword,
-    /// What follows a keyword that ends in `_`.
+    /// The part after a keyword that ends in `_`.
     pub argument: &'a str,
 }
 
@@ -108,7 +107,7 @@ const fn keyword(
     }
 }
 
-/// Every one that there is.
+/// All pseudo-parameters.
 static KEYWORDS: [PseudoKeyword; 26] = [
     keyword(
         "genaz_",
@@ -291,7 +290,8 @@ fn single_zone(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> 
     ))
 }
 
-/// A letter other than `S` after the length asks for the default, as in TaskCat.
+/// Parses a password's argument. A letter other than `S` after the length selects the default, as
+/// in TaskCat.
 fn password(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
     let wanted =
         "wants a length from 1 to 4096, as in $[taskcat_genpass_16], and may have A or S after it";
@@ -345,7 +345,7 @@ fn secret(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
     Ok(PseudoParameter::Stored(StoredPseudo::Secret { id }))
 }
 
-/// What stands before the first slash is ignored, as in TaskCat.
+/// Parses a bucket and key. What precedes the first slash is ignored, as in TaskCat.
 fn license_content(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
     let wanted = "wants a bucket and a key after it, as in $[taskcat_getlicensecontent]/bucket/key";
     let path = argument
@@ -377,7 +377,7 @@ fn presigned_url(argument: &str) -> Result<PseudoParameter, KeywordArgumentError
     }))
 }
 
-/// An argument that may hold other pseudo-parameters.
+/// Parses an argument that may contain other pseudo-parameters.
 fn pieces(argument: &str, wanted: &'static str) -> Result<ValuePieces, KeywordArgumentError> {
     if argument.is_empty() {
         return Err(KeywordArgumentError::Wanted(wanted));
@@ -393,7 +393,7 @@ fn number<N: std::str::FromStr>(digits: &str) -> Option<N> {
         .flatten()
 }
 
-/// The example of the keyword that is most like the unknown name.
+/// Returns the example of the keyword that is most similar to an unknown name.
 pub(super) fn nearest(name: &str) -> &'static str {
     let name = name.to_ascii_lowercase();
     let head = name

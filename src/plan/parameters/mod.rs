@@ -1,10 +1,10 @@
-//! Parameter values with TaskCat's pseudo-parameters, from the text in the file to what CreateStack
-//! gets.
+//! Resolves parameter values with TaskCat's pseudo-parameters, from the text in the file to the
+//! value for CreateStack.
 //!
-//! [`TestParameters`] holds a test's values, taken apart and checked once; for each of the test's
-//! regions they say what must be asked of AWS ([`TestParameters::lookups`]) and, with the answers,
-//! what they are ([`TestParameters::render`]). Which values a test has is the subject of
-//! `plan::values`, and `aws` is who asks. Follows TaskCat's `_template_params.py`; each family of
+//! [`TestParameters`] holds a test's parsed and checked values. For each of the test's regions it
+//! determines what to look up in AWS ([`TestParameters::lookups`]) and, with the answers, resolves
+//! the values ([`TestParameters::render`]). `plan::values` determines which values a test has;
+//! `aws` does the lookups. Follows TaskCat's `_template_params.py`; each family of
 //! pseudo-parameters has its own file.
 
 mod cell;
@@ -29,39 +29,47 @@ use syntax::{PseudoParameter, ValuePiece, ValuePieces};
 
 pub use render::{MissingAnswer, RenderedValue};
 
-/// The parameters of one test, the same in all its regions until rendered. `getval`s lead somewhere
-/// and never in a circle.
+/// The parameters of a test, the same in all its regions until resolved. Each `getval` refers to a
+/// parameter, without circles.
 #[derive(Clone, Debug, Default)]
 pub struct TestParameters {
     parameters: Vec<ParsedParameter>,
 }
 
-/// One parameter as it is written.
+/// A parameter as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParameterSourceText {
+    /// The parameter's name.
     pub key: String,
-    /// One text, or the items of a list, which are joined with commas when they are sent.
+    /// A single string, or the items of a list, which are sent joined with commas.
     pub values: Vec<String>,
-    /// The template says `NoEcho`.
+    /// Whether the template says `NoEcho`.
     pub no_echo: bool,
-    /// Where the value stands; absent for one from the environment or the command line.
+    /// Where the value is set; absent for one from the environment or the command line.
     pub location: Option<Location>,
 }
 
-/// What the cell knows of itself. What only a run knows is absent offline and makes the values that
-/// need it unknown.
+/// The context of a test in a region. What only a run knows is absent offline and makes the values
+/// that need it unknown.
 #[derive(Clone, Copy, Debug)]
 pub struct CellContext<'a> {
+    /// The project's name.
     pub project_name: &'a str,
+    /// The test's name.
     pub test_name: &'a str,
+    /// The region.
     pub region: &'a str,
+    /// The profile.
     pub profile: &'a str,
+    /// The partition: `aws`, `aws-cn`.
     pub partition: &'a str,
+    /// The account's ID; known only in a run.
     pub account_id: Option<&'a str>,
+    /// The name of the bucket; known only in a run.
     pub bucket: Option<&'a str>,
-    /// Needed only where [`TestParameters::needs_git_branch`].
+    /// The project's git branch, if [`TestParameters::needs_git_branch`].
     pub git_branch: Option<&'a str>,
-    /// Ids of availability zones (`use1-az3`) that are not to be used.
+    /// IDs of Availability Zones (`use1-az3`) to exclude.
     pub az_blacklist: &'a [String],
 }
 
@@ -74,7 +82,7 @@ struct ParsedParameter {
 }
 
 impl TestParameters {
-    /// Takes the values apart; all that is wrong with them is returned at once.
+    /// Parses the values; returns all errors at once.
     pub fn parse(
         sources: impl IntoIterator<Item = ParameterSourceText>,
     ) -> Result<Self, Vec<Diagnostic>> {
@@ -97,7 +105,7 @@ impl TestParameters {
         }
     }
 
-    /// The first parameter that asks for the project's git branch, with its place.
+    /// Returns the first parameter that uses the project's git branch, with its location.
     pub fn needs_git_branch(&self) -> Option<(&str, Option<&Location>)> {
         let asks = |parameter: &&ParsedParameter| {
             parameter
@@ -110,7 +118,7 @@ impl TestParameters {
             .map(|parameter| (parameter.key.as_str(), parameter.location.as_ref()))
     }
 
-    /// Everything that AWS must be asked for the cell, each question once, in order.
+    /// Returns everything to look up in AWS for this context, each lookup once, in order.
     pub fn lookups(&self, scope: &CellContext) -> Vec<Lookup> {
         let pseudos = self.parameters.iter().flat_map(ParsedParameter::pseudos);
         let lookups = pseudos.filter_map(|(kind, _)| match kind {
@@ -122,7 +130,8 @@ impl TestParameters {
         BTreeSet::from_iter(lookups).into_iter().collect()
     }
 
-    /// Where each is set, for what begins with its name. Files are named from the project root.
+    /// Returns where each parameter is set, for failures whose reason names it. Files are relative
+    /// to the project root.
     pub fn places(&self, project_root: &Path) -> Vec<PredictedFailure> {
         let place = |parameter: &ParsedParameter| {
             let location = parameter.location.as_ref()?;
@@ -177,7 +186,7 @@ fn parsed(source: ParameterSourceText, diagnostics: &mut Vec<Diagnostic>) -> Par
 }
 
 impl ParsedParameter {
-    /// Every pseudo-parameter of the value, also those inside arguments, each as it is written.
+    /// Returns every pseudo-parameter of the value as written, including those inside arguments.
     fn pseudos(&self) -> impl Iterator<Item = (&PseudoParameter, &str)> {
         self.items.iter().flat_map(|pieces| pseudos(pieces))
     }
@@ -191,7 +200,7 @@ impl ParsedParameter {
     }
 }
 
-/// Those inside arguments come after the one that they belong to.
+/// Those inside arguments follow the one that they belong to.
 fn pseudos(pieces: &[ValuePiece]) -> Vec<(&PseudoParameter, &str)> {
     let mut found = Vec::new();
     for piece in pieces {
@@ -247,7 +256,7 @@ mod tests {
         }
     }
 
-    /// Values in the order given, keys `A`, `B`, …, on lines 1, 2, …
+    /// Parses values in this order, with the names `A`, `B`, … on lines 1, 2, …
     fn parse(values: &[&[&str]]) -> Result<TestParameters, Vec<Diagnostic>> {
         let key = |index: usize| char::from(b'A' + index as u8).to_string();
         TestParameters::parse(
@@ -274,7 +283,7 @@ mod tests {
         LookupAnswer::AvailabilityZones((0..count).map(zone).collect())
     }
 
-    /// As AWS would answer, with one SSM parameter missing.
+    /// AWS's answers, with one SSM parameter missing.
     fn answers() -> LookupAnswers {
         let ssm = |name: &str| {
             lookup(LookupKind::SsmParameter {

@@ -1,21 +1,21 @@
-//! `$[taskcat_genpass_…]`: passwords that hold each promised class of characters.
+//! Generates passwords for `$[taskcat_genpass_…]` with characters of each class.
 
 use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
 
-/// What is asked for.
+/// The length and characters of a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PasswordSpec {
-    /// In characters, at least 1.
+    /// Length in characters, at least 1.
     pub length: usize,
     pub class: CharacterClass,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum CharacterClass {
-    /// `A`, and no letter: lower-case and upper-case letters and digits.
+    /// `A` or no letter: lower-case and upper-case letters and digits.
     Alphanumeric,
-    /// `S`: special characters too.
+    /// `S`: also special characters.
     Special,
 }
 
@@ -23,18 +23,17 @@ pub(super) const LOWERCASE: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
 pub(super) const DIGITS: &[u8] = b"1234567890";
 const UPPERCASE: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-/// TaskCat's set.
+/// TaskCat's special characters.
 const SPECIAL: &[u8] = b"!#$&{*:[=,]-_%@+";
 
-/// A new password. Every class of it is there, as often as the length allows one of each, at places
-/// that nobody can guess; `rng` must be a cryptographic generator.
+/// Generates a password with characters of every class, if it is long enough, in random order.
+/// `rng` must be a cryptographic generator.
 pub(super) fn generate(password: PasswordSpec, rng: &mut impl Rng) -> String {
     let classes: &[&[u8]] = match password.class {
         CharacterClass::Alphanumeric => &[LOWERCASE, UPPERCASE, DIGITS],
         CharacterClass::Special => &[LOWERCASE, UPPERCASE, DIGITS, SPECIAL],
     };
-    // The classes take turns as in TaskCat, so that each has its share; shuffling hides whose turn
-    // it was.
+    // The classes alternate as in TaskCat, so that each has its share; shuffling hides the order.
     let turns = classes.iter().cycle().take(password.length);
     let mut characters: Vec<char> = turns
         .filter_map(|class| class.choose(rng))

@@ -1,4 +1,4 @@
-//! From pieces to what a cell's stack is given.
+//! Resolves parsed values to the values for a stack.
 
 use std::collections::HashMap;
 
@@ -12,30 +12,30 @@ use crate::mask::MASK;
 use crate::plan::LookupAnswers;
 use crate::template::Unknown;
 
-/// What became of a value.
+/// The result of resolving a value.
 #[derive(Clone, PartialEq, Eq)]
 pub enum RenderedValue {
-    /// `secret`: show it nowhere.
+    /// A value; must not be shown if `secret` is set.
     Value { text: String, secret: bool },
-    /// Only a run, or AWS, knows.
+    /// A value that only a run or AWS knows.
     Unknown(Unknown),
-    /// It can't be had; the text is the reason that the cell fails for.
+    /// No value, with the reason for the test's failure.
     Error(String),
 }
 
-/// What a question without an answer is.
+/// What a missing answer means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingAnswer {
-    /// In a run every question was asked.
+    /// An error: in a run, everything was looked up.
     Error,
-    /// Offline nothing was.
+    /// An unknown value: offline, nothing was looked up.
     Unknown,
 }
 
 impl TestParameters {
-    /// The values for one cell, in the order of the parameters. Chance speaks anew for each cell,
-    /// but once for each value: a pseudo-parameter that stands twice in it gives the same text
-    /// twice, as in TaskCat.
+    /// Resolves the values for one test in one region, in the order of the parameters. Random
+    /// values are generated once per value: a pseudo-parameter that occurs twice in it has the same
+    /// text twice, as in TaskCat.
     pub fn render(
         &self,
         scope: &CellContext,
@@ -63,7 +63,7 @@ struct ParameterRenderer<'a, R> {
     answers: &'a LookupAnswers,
     missing: MissingAnswer,
     rng: &'a mut R,
-    /// So that a value is made once, however many take it by `getval`.
+    /// Resolved values, so that each is resolved once even if several `getval`s refer to it.
     done: HashMap<String, RenderedValue>,
 }
 
@@ -166,7 +166,7 @@ impl<R: Rng> ParameterRenderer<'_, R> {
     }
 }
 
-/// The parts in a row: an error if one is, else unknown if one is, secret if one is.
+/// Joins the parts: an error if one is, else unknown if one is, secret if one is.
 fn joined(parts: Vec<RenderedValue>, separator: &str) -> RenderedValue {
     let mut texts = Vec::new();
     let mut any_secret = false;

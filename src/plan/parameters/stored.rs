@@ -1,5 +1,5 @@
-//! Pseudo-parameters whose value AWS holds: availability zones, SSM parameters, secrets, objects
-//! and presigned URLs. They become [`Lookup`]s first and, when those are answered, texts.
+//! Pseudo-parameters whose value must be looked up in AWS: Availability Zones, SSM parameters,
+//! secrets, objects and presigned URLs.
 
 use super::cell::NotKnownYet;
 use super::syntax::{PseudoParameter, ValuePiece, ValuePieces};
@@ -10,23 +10,22 @@ use crate::template::Unknown;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum StoredPseudo {
-    /// `$[taskcat_genaz_N]`, `$[taskcat_getaz_N]`: the names of N availability zones, joined with
+    /// `$[taskcat_genaz_N]` or `$[taskcat_getaz_N]`: the names of N Availability Zones, joined with
     /// commas.
     AvailabilityZones { count: usize },
-    /// `$[taskcat_gensingleaz_N]`, `$[taskcat_getsingleaz_N]`: the name of the Nth zone, from 1.
+    /// `$[taskcat_gensingleaz_N]` or `$[taskcat_getsingleaz_N]`: the name of the Nth zone, from 1.
     SingleAvailabilityZone { ordinal: usize },
     /// `$[taskcat_ssm_NAME]`
     SsmParameter { name: ValuePieces },
     /// `$[taskcat_secretsmanager_ID]`: a secret by its name or ARN.
     Secret { id: ValuePieces },
-    /// `$[taskcat_getlicensecontent]/bucket/key`: the object's text. Takes the rest of the value as
-    /// its argument.
+    /// `$[taskcat_getlicensecontent]/bucket/key`: an object's text. The rest of the value is its
+    /// argument.
     LicenseContent {
         bucket: ValuePieces,
         key: ValuePieces,
     },
-    /// `$[taskcat_presignedurl],bucket,key[,seconds]`. Takes the rest of the value as its
-    /// arguments.
+    /// `$[taskcat_presignedurl],bucket,key[,seconds]`. The rest of the value is its arguments.
     PresignedUrl {
         bucket: ValuePieces,
         key: ValuePieces,
@@ -35,7 +34,7 @@ pub(super) enum StoredPseudo {
 }
 
 impl StoredPseudo {
-    /// The question to AWS. The error is what its argument lacks.
+    /// Returns the lookup; an error says what is missing in its argument.
     pub(super) fn lookup(
         &self,
         parameters: &TestParameters,
@@ -68,7 +67,7 @@ impl StoredPseudo {
         })
     }
 
-    /// What the answer makes of it: its text, and whether that is a secret.
+    /// Returns the text of an answer, and whether it is a secret.
     pub(super) fn answered(
         &self,
         answer: &LookupAnswer,
@@ -91,8 +90,7 @@ impl StoredPseudo {
             (StoredPseudo::SsmParameter { .. }, LookupAnswer::Text(text)) => {
                 Ok((text.clone(), false))
             }
-            // A presigned URL lets whoever reads it read the object, and a licence is the user's
-            // own.
+            // Anyone with a presigned URL can read the object, and a license is confidential.
             (
                 StoredPseudo::Secret { .. }
                 | StoredPseudo::LicenseContent { .. }
@@ -106,7 +104,7 @@ impl StoredPseudo {
         }
     }
 
-    /// The arguments that may hold pseudo-parameters.
+    /// Returns the arguments that may contain pseudo-parameters.
     pub(super) fn arguments(&self) -> Vec<&ValuePieces> {
         match self {
             StoredPseudo::AvailabilityZones { .. }
@@ -121,7 +119,7 @@ impl StoredPseudo {
     }
 }
 
-/// What was asked for, as people say it.
+/// Describes a lookup for messages.
 pub(super) fn described(lookup: &Lookup) -> String {
     let region = &lookup.region;
     match &lookup.question {
@@ -135,7 +133,7 @@ pub(super) fn described(lookup: &Lookup) -> String {
     }
 }
 
-/// The same as the reason why a value is unknown.
+/// Returns the unknown value of a lookup.
 pub(super) fn unknown(lookup: &Lookup) -> Unknown {
     let region = &lookup.region;
     Unknown::asked(match &lookup.question {
@@ -149,7 +147,7 @@ pub(super) fn unknown(lookup: &Lookup) -> Unknown {
     })
 }
 
-/// Arguments that are not known when the questions are collected, or that must not be shown.
+/// Returns problems with arguments that aren't known before the lookups or that must not be shown.
 pub(super) fn problems(parameters: &TestParameters) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     for parameter in &parameters.parameters {
@@ -171,7 +169,8 @@ pub(super) fn problems(parameters: &TestParameters) -> Vec<Diagnostic> {
     problems
 }
 
-/// The text of an argument. What [`problems`] finds does not occur here, and is left out.
+/// Returns the text of an argument. Pseudo-parameters reported by [`problems`] can't occur here and
+/// are left out.
 fn settled(
     pieces: &[ValuePiece],
     parameters: &TestParameters,
@@ -204,8 +203,8 @@ fn settled(
     pieces.iter().map(text).collect()
 }
 
-/// The first pseudo-parameter in an argument, also by way of `getval`s, that a cell can't answer by
-/// itself or show.
+/// Returns the first pseudo-parameter in an argument, also through `getval`s, that needs a lookup
+/// or must not be shown.
 fn unsettled<'a>(pieces: &'a [ValuePiece], parameters: &'a TestParameters) -> Option<&'a str> {
     pieces.iter().find_map(|piece| match piece {
         ValuePiece::Literal(_)

@@ -1,9 +1,9 @@
-//! The text of a parameter value taken apart: literal text and `$[taskcat_…]` pseudo-parameters.
+//! Parses a parameter value into literal text and `$[taskcat_…]` pseudo-parameters.
 //!
-//! Follows the regular expressions of TaskCat's `_template_params.py` in what is accepted (any
-//! letter case; some pseudo-parameters with any prefix, as in `$[alfred_genpass_8]`), and is more
-//! generous in where: every one may stand inside a longer text, and its argument may hold others
-//! (`$[taskcat_ssm_/$[taskcat_project_name]/key]`). What the pieces become is `render`'s subject.
+//! Accepts the same names as the regular expressions of TaskCat's `_template_params.py` (in any
+//! letter case; some pseudo-parameters with any prefix, such as `$[alfred_genpass_8]`), but in more
+//! positions: each may be inside a longer text, and its argument may contain others
+//! (`$[taskcat_ssm_/$[taskcat_project_name]/key]`). `render` resolves the parts.
 
 use thiserror::Error;
 
@@ -12,12 +12,12 @@ use super::keywords::{self, KeywordArgument, KeywordArgumentError};
 use super::random::RandomPseudo;
 use super::stored::StoredPseudo;
 
-/// The longest value that CloudFormation takes, in bytes
+/// The maximum length of a value in bytes
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
-/// It also bounds how deep arguments are nested.
+/// It also limits how deeply arguments nest.
 const MAX_LENGTH: usize = 4_096;
 
-/// A value in order: its texts and its pseudo-parameters.
+/// The literal texts and pseudo-parameters of a value, in order.
 pub(super) type ValuePieces = Vec<ValuePiece>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,24 +25,24 @@ pub(super) enum ValuePiece {
     Literal(String),
     Pseudo {
         kind: PseudoParameter,
-        /// As it stands in the file, for messages.
+        /// The pseudo-parameter as written, for messages.
         written: String,
     },
 }
 
-/// One pseudo-parameter with its arguments, by where its value comes from.
+/// A pseudo-parameter with its arguments, by the source of its value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum PseudoParameter {
     Cell(CellPseudo),
     Random(RandomPseudo),
     Stored(StoredPseudo),
-    /// `$[taskcat_getval_X]`: the rendered value of parameter X.
+    /// `$[taskcat_getval_X]`: the resolved value of parameter X.
     GetVal {
         parameter: String,
     },
 }
 
-/// What is wrong with the text of a value.
+/// A syntax error in a value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(super) enum PseudoSyntaxError {
     #[error("unknown pseudo-parameter {written}")]
@@ -62,7 +62,7 @@ pub(super) enum PseudoSyntaxError {
 }
 
 impl PseudoSyntaxError {
-    /// What the user can do.
+    /// Returns what the user can do.
     pub(super) fn help(&self) -> Option<String> {
         match self {
             PseudoSyntaxError::Unknown { nearest, .. } => Some(format!("did you mean {nearest}?")),
@@ -73,7 +73,7 @@ impl PseudoSyntaxError {
     }
 }
 
-/// Takes a value apart. All errors are returned, with none of the pieces.
+/// Parses a value; returns all errors at once.
 pub(super) fn parse(value: &str) -> Result<ValuePieces, Vec<PseudoSyntaxError>> {
     if value.len() > MAX_LENGTH {
         return Err(vec![PseudoSyntaxError::TooLong {
@@ -119,7 +119,7 @@ impl PseudoParser {
             rest = match self.pseudo(written, content, tail) {
                 ReadPseudo::Pseudo => tail,
                 ReadPseudo::WithTail => "",
-                // Brackets of someone else's; a pseudo-parameter may still stand inside them.
+                // Not a pseudo-parameter, but it may contain one.
                 ReadPseudo::Foreign => {
                     self.literal("$[");
                     &opened[2..]
@@ -137,7 +137,7 @@ impl PseudoParser {
         }
     }
 
-    /// `written` is the whole of `$[content]`, `tail` what follows it.
+    /// Parses a pseudo-parameter; `written` is all of `$[content]`, `tail` is what follows it.
     fn pseudo(&mut self, written: &str, content: &str, tail: &str) -> ReadPseudo {
         let Some(prefixed) = keywords::PrefixedName::of(content) else {
             return ReadPseudo::Foreign;
@@ -180,15 +180,15 @@ impl PseudoParser {
 }
 
 enum ReadPseudo {
-    /// It ends at its bracket.
+    /// A pseudo-parameter that ends at its bracket.
     Pseudo,
-    /// It has taken the rest of the value as well.
+    /// A pseudo-parameter that also consumes the rest of the value.
     WithTail,
-    /// Not ours.
+    /// Not a pseudo-parameter.
     Foreign,
 }
 
-/// What stands between `$[` and its `]`, and what follows; brackets inside belong together.
+/// Splits at the `]` that matches the opening `$[`.
 fn bracketed(opened: &str) -> Option<(&str, &str)> {
     let mut depth = 0_usize;
     for (at, character) in opened.char_indices() {
@@ -447,7 +447,7 @@ mod tests {
         );
     }
 
-    /// What TaskCat leaves as it is.
+    /// TaskCat leaves these unchanged.
     #[test]
     fn what_is_not_ours_stays() {
         let check = |value: &str| assert_eq!(parse(value), Ok(vec![literal(value)]), "{value}");

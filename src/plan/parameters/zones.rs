@@ -1,11 +1,11 @@
-//! Availability zones: `$[taskcat_genaz_…]` and `$[taskcat_gensingleaz_…]`.
+//! Resolves Availability Zones: `$[taskcat_genaz_…]` and `$[taskcat_gensingleaz_…]`.
 
 use thiserror::Error;
 
 use super::CellContext;
 use crate::plan::AvailabilityZone;
 
-/// Fewer zones than the parameter asks for.
+/// There are fewer zones than the parameter requires.
 #[derive(Debug, PartialEq, Eq, Error)]
 #[error("only {found} availability zone{} in {region}{}, {wanted} wanted", plural(*found), after(*excluded))]
 pub(super) struct TooFewZones {
@@ -15,7 +15,7 @@ pub(super) struct TooFewZones {
     wanted: usize,
 }
 
-/// The names of the first `count` zones in AWS's order, without those whose id is in
+/// Returns the names of the first `count` zones in AWS's order, without those whose ID is in
 /// `az_blacklist`.
 pub(super) fn first<'a>(
     zones: &'a [AvailabilityZone],

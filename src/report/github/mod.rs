@@ -1,11 +1,9 @@
-//! What GitHub Actions shows of a run: annotations at the lines of the templates, and the summary
-//! of the job.
+//! Reports a run to GitHub Actions: annotations at the lines of templates, and the job summary.
 //!
 //! Annotations are workflow commands on standard output
 //! (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>);
-//! [`summary`] is a page beside them. Whether the run is one of GitHub's, and where it keeps
-//! things, `cli` has found out. The runner reads all that a step prints, so that what is foreign in
-//! other lines goes through [`inert`] first.
+//! [`summary`] is a page beside them. `cli` detects GitHub Actions and its paths. The runner parses
+//! everything that a step prints, so foreign text in other lines goes through [`inert`] first.
 
 mod summary;
 
@@ -22,26 +20,26 @@ use super::model::{BucketState, CellReport, CellState, RunReport, TeardownState}
 use super::{EventConsumer, at_path, text};
 use crate::event::{EventKind, LintFinding, RunEvent};
 
-/// GitHub shows no more errors, and no more warnings, of one step.
+/// Maximum number of errors, and of warnings, that GitHub shows per step.
 const SHOWN: usize = 10;
-/// The longest message of an annotation, in characters: enough for all words of AWS, and far from
-/// GitHub's limit.
+/// Maximum length of an annotation's message in characters: enough for AWS's messages, and far
+/// below GitHub's limit.
 const MESSAGE_LIMIT: usize = 4000;
-/// GitHub drops the whole of a step's summary that has more bytes.
+/// Maximum size of a step's summary in bytes; GitHub drops larger ones.
 const SUMMARY_LIMIT: usize = 1024 * 1024;
 
-/// Where GitHub Actions takes things from.
+/// What to write for GitHub Actions.
 #[derive(Clone, Debug, Default)]
 pub struct GithubActions {
-    /// Workflow commands are understood.
+    /// Whether to print workflow commands.
     pub annotate: bool,
-    /// The file to which the job's summary is appended.
+    /// The file that the job summary is appended to.
     pub summary: Option<PathBuf>,
-    /// The project's root as a path in the repository; absent where it lies elsewhere.
+    /// The project root's path in the repository; absent if it is elsewhere.
     pub project: Option<PathBuf>,
 }
 
-/// Writes what GitHub shows of a whole run: annotations to `out`, the summary to its file.
+/// Writes the annotations of a run to `out` and appends the summary to its file.
 pub fn write(report: &RunReport, target: &GithubActions, out: &mut dyn Write) -> io::Result<()> {
     if target.annotate {
         for line in annotations(report, target.project.as_deref()) {
@@ -57,13 +55,13 @@ pub fn write(report: &RunReport, target: &GithubActions, out: &mut dyn Write) ->
 
 fn append(report: &RunReport, path: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().append(true).create(true).open(path)?;
-    // Earlier commands of the same step may have written there.
+    // Earlier commands of the same step may have written to it.
     let before = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     file.write_all(summary(report, SUMMARY_LIMIT.saturating_sub(before)).as_bytes())
 }
 
-/// The consumer that writes it at the end of a run. What can't be written is told by `warn`, and is
-/// no failure.
+/// Returns the consumer that writes at the end of a run. Failures to write are reported with `warn`
+/// and don't fail the run.
 pub fn consumer(
     target: GithubActions,
     out: Box<dyn Write + Send>,
@@ -88,7 +86,7 @@ impl EventConsumer for GithubConsumer {
     fn take(&mut self, event: &RunEvent) -> io::Result<()> {
         self.report.apply(event);
         if let EventKind::CellFinished { cell, .. } = &event.kind {
-            // The root cause has been read from them.
+            // The root cause has been determined from them.
             self.report.forget_events(cell);
         }
         Ok(())
@@ -103,16 +101,16 @@ impl EventConsumer for GithubConsumer {
     }
 }
 
-/// The workflow commands, a line each: what failed, then what is left behind, the most telling
-/// first. `project` is the project's root as a path in the repository; without it no files are
-/// named but in words.
+/// Returns the workflow commands, one per line: failures, followed by leftover resources, most
+/// important first. `project` is the project root's path in the repository; without it, annotations
+/// have no file.
 pub fn annotations(report: &RunReport, project: Option<&Path>) -> Vec<String> {
     let mut lines = limited(errors(report, project), "errors");
     lines.extend(limited(warnings(report, project), "warnings"));
     lines
 }
 
-/// One workflow command. The text in it is foreign; `Display` makes it safe.
+/// A workflow command. Its text is foreign; `Display` escapes it.
 struct Annotation {
     command: &'static str,
     title: String,
@@ -146,7 +144,7 @@ fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// As many as GitHub shows; the last one says how many more there are.
+/// Returns as many commands as GitHub shows; the last one counts the others.
 fn limited(mut annotations: Vec<Annotation>, what: &str) -> Vec<String> {
     let more = annotations.len().saturating_sub(SHOWN);
     annotations.truncate(SHOWN);
@@ -177,7 +175,7 @@ fn errors(report: &RunReport, project: Option<&Path>) -> Vec<Annotation> {
             )
         })
         .collect();
-    // That there were errors of lint is what these say themselves.
+    // Lint errors have annotations of their own.
     if let Some(stopped) = report.error.as_ref().filter(|_| errors.is_empty()) {
         errors.push(error(
             title("taskcat stopped before the tests".into()),
@@ -202,8 +200,8 @@ fn errors(report: &RunReport, project: Option<&Path>) -> Vec<Annotation> {
     errors
 }
 
-/// The cells that failed; those that fail as another does come after all that don't. A mistake that
-/// is the same in twenty regions must not take every place from the others.
+/// Returns the failed cells, repeated failures last: the same mistake in twenty regions must not
+/// displace other failures.
 fn distinct_first(report: &RunReport) -> Vec<&CellReport> {
     let mut seen = HashSet::new();
     let (mut first, mut others) = (Vec::new(), Vec::new());
@@ -214,7 +212,7 @@ fn distinct_first(report: &RunReport) -> Vec<&CellReport> {
     {
         let cause = cell.root_cause.as_ref();
         let path = cause.map(|it| it.path.as_slice()).unwrap_or_default();
-        // What refuses a whole stack has no path; its words are what there is.
+        // The failure of a whole stack has no path, only a reason.
         let words = cause
             .map(|it| it.reason.as_str())
             .filter(|_| path.is_empty());
@@ -257,7 +255,7 @@ fn warnings(report: &RunReport, project: Option<&Path>) -> Vec<Annotation> {
     warnings
 }
 
-/// What stands and should not, and why.
+/// Returns what still exists but should have been deleted, and why.
 fn left_behind(report: &RunReport) -> Vec<(String, String)> {
     let stacks = report.cells.iter().filter_map(|cell| match &cell.teardown {
         TeardownState::DeleteFailed { reason, left, .. } => {
@@ -287,7 +285,7 @@ fn left_behind(report: &RunReport) -> Vec<(String, String)> {
     stacks.chain(buckets).collect()
 }
 
-/// The root cause and what every output says below it.
+/// Returns the root cause and the notes below it.
 fn told(cell: &CellReport) -> String {
     let Some(cause) = &cell.root_cause else {
         return cell.reason.clone().unwrap_or_else(|| "failed".into());
@@ -322,7 +320,7 @@ fn place_of(
     ))
 }
 
-/// A template's path in the repository; none where it would lead out of it.
+/// Returns a template's path in the repository, or `None` if it would be outside.
 fn in_repository(project: &Path, template: &str) -> Option<String> {
     let mut parts: Vec<&str> = Vec::new();
     for part in project.components().chain(Path::new(template).components()) {
@@ -336,8 +334,8 @@ fn in_repository(project: &Path, template: &str) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("/"))
 }
 
-/// Text for a log that GitHub's runner may read, in which no line is a command to it. A command is
-/// a line that begins with `::` after any white space, or that holds `##[` anywhere.
+/// Returns text in which GitHub's runner finds no commands. A command is a line that begins with
+/// `::` after white space or contains `##[` anywhere.
 pub fn inert(text: &str) -> Cow<'_, str> {
     let is_command = |line: &str| line.trim_start().starts_with("::") || line.contains("##[");
     if !text.split(['\n', '\r']).any(is_command) {
@@ -461,7 +459,8 @@ mod tests {
         check("# [a] #[b]", "# [a] #[b]");
     }
 
-    /// A cell of `test` in `region` that fails at `line` of its template for `reason`.
+    /// Returns a cell of `test` in `region` that fails at `line` of its template because of
+    /// `reason`.
     fn failing(cells: &[(&str, &str, u32, &str)]) -> RunReport {
         let id = |test: &str, region: &str| CellId {
             test: test.into(),
@@ -537,7 +536,7 @@ mod tests {
               CREATE_FAILED: no%0Aroom%0Adeclared at templates/app.yaml:12"
             ]
         );
-        // Outside of the repository there is no file to name.
+        // Outside of the repository, no file is named.
         assert!(
             annotations(&report, None)[0]
                 .starts_with("::error title=app in eu-west-1 failed::Thing")

@@ -1,9 +1,8 @@
-//! The summary of a job: the verdict, tests × regions, and each failure with its place, its
-//! parameters and its hint.
+//! Renders the job summary: the verdict, a table of tests and regions, and each failure with its
+//! location, parameters and hint.
 //!
-//! It is Markdown that consists of HTML blocks, in which GitHub reads no Markdown, and every
-//! foreign text in it stands in a `code` element, in which GitHub makes no links and mentions
-//! nobody.
+//! The Markdown consists of HTML blocks, in which GitHub parses no Markdown. Every foreign text is
+//! in a `code` element, in which GitHub creates no links or mentions.
 
 use std::fmt::Write;
 
@@ -12,19 +11,19 @@ use super::super::text;
 use super::left_behind;
 use crate::report::RootCause;
 
-/// More regions than these make a table that nobody can read.
+/// Maximum number of regions in a readable table.
 const TABLE_REGIONS: usize = 20;
-/// Failures that are shown without being opened.
+/// Number of failures that are initially expanded.
 const OPEN: usize = 3;
-/// Findings of lint, and things left behind, before the rest is counted.
+/// Maximum number of lint findings and of leftover resources to list.
 const LISTED: usize = 20;
-/// Characters of one foreign text.
+/// Maximum length of a foreign text in characters.
 const TEXT_LIMIT: usize = 4000;
-/// Bytes that are kept for the words about what had no room.
+/// Number of bytes reserved for the note about omitted parts.
 const RESERVE: usize = 1000;
 
-/// The summary, in at most `limit` bytes. It begins and ends with an empty line, so that it can
-/// stand between others.
+/// Returns the summary in at most `limit` bytes. It begins and ends with an empty line, so that it
+/// can follow and precede others.
 pub fn summary(report: &RunReport, limit: usize) -> String {
     let mut page = SummaryText {
         text: String::new(),
@@ -44,7 +43,7 @@ pub fn summary(report: &RunReport, limit: usize) -> String {
     page.text
 }
 
-/// Takes parts as long as there is room for them.
+/// Collects parts until the size limit.
 struct SummaryText {
     text: String,
     limit: usize,
@@ -100,7 +99,7 @@ fn mark(state: CellState) -> &'static str {
     }
 }
 
-/// What is in `cells` by `key`, each once, in its order.
+/// Returns each `key` of the cells once, in order.
 fn each<'a>(report: &'a RunReport, key: impl Fn(&'a CellReport) -> &'a str) -> Vec<&'a str> {
     let mut seen = std::collections::HashSet::new();
     report
@@ -111,8 +110,8 @@ fn each<'a>(report: &'a RunReport, key: impl Fn(&'a CellReport) -> &'a str) -> V
         .collect()
 }
 
-/// Tests × regions, or a line for each test where there are too many regions; in at most about
-/// `limit` bytes.
+/// Returns a table of tests and regions, or one line per test if there are too many regions; in at
+/// most about `limit` bytes.
 fn table(report: &RunReport, limit: usize) -> String {
     let (tests, regions) = (
         each(report, |cell| &cell.id.test),
@@ -177,7 +176,7 @@ fn row(test: &str, cells: &[&CellReport], regions: &[&str]) -> String {
     )
 }
 
-/// `app: ❌ 2 failed in us-east-1, eu-west-1; ✅ 28 passed`
+/// Returns `app: ❌ 2 failed in us-east-1, eu-west-1; ✅ 28 passed`.
 fn line(test: &str, cells: &[&CellReport]) -> String {
     let states = [
         CellState::Failed,
@@ -228,7 +227,7 @@ fn failures(report: &RunReport, page: &mut SummaryText) {
         .take_while(|cell| page.add(&failure(cell, open)))
         .count();
     if shown < failed.len() {
-        // The reserve is for this.
+        // Fits into the reserve.
         let _ = write!(
             page.text,
             "<p>… and {} more, which the report names.</p>\n\n",
@@ -247,7 +246,7 @@ fn failure(cell: &CellReport, open: bool) -> String {
         .map(|cause| cause.reason.as_str())
         .or(cell.reason.as_deref())
         .unwrap_or("no reason was given");
-    // What failed reads on as the reason; here they are two elements.
+    // The text ends with the reason; here they are two elements.
     let what = cause.and_then(|cause| cause.text.strip_suffix(cause.reason.as_str()));
     let what = what
         .map(|what| what.trim_end_matches([':', ' ']))
@@ -267,12 +266,12 @@ fn failure(cell: &CellReport, open: bool) -> String {
 }
 
 fn notes(cause: &RootCause) -> String {
-    // The word in front is the product's own, and what follows is not.
+    // The label is ours; what follows is foreign.
     let note = |note: String| match ["declared at ", "with ", "hint: "]
         .iter()
         .find_map(|it| note.split_once(it))
     {
-        // It is prose, with foreign words here and there; these must not call on anybody.
+        // Prose with foreign words, which must not mention anybody.
         Some(("", rest)) if note.starts_with("hint: ") => {
             format!("<li>💡 {}</li>\n", escaped(&rest.replace('@', "@\u{200b}")))
         }
@@ -319,13 +318,13 @@ fn list(title: &str, all: &[String]) -> String {
     text + "</ul>\n\n"
 }
 
-/// Foreign text: as it is, on one line, and with no more meaning than its letters have.
+/// Returns foreign text on one line, without any markup.
 fn code(text: &str) -> String {
     format!("<code>{}</code>", escaped(text))
 }
 
-/// Punctuation with which HTML or Markdown means something becomes a character reference, which
-/// means nothing in either.
+/// Replaces punctuation with a meaning in HTML or Markdown by character references, which have
+/// none.
 fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in text::shortened(&text::one_line(text), TEXT_LIMIT).chars() {
@@ -409,8 +408,7 @@ mod tests {
         );
         check("&lt; \"'\\", "&#38;lt; &#34;&#39;&#92;");
         check("a\u{1b}[31mb\u{202e}c", "abc");
-        // Nothing but what is written here opens an element, and no text ends a block with an empty
-        // line.
+        // Only our code opens elements, and no text ends a block with an empty line.
         let text = of("hostile");
         let ours = [
             "code", "h2", "h3", "p", "table", "tr", "th", "td", "details", "summary", "ul", "li",

@@ -1,21 +1,21 @@
-//! A cell's timeline as the page draws it: times in words, bars in percent of the whole.
+//! Prepares a cell's timeline for the page: times in words, bars in percent of the total.
 //!
-//! `timeline` says what happened when. The words here are enough without the bars, which are empty
-//! elements to those who don't see them.
+//! `timeline` determines what happened when. The words are sufficient without the bars, which are
+//! empty elements for screen readers.
 
 use serde::Serialize;
 
 use super::super::text;
 use super::super::timeline::{BarEnd, Timeline, TimelineBar, TimelinePhase, TimelineRow};
 
-/// What the template is told of a timeline.
+/// The data for the template.
 #[derive(Serialize)]
 pub(super) struct Chart<'a> {
     length: String,
     ticks: Vec<Tick>,
-    /// The distance of the ticks, in percent.
+    /// The distance between ticks, in percent.
     step: String,
-    /// Some row is on the critical path; without one the legend needs no sign for it.
+    /// Whether a row is on the critical path; otherwise the legend needs no symbol for it.
     has_critical: bool,
     resources: usize,
     rows: Vec<ChartRow<'a>>,
@@ -30,16 +30,16 @@ struct Tick {
 #[derive(Serialize)]
 struct ChartRow<'a> {
     name: &'a str,
-    /// None of a whole stack.
+    /// The resource's type; absent for a whole stack.
     kind: Option<&'a str>,
     indent: u32,
-    /// The number of the event that tells most of it.
+    /// The index of the row's most significant event.
     event: usize,
     critical: bool,
     began: String,
     took: String,
     course: String,
-    /// The class that gives it a sign and a colour.
+    /// The class that determines symbol and color.
     mark: &'static str,
     bars: Vec<ChartBar>,
 }
@@ -55,7 +55,7 @@ impl<'a> Chart<'a> {
     pub(super) fn new(timeline: &Timeline<'a>) -> Self {
         let length = timeline.length.max(1);
         let step = step(length);
-        // The last tick's text must not run out of the chart.
+        // The last tick's label must not extend beyond the chart.
         let ticks = (0..)
             .map(|count| count * step)
             .take_while(|at| at * 10 <= length * 9);
@@ -140,7 +140,7 @@ impl ChartBar {
     }
 }
 
-/// A row's sign and colour: of the worst that happened to it.
+/// Returns a row's symbol and color: those of its worst bar.
 fn mark(bars: &[TimelineBar]) -> &'static str {
     let any = |end: BarEnd| bars.iter().any(|bar| bar.end_state == end);
     match () {
@@ -151,7 +151,7 @@ fn mark(bars: &[TimelineBar]) -> &'static str {
     }
 }
 
-/// A distance of ticks that people count in, so that there are at most six.
+/// Returns a round distance between ticks, so that there are at most six.
 fn step(length: i64) -> i64 {
     const SECOND: i64 = 1000;
     const MINUTE: i64 = 60 * SECOND;
@@ -190,7 +190,8 @@ fn step(length: i64) -> i64 {
         .unwrap_or(length / 5)
 }
 
-/// `text::duration`, finer where it must be: the simulator's resources take milliseconds.
+/// Formats like `text::duration`, but with milliseconds if necessary: the simulator's resources are
+/// fast.
 fn duration(milliseconds: i64) -> String {
     match milliseconds {
         0 => "0s".to_owned(),

@@ -1,10 +1,9 @@
-//! `index.html`: one self-contained page that says what was tested, what broke and why.
+//! Renders `index.html`: a self-contained page that shows what was tested, what failed and why.
 //!
-//! `index.html` and `cell.html` beside this file are the templates, `page.css` is the design, and
-//! `page.js` what a reader gains where scripts run; here and in `chart` stands what the templates
-//! are told. All text is escaped by the template engine, and cleaned of what can mislead a reader
-//! before that. The page may run its own script and nothing else: the policy in its head names the
-//! script's hash.
+//! `index.html` and `cell.html` beside this file are the templates, `page.css` contains the design,
+//! and `page.js` adds optional interaction; this module and `chart` prepare the data. The template
+//! engine escapes all text, after characters that could mislead a reader are removed. The page may
+//! run only its own script: the policy in its head contains the script's hash.
 
 mod chart;
 
@@ -29,18 +28,18 @@ use super::{RootCause, cfn_logs, text, timeline};
 use crate::event::{KeepReason, StackEvent};
 use crate::status::{ResourceStatus, StackStatus};
 
-/// The page; each cell's part goes where it says [`CELLS`].
+/// The page; the cells replace [`CELLS`].
 const PAGE: &str = include_str!("index.html");
 const CELL: &str = include_str!("cell.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-/// How many failed cells show their events at once; of the others a click does.
+/// Number of failed cells whose events are initially expanded.
 const OPEN_CELLS: usize = 3;
-/// No text can pretend to be this: the templates escape every `<`.
+/// Text can't contain this, since the templates escape every `<`.
 const CELLS: &str = "<!--cells-->";
 
-/// Writes the page cell by cell: a run has thousands of events, and only one cell's are held as the
-/// engine's values.
+/// Writes the page cell by cell, since a run has thousands of events and only one cell's should be
+/// in the engine's memory.
 pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     let environment = environment().map_err(io::Error::other)?;
     let render = |template: &str, values: Value| {
@@ -51,7 +50,7 @@ pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     };
     let hide = !has_create_failed(report);
     let mut write = |text: &str| match hide && text.contains(StackStatus::CreateFailed.as_str()) {
-        // As a character reference it reads the same.
+        // As a character reference it looks the same.
         true => out.write_all(
             text.replace(StackStatus::CreateFailed.as_str(), "CREATE_&#70;AILED")
                 .as_bytes(),
@@ -95,14 +94,14 @@ fn environment() -> Result<Environment<'static>, Error> {
         "script_hash",
         Value::from_safe_string(BASE64_STANDARD.encode(Sha256::digest(SCRIPT))),
     );
-    // The names' endings turn escaping on.
+    // The extensions of the names enable escaping.
     environment.add_template("index.html", PAGE)?;
     environment.add_template("cell.html", CELL)?;
     Ok(environment)
 }
 
-/// Pipelines search the page for it. Where no stack and no resource had this status, the words of a
-/// parameter or a message must not pretend it.
+/// Returns whether a stack or resource had this status. CI pipelines search the page for it, so it
+/// must not appear in parameters or messages otherwise.
 fn has_create_failed(report: &RunReport) -> bool {
     let of_cell = |cell: &CellReport| {
         let mut events = cell.events.iter().chain(&cell.teardown_events);
@@ -121,18 +120,18 @@ fn write_clean(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
     }
 }
 
-/// What the template is told.
+/// The data for the template.
 #[derive(Serialize)]
 struct ReportPage<'a> {
     report: PageHeader<'a>,
     verdict: &'static str,
-    /// The class that colours the verdict: `failed`, `interrupted` or `passed`.
+    /// The class that determines the verdict's color: `failed`, `interrupted` or `passed`.
     tone: &'static str,
     counts: String,
     duration_seconds: Option<f64>,
     regions: Vec<&'a str>,
     rows: Vec<MatrixRow<'a>>,
-    /// What cells can be filtered by: the states that some are in, and how many.
+    /// The states to filter by, with the number of cells in each.
     states: Vec<(&'static str, usize)>,
 }
 
@@ -159,7 +158,7 @@ struct PageHeader<'a> {
 #[derive(Serialize)]
 struct MatrixRow<'a> {
     test: &'a str,
-    /// One for each region; none where the test does not run there.
+    /// One per region; `None` if the test doesn't run there.
     cells: Vec<Option<MatrixCell>>,
 }
 
@@ -177,21 +176,21 @@ struct CellView<'a> {
     #[serde(flatten)]
     cell: &'a CellReport,
     at_a_glance: MatrixCell,
-    /// The root cause's text in two parts: what failed, and the reason.
+    /// The part of the root cause's text before the reason.
     cause_head: Option<&'a str>,
     cause_reason: Option<&'a str>,
-    /// The number of the event that the root cause was read from, and its time.
+    /// The index and time of the root cause's event.
     cause_event: Option<(usize, String)>,
-    /// The page of the nested stack that the root cause lies in.
+    /// The console page of the nested stack with the root cause.
     cause_url: Option<String>,
     log_file: Option<String>,
     console_url: Option<String>,
     nested: Vec<NestedStackView<'a>>,
-    /// Its events are shown at once.
+    /// Whether its events are initially expanded.
     is_open: bool,
     chart: Option<Chart<'a>>,
     event_rows: Vec<EventRow<'a>>,
-    /// Their numbers go on from the other events'.
+    /// Numbered after the other events.
     teardown_rows: Vec<EventRow<'a>>,
 }
 
@@ -209,9 +208,9 @@ struct EventRow<'a> {
     reason: Option<&'a str>,
     time: String,
     tone: Option<&'static str>,
-    /// The outer stacks' logical ids, each with a slash.
+    /// The outer stacks' logical IDs, each followed by a slash.
     prefix: String,
-    /// The resource's logical id, or a nested stack's own in the stack around it.
+    /// The resource's logical ID, or a nested stack's own in its parent.
     name: &'a str,
     kind: &'a str,
     indent: u32,
@@ -277,7 +276,7 @@ impl<'a> ReportPage<'a> {
     }
 }
 
-/// What a reader wants to see first comes first; within, the plan's order holds.
+/// Returns the sort key that puts the most urgent cells first; otherwise the plan's order is kept.
 fn urgency(cell: &CellReport) -> u8 {
     match cell.state {
         CellState::Failed => 0,
@@ -316,7 +315,7 @@ fn matrix<'a>(report: &'a RunReport, anchors: &[String]) -> (Vec<&'a str>, Vec<M
     (regions, rows)
 }
 
-/// A fragment for each cell that stays the same from run to run: `vpc/us-east-1`.
+/// Returns a fragment for each cell that is stable across runs: `vpc/us-east-1`.
 fn anchors(report: &RunReport) -> Vec<String> {
     let mut taken = BTreeSet::new();
     let unique = |cell: &CellReport| {
@@ -407,8 +406,8 @@ impl<'a> CellView<'a> {
 impl<'a> EventRow<'a> {
     fn new(event: &'a StackEvent, path: Option<&Vec<&'a str>>, cause: Option<&RootCause>) -> Self {
         let path = path.map(Vec::as_slice).unwrap_or_default();
-        // CloudFormation names a nested stack by its parents' names and a suffix; its logical id
-        // says more.
+        // CloudFormation names a nested stack after its parents with a suffix; its logical ID is
+        // clearer.
         let (outer, name, kind) = match path.split_last() {
             _ if !event.is_of_stack() => (path, &*event.logical_id, &*event.resource_type),
             Some((name, outer)) => (outer, *name, "the nested stack"),
@@ -432,7 +431,7 @@ fn clock(event: &StackEvent) -> String {
     event.timestamp.strftime("%H:%M:%S").to_string()
 }
 
-/// None for what is still on its way.
+/// Returns the class of a status; `None` while in progress.
 fn tone_of(status: &ResourceStatus) -> Option<&'static str> {
     match status {
         _ if status.is_failed() => Some("failed"),
@@ -442,14 +441,14 @@ fn tone_of(status: &ResourceStatus) -> Option<&'static str> {
     }
 }
 
-/// The stack's page in its partition's console; none for a partition whose console's name is not
-/// known.
+/// Returns the stack's page in its partition's console; `None` if the console of the partition
+/// isn't known.
 fn console_url(stack_id: &str) -> Option<String> {
     let mut parts = stack_id.split(':').skip(1);
     let (partition, _, region, account) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     if !account.bytes().all(|byte| byte.is_ascii_digit()) {
-        // It has been masked, and would lead nowhere.
+        // The ID has been masked and can't be used in a link.
         return None;
     }
     let host = match partition {

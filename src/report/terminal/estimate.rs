@@ -1,9 +1,8 @@
-//! How long the tests will still take: from how long the same cells took in the run before, else
-//! from what has passed of the same test in this one.
+//! Estimates how long the tests will still take, from the duration of the same cells in the
+//! previous run, or else of other cells of the same test in this one.
 //!
-//! It is the time until the last verdict that is foretold; what is deleted after that is not.
-//! Nothing is foretold where there is no basis, and a cell that takes longer than was expected of
-//! it has no part in it any more.
+//! The estimate is for the time until the last verdict, without later deletions. There is none
+//! without a basis, and a cell that takes longer than expected is ignored.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,17 +15,17 @@ use super::progress::CellPhase;
 use crate::event::CellId;
 use crate::input;
 
-/// Less is over before it is read.
+/// Number of seconds below which no estimate is shown.
 const WORTH_IT: f64 = 5.0;
 
-/// How long the cells that passed took in an earlier run.
+/// Durations of the cells that passed in an earlier run.
 #[derive(Clone, Debug, Default)]
 pub struct PreviousRun {
     simulated: bool,
     seconds: HashMap<CellId, f64>,
 }
 
-/// What is read of a `report.json`.
+/// The parts of a `report.json` that are used.
 #[derive(Deserialize)]
 struct PreviousReport {
     #[serde(default)]
@@ -43,8 +42,7 @@ struct PreviousCell {
 }
 
 impl PreviousRun {
-    /// Of the `report.json` in a folder. One that is not there, or that can't be read, merely
-    /// foretells nothing.
+    /// Reads the `report.json` in a folder. A missing or unreadable one results in no estimates.
     pub fn read(folder: &Path) -> Self {
         let bytes = input::read(&folder.join("report.json"), input::RECORD).unwrap_or_default();
         let Ok(report) = serde_json::from_slice::<PreviousReport>(&bytes) else {
@@ -63,7 +61,7 @@ impl PreviousRun {
         }
     }
 
-    /// Seconds until the last verdict of the run, as far as can be told and is worth it.
+    /// Returns the seconds until the last verdict, if they can be estimated and are worth showing.
     pub fn left(
         &self,
         report: &RunReport,
@@ -72,7 +70,7 @@ impl PreviousRun {
     ) -> Option<f64> {
         let of_tests = means(report);
         let expected = |cell: &CellReport| {
-            // A simulation's hours are seconds.
+            // A simulation's durations aren't comparable with AWS's.
             let before = self
                 .seconds
                 .get(&cell.id)
@@ -95,14 +93,14 @@ impl PreviousRun {
                     waiting += 1;
                     (longest, sum) = (longest.max(rest), sum + rest);
                 }
-                // A stack keeps its place among those that may stand at once until it is gone.
+                // A stack counts as concurrent until it is deleted.
                 _ => places += usize::from(phases(&cell.id) == CellPhase::Deleting),
             }
         }
         if places == 0 || longest < WORTH_IT {
             return None;
         }
-        // Those that wait take the places of those at work, one after the other.
+        // Waiting cells take the places of active ones, one after the other.
         let in_turn = if waiting > 0 {
             sum / places as f64
         } else {
@@ -112,7 +110,7 @@ impl PreviousRun {
     }
 }
 
-/// How long the cells of each test that have passed took on the average.
+/// Returns the average duration of the cells that passed, by test.
 fn means(report: &RunReport) -> HashMap<&str, f64> {
     let mut sums: HashMap<&str, (f64, f64)> = HashMap::new();
     let passed = report
@@ -129,7 +127,7 @@ fn means(report: &RunReport) -> HashMap<&str, f64> {
         .collect()
 }
 
-/// `about 3m left`: no more exact than it is known.
+/// Returns `about 3m left`, no more precise than the estimate.
 pub(super) fn about(seconds: f64) -> String {
     let (tens, minutes) = (
         (seconds / 10.0).ceil() as u64 * 10,
@@ -163,7 +161,8 @@ mod tests {
         }
     }
 
-    /// What is left `second` seconds into the run of a fixture, whose six cells begin in its fifth.
+    /// Returns the estimate `second` seconds into a recorded run, whose six cells start in its
+    /// fifth second.
     fn left(previous: &PreviousRun, second: i64) -> Option<f64> {
         let events = fixture("passing");
         let now = events[0].at + jiff::SignedDuration::from_secs(second);
@@ -191,8 +190,8 @@ mod tests {
         let begun = left(&previous(&all(100.0, 200.0)), 30).unwrap();
         assert_eq!(left(&previous(&all(100.0, 200.0)), 40), Some(begun - 10.0));
         assert!((170.0..180.0).contains(&begun), "{begun}");
-        // A cell that overran says nothing of the others, and all of them together say nothing at
-        // all.
+        // A cell that exceeds its estimate says nothing about the others; if all do, there is no
+        // estimate.
         assert_eq!(left(&previous(&all(1.0, 200.0)), 30), Some(begun));
         assert_eq!(left(&previous(&all(1.0, 1.0)), 30), None);
     }
@@ -200,9 +199,9 @@ mod tests {
     #[test]
     fn without_a_basis_nothing_is_foretold() {
         assert_eq!(left(&PreviousRun::default(), 30), None);
-        // One cell without a basis may take any time.
+        // A cell without a basis may take any time.
         assert_eq!(left(&previous(&all(100.0, 200.0)[1..]), 30), None);
-        // What passed in a simulation says nothing of AWS.
+        // Durations in a simulation say nothing about AWS.
         assert_eq!(
             left(
                 &PreviousRun {
@@ -213,7 +212,7 @@ mod tests {
             ),
             None
         );
-        // Nothing has begun, and everything has ended.
+        // Nothing has started, or everything has finished.
         assert_eq!(left(&previous(&all(100.0, 200.0)), 0), None);
         assert_eq!(left(&previous(&all(100.0, 200.0)), 10_000), None);
     }
@@ -254,7 +253,7 @@ mod tests {
             };
             cell.started_at = Some(now);
         }
-        // Six of a hundred seconds, two at once.
+        // Six cells of a hundred seconds, two at a time.
         assert_eq!(
             previous(&all(100.0, 100.0)).left(&report, |_| CellPhase::Creating, now),
             Some(300.0)

@@ -1,8 +1,7 @@
-//! The live view: a bar for the upload and one line for each cell at work, redrawn in place; what
-//! has ended is printed above it for good.
+//! The live view: a progress bar for the upload and a line per active cell, redrawn in place;
+//! finished cells are printed above it permanently.
 //!
-//! However many cells there are, the view takes no more lines than the terminal has: the rest is
-//! counted by state.
+//! The view never has more lines than the terminal: other cells are counted by state.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use crate::event::{self, EventKind, RunEvent};
 use crate::report::model::{CellReport, CellState};
 use crate::report::{EventConsumer, text};
 
-/// Drawings a second: more than an eye tells apart would only cost.
+/// Maximum number of redraws per second; more would be wasted.
 const DRAWINGS: u8 = 20;
 
 pub(super) struct LiveView {
@@ -28,11 +27,11 @@ pub(super) struct LiveView {
     progress: RunProgress,
     columns: Columns,
     screen: MultiProgress,
-    /// What stays is written past the bars' library, which would have each line drawn again with
-    /// the bars.
+    /// Permanent lines are written directly, since the library of the bars would redraw each of
+    /// them with the bars.
     out: Box<dyn Write + Send>,
     upload: Option<ProgressBar>,
-    /// All lines about cells, as one bar's message: they change together or not at all.
+    /// All lines about cells as one bar's message, so that they change together.
     cells: ProgressBar,
 }
 
@@ -52,8 +51,8 @@ impl LiveView {
         )
     }
 
-    /// `bars` and `out` lead to the same terminal; `drawings` of the bars a second are done at
-    /// most.
+    /// Creates the view. `bars` and `out` write to the same terminal; the bars are redrawn at most
+    /// `drawings` times per second.
     fn new(
         options: Options,
         bars: Box<dyn Write + Send>,
@@ -68,7 +67,7 @@ impl LiveView {
         ));
         let cells =
             screen.add(ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner()));
-        // The template is a constant; should it ever be wrong, the default one shows the message
+        // The template is a constant; if it were invalid, the default one would show the message,
         // too.
         cells.set_style(
             ProgressStyle::with_template("{msg}")
@@ -99,13 +98,13 @@ impl LiveView {
         self.cells.set_message(lines.join("\n"));
     }
 
-    /// The lines about cells: those at work, what had no room, and the counts.
+    /// Returns the lines about cells: active ones, the number of others, and the counts.
     fn frame(&self, now: Timestamp, rows: usize, columns: usize) -> Vec<String> {
         let mut active: Vec<(&CellReport, &CellActivity)> = self.progress.active().collect();
         if active.is_empty() {
             return Vec::new();
         }
-        // One row each for the upload, the counts and the cursor, and one that is left free.
+        // One row each for the upload, the counts and the cursor, and one that remains free.
         let room = rows.saturating_sub(4).max(1);
         active.sort_by_key(|(_, activity)| activity.phase == CellPhase::Waiting);
         let shown = if active.len() > room {
@@ -156,7 +155,7 @@ impl LiveView {
         }
     }
 
-    /// Prints the state of every stack if somebody has asked for it.
+    /// Prints the status of every stack if requested.
     fn answer(&mut self, now: Timestamp) -> io::Result<()> {
         if !self.options.asked.take() {
             return Ok(());
@@ -194,8 +193,8 @@ impl LiveView {
         ));
     }
 
-    /// What the event leaves on the screen. Cells that passed only count, until the summary names
-    /// them: with hundreds of cells they would push the failures off the screen.
+    /// Returns the permanent lines for an event. Cells that passed are only counted until the
+    /// summary lists them: hundreds of them would scroll the failures off the screen.
     fn lines_of(&self, event: &RunEvent) -> Vec<String> {
         let (report, paint) = (&self.progress.report, self.paint());
         let width = (self.size)().1;
@@ -229,7 +228,7 @@ impl LiveView {
             .collect()
     }
 
-    /// Prints what stays on the screen.
+    /// Prints permanent lines.
     fn tell(&mut self, lines: &[String]) -> io::Result<()> {
         if lines.is_empty() {
             return Ok(());
@@ -251,7 +250,7 @@ impl EventConsumer for LiveView {
         self.tell(&lines)?;
         self.answer(event.at)?;
         match &event.kind {
-            // There may be thousands of these; `tick` shows what they came to.
+            // There may be thousands of these; `tick` shows their effect.
             EventKind::StackEvent { .. } | EventKind::ObjectRemoved { .. } => return Ok(()),
             EventKind::ObjectUploaded { .. }
             | EventKind::UploadStarted { .. }
@@ -309,7 +308,7 @@ mod tests {
         }
     }
 
-    /// A run before in which all passed, a little slower.
+    /// A previous run in which all passed, a little slower.
     fn previous() -> PreviousRun {
         let folder = tempfile::tempdir().unwrap();
         let mut report = crate::report::RunReport::from_events(&fixture("passing"));
@@ -321,7 +320,7 @@ mod tests {
         PreviousRun::read(folder.path())
     }
 
-    /// The screen after the events until `seconds` have passed, and a tick then.
+    /// Returns the screen after the events of the first `seconds` and a tick.
     fn screen(events: &[RunEvent], seconds: i64, rows: u16, columns: u16) -> String {
         let terminal = InMemoryTerm::new(rows, columns);
         let size = move || (usize::from(rows), usize::from(columns));
@@ -345,7 +344,7 @@ mod tests {
             live.take(event).unwrap();
         }
         if events.iter().any(|event| event.at.as_second() >= now) {
-            // Drawings that follow one another at once are left out by the drawing's pacing.
+            // Redraws in quick succession are skipped.
             std::thread::sleep(std::time::Duration::from_millis(60));
             live.draw(Timestamp::from_second(now).unwrap());
         } else {
@@ -374,7 +373,7 @@ mod tests {
         assert!(text.lines().count() <= 24);
     }
 
-    /// Everything that is drawn fits the terminal, however small it is.
+    /// Everything fits the terminal, however small it is.
     #[test]
     fn no_line_is_wider_than_the_terminal_and_no_view_is_higher() {
         let events = told_of_templates(many(2, 20));
@@ -409,8 +408,8 @@ mod tests {
         )
     }
 
-    /// Six lines of more than 80 columns, and the counts. Made narrower, the terminal has broken
-    /// each of the six in two.
+    /// Six lines of more than 80 columns, and the counts. A narrower terminal breaks each of the
+    /// six in two.
     #[test]
     fn what_a_narrower_terminal_has_broken_is_taken_back() {
         let check = |reflows, columns: usize, up: usize, clears: bool| {
@@ -434,7 +433,7 @@ mod tests {
                 .iter()
                 .take_while(|event| event.at < until)
                 .for_each(|event| live.take(event).unwrap());
-            // Drawings that follow one another at once are left out by the drawing's pacing.
+            // Redraws in quick succession are skipped.
             std::thread::sleep(std::time::Duration::from_millis(60));
             live.draw(until);
             bars.take();
@@ -476,8 +475,8 @@ mod tests {
         assert_eq!(written.take(), "");
     }
 
-    /// Shows a recorded run at twenty times its speed:
-    /// `RUN=one-failed cargo test --lib live::tests::replay -- --ignored --nocapture`.
+    /// Shows a recorded run at twenty times its speed: `RUN=one-failed cargo test --lib
+    /// live::tests::replay -- --ignored --nocapture`.
     #[test]
     #[ignore = "for the eye"]
     fn replay_for_the_eye() {

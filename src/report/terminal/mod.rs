@@ -1,9 +1,8 @@
-//! The run as those see it who watch: on a terminal a live view, elsewhere log lines; at the end a
-//! summary. All of it goes to stderr.
+//! Shows a run on stderr: a live view on a terminal, log lines elsewhere, and a summary at the end.
 //!
-//! `progress` knows what each cell is doing, `state` and `estimate` say it, `notice` puts an event
-//! into words, `live` (on its `screen`) and `plain` show them. Whether there is a terminal, and
-//! whether it takes colours, `cli` has found out.
+//! `progress` tracks what each cell is doing, `state` and `estimate` format it, `notice` describes
+//! events, and `live` (on its `screen`) and `plain` display everything. `cli` detects the terminal
+//! and its colors.
 
 mod estimate;
 mod live;
@@ -29,61 +28,61 @@ pub use estimate::PreviousRun;
 /// How to show the run.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Errors and the final verdict only.
+    /// Show only errors and the final verdict.
     pub quiet: bool,
-    /// Changes of stacks' states only, one line each: TaskCat's `--minimal-output`.
+    /// Show only changes of stacks' statuses, one line each: TaskCat's `--minimal-output`.
     pub minimal: bool,
-    /// stderr is a terminal that can move its cursor.
+    /// Whether stderr is a terminal that can move its cursor.
     pub is_terminal: bool,
-    /// Columns to break lines at; the terminal is asked where absent, and without a terminal lines
-    /// are not broken.
+    /// Column to wrap lines at. If absent, the terminal's width is used, and without a terminal
+    /// lines aren't wrapped.
     pub width: Option<u16>,
-    /// Escape codes for colours may be written.
+    /// Whether to use colors.
     pub colour: bool,
-    /// The terminal breaks lines again when it is made narrower. Most do.
+    /// Whether the terminal rewraps lines when it is made narrower, as most do.
     pub reflows: bool,
-    /// Where the report will stand, for the summary.
+    /// Path of the report, for the summary.
     pub report: Option<String>,
-    /// How long the cells took in the run before.
+    /// Durations of the cells in the previous run.
     pub previous: PreviousRun,
-    /// Set where the state of every stack is wanted now.
+    /// Requests to print the status of every stack.
     pub asked: StatusRequest,
-    /// A key sets it.
+    /// Whether a key requests it.
     pub has_key: bool,
 }
 
 impl Options {
-    /// After the last event there is only the news that a report could not be written; then nobody
-    /// is sent to it.
+    /// Handles an event. After the last event, the only other one is a failure to write a report;
+    /// then the summary doesn't name the report.
     fn note(&mut self, event: &RunEvent, has_finished: bool) {
         if has_finished && matches!(event.kind, EventKind::Warning { .. }) {
             self.report = None;
         }
     }
 
-    /// The view is redrawn in place.
+    /// Returns whether the view is redrawn in place.
     pub fn is_live(&self) -> bool {
         self.is_terminal && !self.quiet && !self.minimal
     }
 }
 
-/// Whether somebody wants to see the state of every stack. The view looks at it once a second or
-/// more often.
+/// A request to print the status of every stack. The view checks it at least once per second.
 #[derive(Clone, Debug, Default)]
 pub struct StatusRequest(Arc<AtomicBool>);
 
 impl StatusRequest {
+    /// Requests the status of every stack.
     pub fn ask(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// True once for all who have asked since the last call.
+    /// Returns true once for all requests since the last call.
     fn take(&self) -> bool {
         self.0.swap(false, Ordering::Relaxed)
     }
 }
 
-/// The consumer that shows the run on stderr.
+/// Returns the consumer that shows the run on stderr.
 pub fn consumer(options: Options) -> Box<dyn EventConsumer> {
     if options.is_live() {
         Box::new(live::LiveView::on_stderr(options))
@@ -92,7 +91,7 @@ pub fn consumer(options: Options) -> Box<dyn EventConsumer> {
     }
 }
 
-/// stderr, without which a run goes on: nobody could be told of its failure.
+/// stderr. The run continues if writing fails, since there is no other place to report it.
 struct Stderr;
 
 impl Write for Stderr {
@@ -106,7 +105,7 @@ impl Write for Stderr {
     }
 }
 
-/// The few colours, or none.
+/// The colors, or none.
 #[derive(Clone, Copy)]
 struct Paint {
     colour: bool,
@@ -180,7 +179,7 @@ impl Columns {
         self.test + self.region + 2
     }
 
-    /// `test  region`, padded.
+    /// Returns `test  region`, padded.
     fn name(&self, cell: &CellReport) -> String {
         format!(
             "{}  {}",
@@ -209,7 +208,7 @@ pub(super) mod tests {
     pub struct CapturedOutput(Arc<Mutex<Vec<u8>>>);
 
     impl CapturedOutput {
-        /// What has been written since the last call.
+        /// Returns what has been written since the last call.
         pub fn take(&self) -> String {
             String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
         }
@@ -225,8 +224,8 @@ pub(super) mod tests {
         }
     }
 
-    /// The run in which a nested stack's subnet fails, as it is recorded today: with what its
-    /// templates declare.
+    /// Returns the run in which a nested stack's subnet fails, including its templates'
+    /// declarations.
     pub fn with_templates() -> Vec<RunEvent> {
         told_of_templates(fixture("one-failed"))
     }
@@ -477,7 +476,7 @@ pub(super) mod tests {
             let text = plain(&exchanged(scenario, &strings), Options { quiet, minimal, ..Options::default() });
             let found: Vec<char> = text.chars().filter(|c| c.is_control() && *c != '\n' || *c == '\u{202e}').collect();
             prop_assert!(found.is_empty(), "{found:?}");
-            // Nor is any line a command to GitHub's runner.
+            // No line is a command for GitHub's runner.
             prop_assert!(text.lines().all(|line| !line.trim_start().starts_with("::") && !line.contains("##[")));
         }
     }

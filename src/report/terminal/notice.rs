@@ -1,5 +1,4 @@
-//! An event in one line of words, and how much it matters. `live` and `plain` both speak through
-//! it.
+//! Formats an event as one line of text with a level. Used by `live` and `plain`.
 
 use indicatif::HumanBytes;
 
@@ -7,19 +6,19 @@ use super::super::model::{CellState, RunReport, hook_name, why_kept};
 use super::super::{changes, text};
 use crate::event::{CellId, EventKind, LeftoverResource, RunStarted, RunTask};
 
-/// How much a notice matters; each kind of view shows those from some level on.
+/// The importance of a notice; each kind of view shows those from some level on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
-    /// A step of many; for logs.
+    /// One step of many; for logs.
     Detail,
-    /// Something has come to its end.
+    /// Something has finished.
     Milestone,
     Warning,
     Error,
 }
 
-/// The event's line; none for what is told otherwise: a change of a stack's status, one object of
-/// many. `report` has taken the event in already.
+/// Returns the event's line, or `None` for events shown otherwise: status changes of stacks, one
+/// object of many. `report` has been updated with the event.
 pub(super) fn of(kind: &EventKind, report: &RunReport) -> Option<(Level, String)> {
     use Level::{Detail, Error, Milestone, Warning};
     let told = match kind {
@@ -102,13 +101,13 @@ pub(super) fn of(kind: &EventKind, report: &RunReport) -> Option<(Level, String)
         | EventKind::ObjectUploaded { .. }
         | EventKind::ObjectRemoved { .. }
         | EventKind::StackCreated { .. }
-        // The cell's verdict follows, with this reason.
+        // The test's verdict follows, with this reason.
         | EventKind::LaunchFailed { .. }
         | EventKind::StackEvent { .. }
         | EventKind::StackSettled { .. }
         | EventKind::StackDeleting { .. }
         | EventKind::StackDeleted { .. }
-        // The summary says it.
+        // Shown in the summary.
         | EventKind::RunFinished(_) => return None,
     };
     Some((told.0, text::one_line(&told.1)))
@@ -199,7 +198,7 @@ fn uploaded(bucket: &str, report: &RunReport) -> String {
     )
 }
 
-/// `test region`, in the order of TaskCat's lines.
+/// Returns `test region`, in the order of TaskCat's lines.
 pub(super) fn name(cell: &CellId) -> String {
     format!(
         "{} {}",

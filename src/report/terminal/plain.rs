@@ -1,4 +1,4 @@
-//! The run as lines that only ever go down: for logs, for `--minimal-output` and for `-q`.
+//! Shows a run as log lines: without a terminal, for `--minimal-output` and for `-q`.
 
 use std::io::{self, Write};
 
@@ -13,7 +13,8 @@ use crate::report::model::hook_name;
 use crate::report::{EventConsumer, RootCause, github, root_cause, text};
 use crate::status::StackStatus;
 
-/// A log that says nothing for longer makes CI systems and readers believe that the run hangs.
+/// Seconds without a line after which one is printed, so that CI systems and readers don't assume
+/// that the run hangs.
 const LONGEST_SILENCE_SECONDS: i64 = 55;
 
 pub(super) struct PlainView {
@@ -51,13 +52,14 @@ impl PlainView {
         self.put(&stamped)
     }
 
-    /// The one way out. What is foreign in the line must not command the system that reads the log.
+    /// Writes a line. Every line goes through here, so that foreign text can't issue commands to
+    /// the CI system.
     fn put(&mut self, line: &str) -> io::Result<()> {
         writeln!(self.out, "{}", github::inert(line))
     }
 
-    /// Where what failed is declared, what it was given and what to do about it: below the line of
-    /// the failure.
+    /// Writes the notes below a failure: where the resource is declared, its parameters and what to
+    /// do.
     fn notes(&mut self, at: Timestamp, cell: &CellId) -> io::Result<()> {
         let cause = self
             .progress
@@ -84,7 +86,7 @@ impl PlainView {
         }
     }
 
-    /// Prints the state of every stack if somebody has asked for it.
+    /// Prints the status of every stack if requested.
     fn answer(&mut self, now: Timestamp) -> io::Result<()> {
         if !self.options.asked.take() {
             return Ok(());
@@ -94,7 +96,8 @@ impl PlainView {
         lines.iter().try_for_each(|line| self.put(line))
     }
 
-    /// TaskCat's minimalist lines: `test region STATUS`, and below a failed one what failed in it.
+    /// Prints TaskCat's minimal lines: `test region STATUS`, and below a failed one what failed in
+    /// it.
     fn minimal(
         &mut self,
         event: &RunEvent,
@@ -165,7 +168,7 @@ impl PlainView {
                 vec![error.clone()],
                 Vec::new(),
             ),
-            // Told once the stack has come to rest, together with what failed in it.
+            // Printed when the stack's status is terminal, together with what failed in it.
             EventKind::StackEvent { detail, .. }
                 if StackStatus::from(&detail.status).is_unsuccessful() =>
             {
@@ -292,8 +295,8 @@ mod tests {
     use super::*;
     use crate::report::tests::fixture;
 
-    /// What ticks at every tenth second say in the first two minutes after the first hundred
-    /// events.
+    /// Returns the lines of ticks every tenth second in the first two minutes after the first
+    /// hundred events.
     fn ticks(options: Options) -> Vec<String> {
         let written = CapturedOutput::default();
         let mut plain = PlainView::new(options, Box::new(written.clone()));

@@ -1,4 +1,4 @@
-//! What each cell is doing at the moment, as far as the events tell.
+//! Tracks what each cell is doing, from events.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -9,12 +9,12 @@ use super::super::model::{CellReport, RunReport, StackReport, hook_name, nested_
 use crate::event::{CellId, EventKind, RunEvent, StackEvent};
 use crate::status::StackStatus;
 
-/// The run so far. It holds no more of a cell that has its verdict than the summary needs.
+/// The run so far. For a finished cell it holds only what the summary needs.
 #[derive(Default)]
 pub(super) struct RunProgress {
     pub report: RunReport,
     activities: HashMap<CellId, CellActivity>,
-    /// What an upload has sent, over all buckets: objects and bytes, done and in all.
+    /// Progress of the upload over all buckets: objects and bytes, done and total.
     pub upload: UploadProgress,
 }
 
@@ -24,35 +24,34 @@ pub(super) struct UploadProgress {
     pub objects_in_all: u64,
     pub bytes: u64,
     pub bytes_in_all: u64,
-    /// Buckets whose upload has begun and not ended.
+    /// Number of buckets whose upload has started but not finished.
     pub open: usize,
 }
 
-/// What a cell is at.
+/// What a cell is doing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CellActivity {
     pub phase: CellPhase,
-    /// The status of the stack, if there is one yet.
+    /// The stack's status, if it exists.
     pub status: Option<StackStatus>,
-    /// The step before there is a stack.
+    /// The step before the stack exists.
     step: String,
-    /// Resources that are gone again, in a rollback or in the deletion, nested stacks' included.
+    /// Number of resources deleted by a rollback or deletion, including those of nested stacks.
     pub gone: usize,
-    /// What has been seen of each stack's resources as it came up, by the stack's id.
+    /// Resources of each stack seen during creation, by stack ID.
     stacks: HashMap<String, ResourceCounts>,
     under_way: Vec<ResourceInProgress>,
     since: Option<Timestamp>,
 }
 
-/// Resources of one stack that have come up, and how many there are; that is unknown without the
-/// template.
+/// The number of a stack's created resources and the total, which is unknown without the template.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
     pub done: usize,
     pub in_all: Option<usize>,
 }
 
-/// `12/20`, or `12 done` where nobody knows of how many.
+/// Formats as `12/20`, or `12 done` if the total isn't known.
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.in_all {
@@ -62,15 +61,14 @@ impl fmt::Display for Count {
     }
 }
 
-/// A stack's resources by their logical ids: those that anything has been heard of, and those that
-/// have come up.
+/// A stack's resources by logical ID: those mentioned in events, and those created.
 #[derive(Clone, Debug, Default)]
 struct ResourceCounts {
     begun: HashSet<String>,
     done: usize,
 }
 
-/// The states that cells are counted by where there are too many to be shown.
+/// The states that cells are counted by if there are too many to show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CellPhase {
     #[default]
@@ -78,7 +76,7 @@ pub enum CellPhase {
     Hooks,
     Creating,
     Deleting,
-    /// Nothing more happens to it.
+    /// Finished, including teardown.
     Over,
 }
 
@@ -100,7 +98,7 @@ struct ResourceInProgress {
 }
 
 impl RunProgress {
-    /// Takes an event in, and tells the status that the cell's stack has changed to, if it has.
+    /// Applies an event; returns the new status of the cell's stack if it has changed.
     pub(super) fn apply(&mut self, event: &RunEvent) -> Option<(CellId, StackStatus)> {
         if !is_of_no_consequence(&event.kind) {
             self.report.apply(event);
@@ -130,7 +128,7 @@ impl RunProgress {
             EventKind::StackEvent { cell, detail } => {
                 let activity = self.activities.entry(cell.clone()).or_default();
                 activity.follow(detail);
-                // A late event about the creation must not take a deletion back.
+                // A late event about the creation must not revert a deletion.
                 if activity.phase == CellPhase::Over || !detail.is_of_stack() || detail.depth > 0 {
                     return None;
                 }
@@ -157,7 +155,7 @@ impl RunProgress {
             | EventKind::StackKept { cell, .. }
             | EventKind::StackDeleteUnawaited { cell, .. } => {
                 let activity = self.activities.entry(cell.clone()).or_default();
-                // With its verdict nobody counts any more what came up of it.
+                // With the verdict, counts of created resources aren't needed anymore.
                 (activity.phase, activity.stacks) = (CellPhase::Over, HashMap::new());
                 return None;
             }
@@ -198,7 +196,7 @@ impl RunProgress {
         self.activities.get(cell)
     }
 
-    /// Cells to which something is still to happen, with what they are at; in the plan's order.
+    /// Returns the unfinished cells with their activity, in the plan's order.
     pub(super) fn active<'a>(&'a self) -> impl Iterator<Item = (&'a CellReport, &'a CellActivity)> {
         let of_cell = |cell: &'a CellReport| Some((cell, self.activities.get(&cell.id)?));
         self.report
@@ -209,8 +207,8 @@ impl RunProgress {
     }
 }
 
-/// True of the many events that neither a root cause nor a nested stack's path is read from. The
-/// report of the files keeps them; a second copy in memory would serve nobody.
+/// Returns whether an event affects neither a root cause nor a nested stack's path. The report
+/// files keep such events; a second copy in memory would be a waste.
 fn is_of_no_consequence(kind: &EventKind) -> bool {
     let EventKind::StackEvent { detail, .. } = kind else {
         return false;
@@ -219,7 +217,7 @@ fn is_of_no_consequence(kind: &EventKind) -> bool {
 }
 
 impl CellActivity {
-    /// The status of the stack, or the step before there is one.
+    /// Returns the stack's status, or the step before it exists.
     pub(super) fn label(&self) -> &str {
         self.status.as_ref().map_or(&self.step, StackStatus::as_str)
     }
@@ -260,7 +258,7 @@ impl CellActivity {
         }
     }
 
-    /// Resources of the cell: its own stack's and those of the nested stacks that have appeared.
+    /// Returns the resources of the cell: its own stack's and those of nested stacks that exist.
     pub(super) fn resources(&self, cell: &CellReport) -> Count {
         let nested = cell.stacks.iter().filter(|stack| stack.depth > 0);
         let own = cell
@@ -282,11 +280,11 @@ impl CellActivity {
         Count { done, in_all }
     }
 
-    /// Resources of one nested stack of the cell, without those of the stacks nested in it.
+    /// Returns the resources of one nested stack, without those of stacks nested in it.
     pub(super) fn resources_of(&self, cell: &CellReport, stack: &StackReport) -> Count {
         let path = cell.path_of(&stack.stack_id);
-        // The path of a stack whose parent has not told of it is not known, which is not the path
-        // of the cell's own.
+        // The path is unknown if the parent's events are missing; it must not be taken for the
+        // test's own stack.
         let path = (path.len() == stack.depth as usize).then_some(path.as_slice());
         let done = self.stacks.get(&stack.stack_id).map_or(0, |seen| seen.done);
         let in_all = self
@@ -295,7 +293,8 @@ impl CellActivity {
         Count { done, in_all }
     }
 
-    /// Those that the template declares without a condition, and whatever else has been seen.
+    /// Returns the number of resources that the template declares without a condition, plus others
+    /// that were seen.
     fn expected(&self, cell: &CellReport, stack_id: &str, path: Option<&[&str]>) -> Option<usize> {
         let template = cell.sources.template(&cell.template, path?)?;
         let is_certain = |id: &String| template.resources.get(id).is_some_and(|it| !it.conditional);
@@ -314,15 +313,15 @@ impl CellActivity {
         self.stacks.get(stack_id).map_or(0, |seen| seen.begun.len())
     }
 
-    /// What it has waited for longest: of the innermost stacks, since the outer ones wait for
-    /// these. The resource's logical id and type.
+    /// Returns the logical ID and type of the resource in progress longest, in the innermost stack,
+    /// since outer stacks wait for inner ones.
     pub(super) fn waiting_for(&self) -> Option<(&str, &str)> {
         let deepest = self.under_way.iter().map(|it| it.depth).max()?;
         let longest = self.under_way.iter().find(|it| it.depth == deepest)?;
         Some((&longest.logical_id, &longest.resource_type))
     }
 
-    /// Whole seconds that it has been in its phase.
+    /// Returns the whole seconds in the current phase.
     pub(super) fn elapsed(&self, now: Timestamp) -> f64 {
         self.since.map_or(0.0, |since| {
             (now.as_second() - since.as_second()).max(0) as f64
@@ -336,8 +335,8 @@ mod tests {
     use crate::event::TemplateSource;
     use crate::report::tests::fixture;
 
-    /// The count of `app us-east-1` of the fixture after each event that changes it, with these
-    /// templates known.
+    /// Returns the count of `app us-east-1` of a recorded run after each event that changes it,
+    /// with these templates.
     fn counts(templates: serde_json::Value, until: &str) -> Vec<String> {
         let mut events = fixture("one-failed");
         if let EventKind::RunStarted(run) = &mut events[0].kind {
@@ -385,7 +384,8 @@ mod tests {
             {"template": "templates/net.yaml", "resources": network}
         ]);
         let counts = counts(templates, "3/8");
-        // Two of its own, then the nested stack's four; what no template has is more than that.
+        // Two of its own, then the nested stack's four; resources that no template declares are
+        // added.
         assert_eq!(
             counts.iter().map(String::as_str).collect::<Vec<_>>(),
             EXPECTED

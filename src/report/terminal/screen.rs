@@ -1,9 +1,9 @@
-//! The terminal that the bars' library draws on. It differs from the library's own in how a line
-//! ends: with its text and a line feed, where the library fills it with spaces up to the edge.
+//! The terminal for the library of progress bars. It ends each line with a line feed after its
+//! text, while the library's own fills the line with spaces up to the edge.
 //!
-//! A line that is filled up is one with the next to the terminal. Made narrower, it breaks all of
-//! them again as one long text, and the library, which counts lines, goes back by too few. Lines
-//! that end are broken one by one, so that how far to go back can be told.
+//! Adjacent filled lines are a single line to the terminal. If it is made narrower, it rewraps them
+//! as one long text, and the library, which counts lines, moves the cursor up too little. Lines
+//! that end are rewrapped separately, so that the distance can be calculated.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -11,23 +11,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::TermLike;
 
-/// Tells rows and columns. It is asked at every drawing, since terminals are resized.
+/// Returns rows and columns. Called at every redraw, since terminals are resized.
 pub(super) type TerminalSize = Arc<dyn Fn() -> (usize, usize) + Send + Sync>;
 
 pub(super) struct Screen {
     size: TerminalSize,
-    /// The terminal breaks lines again when it is made narrower.
+    /// Whether the terminal rewraps lines when it is made narrower.
     reflows: bool,
     drawing: Mutex<Drawing>,
 }
 
 struct Drawing {
     out: Box<dyn Write + Send>,
-    /// What is to be written at the next flush.
+    /// Text to write at the next flush.
     pending: String,
-    /// The last line has its text, and its end is owed in case that another one follows.
+    /// Whether the last line has its text but not its line feed, which is written only if another
+    /// line follows.
     owes_end: bool,
-    /// Widths of the lines that stand there.
+    /// Widths of the lines on the screen.
     drawn: Vec<usize>,
 }
 
@@ -47,11 +48,11 @@ impl Screen {
     }
 
     fn drawing(&self) -> MutexGuard<'_, Drawing> {
-        // A panic while it was held leaves at most half a drawing.
+        // A panic while the lock was held leaves at most half a drawing.
         self.drawing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves the cursor, which ends what was being drawn.
+    /// Moves the cursor, which ends the current drawing.
     fn go(&self, count: usize, letter: char) -> io::Result<()> {
         let mut drawing = self.drawing();
         drawing.owes_end = false;
@@ -71,8 +72,8 @@ impl TermLike for Screen {
         u16::try_from((self.size)().0).unwrap_or(u16::MAX)
     }
 
-    /// The library goes up to the first of the lines that it has drawn, and by as many more as the
-    /// terminal has made of them since.
+    /// Moves up to the first of the drawn lines, including lines added by the terminal's
+    /// rewrapping.
     fn move_cursor_up(&self, count: usize) -> io::Result<()> {
         let drawn = std::mem::take(&mut self.drawing().drawn);
         let columns = (self.size)().1.max(1);
@@ -108,7 +109,7 @@ impl TermLike for Screen {
         Ok(())
     }
 
-    /// A line of text, or the spaces up to its end.
+    /// Writes a line of text, or the spaces up to its end.
     fn write_str(&self, text: &str) -> io::Result<()> {
         let mut drawing = self.drawing();
         if text.chars().all(|c| c == ' ') {

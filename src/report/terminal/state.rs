@@ -1,5 +1,4 @@
-//! What every cell is at, a line each: for the live view, and in full for those who ask in the
-//! middle of a run.
+//! Formats the status of every cell, one line each: for the live view, and in full on request.
 
 use jiff::Timestamp;
 
@@ -10,14 +9,14 @@ use super::progress::{CellActivity, CellPhase, RunProgress};
 use super::{Columns, Paint, pad};
 use crate::status::StackStatus;
 
-/// Width of the longest status that is common, so that the columns stand still.
 /// Shown in place of the status of a nested stack that has no event yet.
 const NOT_BEGUN: &str = "not yet begun";
+/// Width of the longest common status, so that the columns don't move.
 const STATUS_WIDTH: usize = 18;
-/// The same of what is shown of it where there is little room.
+/// Width of the status if there is little room.
 const SHORT_STATUS_WIDTH: usize = 8;
 
-/// The run at a moment.
+/// The state of the run at a moment.
 pub(super) struct RunStatus<'a> {
     pub progress: &'a RunProgress,
     pub previous: &'a PreviousRun,
@@ -27,8 +26,8 @@ pub(super) struct RunStatus<'a> {
 }
 
 impl RunStatus<'_> {
-    /// Every cell, below it the stacks nested in its own, and the counts; in lines of `width`
-    /// columns as far as that goes.
+    /// Returns every cell with its nested stacks below, and the counts; in lines of at most `width`
+    /// columns if possible.
     pub(super) fn lines(&self, width: usize) -> Vec<String> {
         let mut lines = Vec::new();
         for cell in &self.progress.report.cells {
@@ -48,7 +47,8 @@ impl RunStatus<'_> {
         lines
     }
 
-    /// A cell at work, in at most `width` columns as long as these are not absurdly few.
+    /// Returns the row of an active cell in at most `width` columns, unless that is absurdly
+    /// narrow.
     pub(super) fn row(&self, cell: &CellReport, activity: &CellActivity, width: usize) -> String {
         let name = self.columns.name(cell);
         if activity.phase == CellPhase::Waiting {
@@ -81,7 +81,8 @@ impl RunStatus<'_> {
         line + &self.paint.faint(&text::clean(&waiting))
     }
 
-    /// Where not everything fits, the name gives way: how far the stack is, is what changes.
+    /// Returns a row for a narrow terminal. The name is shortened, since the progress is what
+    /// changes.
     fn narrow_row(
         &self,
         cell: &CellReport,
@@ -121,8 +122,8 @@ impl RunStatus<'_> {
         .to_owned()
     }
 
-    /// The counts of the run; how long it takes, and how much longer, as far as `width` columns
-    /// have room for that.
+    /// Returns the counts of the run, its duration and the estimate, as far as they fit into
+    /// `width` columns.
     pub(super) fn tally(&self, width: usize) -> String {
         let cells = &self.progress.report.cells;
         let count = |state| cells.iter().filter(|cell| cell.state == state).count();
@@ -163,7 +164,7 @@ impl RunStatus<'_> {
         line
     }
 
-    /// `about 3m left`
+    /// Returns `about 3m left`.
     pub(super) fn left(&self) -> Option<String> {
         let phase = |id: &_| {
             self.progress
@@ -185,7 +186,7 @@ impl RunStatus<'_> {
         }
     }
 
-    /// Nested stacks as far as they have appeared, each below the one that it is nested in.
+    /// Returns the rows of the nested stacks that exist, each below its parent.
     fn nested(&self, cell: &CellReport, activity: &CellActivity, width: usize) -> Vec<String> {
         let nested = cell.stacks.iter().filter(|stack| stack.depth > 0);
         let mut nested: Vec<_> = nested
@@ -221,7 +222,7 @@ impl RunStatus<'_> {
         nested.iter().map(line).collect()
     }
 
-    /// A cell to which nothing happens any more.
+    /// Returns the row of a finished cell.
     fn ended(&self, cell: &CellReport) -> String {
         let word = self
             .paint
@@ -246,7 +247,7 @@ impl RunStatus<'_> {
     }
 }
 
-/// How many resources have come up, or are gone again.
+/// Returns how many resources have been created or deleted.
 fn done(cell: &CellReport, activity: &CellActivity) -> String {
     let goes = activity.phase == CellPhase::Deleting
         || activity
@@ -265,7 +266,7 @@ fn pad_at_least(text: &str, width: usize) -> String {
     pad(text, width.max(console::measure_text_width(text)))
 }
 
-/// `3 creating, 2 waiting`
+/// Returns `3 creating, 2 waiting`.
 pub(super) fn counts(phases: impl Iterator<Item = CellPhase>) -> String {
     let phases: Vec<CellPhase> = phases.collect();
     let counted = CellPhase::ALL

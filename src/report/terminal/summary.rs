@@ -1,6 +1,5 @@
-//! What the run came to, in one screen: passed cells first, failed ones last with their root
-//! causes, and where the report stands. It is the last thing on the terminal, so its end is what is
-//! seen.
+//! The summary of a run on one screen: passed cells first, failed ones last with their root causes,
+//! and the path of the report. It is the last output, so its end is what remains visible.
 
 use super::super::model::{
     BucketReport, BucketState, CellReport, CellState, RunReport, RunVerdict, TeardownState,
@@ -13,14 +12,14 @@ use crate::report::RootCause;
 
 /// Rows of a small terminal, one of them for the prompt.
 const SCREEN: usize = 24 - 1;
-/// Cells of a state before the rest is only counted.
+/// Number of cells per state to list.
 const ROWS: usize = 6;
-/// The same where nothing failed.
+/// Number of cells to list if nothing failed.
 const ROWS_OF_A_GOOD_RUN: usize = 20;
-/// Lines of one note.
+/// Maximum number of lines of a note.
 const NOTE_LINES: usize = 2;
 
-/// How much is told of a cell that failed.
+/// How much to show about a failed cell.
 #[derive(Clone, Copy)]
 pub(super) struct FailureDetail {
     /// Lines of the root cause.
@@ -47,14 +46,14 @@ impl FailureDetail {
     };
 }
 
-/// The lines of the summary. `width` breaks them; without one they are as long as they are.
+/// Returns the lines of the summary, wrapped at `width` if given.
 pub(super) fn lines(report: &RunReport, options: &Options, width: Option<usize>) -> Vec<String> {
     let paint = Paint {
         colour: options.colour,
     };
     let mut end = left_behind(report, paint);
     end.push(verdict_line(report, options, paint));
-    // In quiet and minimal output the rows would be the bulk of it; the failures have been told.
+    // In quiet and minimal output, rows would be most of it, and the failures have been shown.
     if options.quiet || options.minimal || report.cells.is_empty() || !tests(report.task) {
         return end;
     }
@@ -76,7 +75,7 @@ pub(super) fn lines(report: &RunReport, options: &Options, width: Option<usize>)
     .concat()
 }
 
-/// The cells by what they came to.
+/// The cells by result.
 struct CellsByOutcome<'a> {
     passed: Vec<&'a CellReport>,
     unfinished: Vec<&'a CellReport>,
@@ -105,8 +104,8 @@ impl<'a> CellsByOutcome<'a> {
         }
     }
 
-    /// As much as there is room for: what passed gives way first, then what is told of each
-    /// failure, then failures.
+    /// Returns as much as fits: first rows of passed cells are dropped, then details of failures,
+    /// then failures.
     fn fit(&self, room: usize) -> Vec<String> {
         let bad = self.failed.len() + self.unfinished.len();
         if bad == 0 {
@@ -149,7 +148,7 @@ impl<'a> CellsByOutcome<'a> {
         lines
     }
 
-    /// At most `limit` cells, or one less and how many more there are.
+    /// Returns at most `limit` rows; the last one counts the remaining cells if there are more.
     fn block(&self, cells: &[&CellReport], limit: usize, detail: FailureDetail) -> Vec<String> {
         let shown = if cells.len() > limit {
             limit - 1
@@ -178,7 +177,7 @@ impl<'a> CellsByOutcome<'a> {
     }
 }
 
-/// A cell's row, and below it why it failed.
+/// Returns a cell's row, and below it why it failed.
 pub(super) fn cell_rows(
     cell: &CellReport,
     columns: &Columns,
@@ -208,7 +207,7 @@ pub(super) fn cell_rows(
     let Some(why) = why.filter(|_| cell.state != CellState::Passed) else {
         return lines;
     };
-    // In a narrow terminal the words need the room more than the order does.
+    // In a narrow terminal, the text needs the room more than the alignment does.
     let indent = if width.is_some_and(|width| width < 60) {
         4
     } else {
@@ -239,7 +238,7 @@ pub(super) fn cell_rows(
     lines
 }
 
-/// The text in at most `limit` lines of `width` columns; the last one says if there is more.
+/// Wraps a text to at most `limit` lines of `width` columns; the last one says if there is more.
 fn broken(text: &str, width: Option<usize>, limit: usize) -> Vec<String> {
     let Some(width) = width else {
         return vec![text.to_owned()];
@@ -263,7 +262,7 @@ fn left_behind(report: &RunReport, paint: Paint) -> Vec<String> {
             } else {
                 format!(": {}", left.join(", "))
             };
-            // What is cleaned up was never launched here: it is known by its name alone.
+            // A stack that is being cleaned up was launched by another run: only its name is known.
             let name = if cell.stack_name.is_empty() {
                 &*cell.id.test
             } else {
@@ -294,7 +293,7 @@ fn left_behind(report: &RunReport, paint: Paint) -> Vec<String> {
     lines
 }
 
-/// What was done, in numbers.
+/// Returns what was done, in numbers.
 fn done(report: &RunReport) -> String {
     let stacks = report
         .cells
@@ -330,7 +329,8 @@ fn uploaded(report: &RunReport) -> String {
     }
 }
 
-/// Deletions that nobody has waited for are called requests: they may still fail.
+/// Returns the number of deletions. Deletions that weren't awaited are called requests, since they
+/// may still fail.
 fn cleaned(stacks: usize, buckets: usize, report: &RunReport) -> String {
     let requested = report
         .cells
@@ -360,12 +360,12 @@ fn cleaned(stacks: usize, buckets: usize, report: &RunReport) -> String {
     }
 }
 
-/// True for a task that gives every cell a verdict.
+/// Returns whether a task gives every cell a verdict.
 fn tests(task: RunTask) -> bool {
     matches!(task, RunTask::Test | RunTask::Deploy)
 }
 
-/// `1 deployed, 1 unchanged`: what passed is told by what became of it, the rest by its state.
+/// Returns `1 deployed, 1 unchanged`: cells that passed by what was done, others by state.
 fn deployed(report: &RunReport) -> String {
     let mut counts: Vec<(String, usize)> = Vec::new();
     for cell in &report.cells {
@@ -400,7 +400,7 @@ fn verdict_line(report: &RunReport, options: &Options, paint: Paint) -> String {
         RunVerdict::Failed => paint.bad(&counts),
         RunVerdict::LeftBehind => paint.warn(&counts),
         RunVerdict::Interrupted => paint.warn(&format!("interrupted: {counts}")),
-        // Only a test gives cells a verdict.
+        // Only tests have verdicts.
         RunVerdict::Incomplete if !tests(report.task) => paint.good(&counts),
         RunVerdict::Incomplete => paint.warn(&format!("incomplete: {counts}")),
         RunVerdict::Error => {
@@ -418,7 +418,7 @@ fn verdict_line(report: &RunReport, options: &Options, paint: Paint) -> String {
         .as_deref()
         .map(|path| format!("; report: {}", paint.strong(path)))
         .unwrap_or_default();
-    // The words of an error end as they end.
+    // The error ends the line.
     let took = if report.verdict == RunVerdict::Error || report.task == RunTask::DryRun {
         String::new()
     } else {

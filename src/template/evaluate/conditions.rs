@@ -1,8 +1,8 @@
-//! The `Conditions` section, and what holds of conditions wherever they stand.
+//! Evaluates the `Conditions` section, and conditions wherever they are used.
 //!
-//! All conditions are evaluated before anything is created
+//! CloudFormation evaluates all conditions before it creates anything
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/conditions-section-structure.html>),
-//! so a failure in one that nobody uses counts.
+//! so a failure in an unused one counts, too.
 
 use indexmap::IndexMap;
 
@@ -11,7 +11,7 @@ use crate::template::evaluate::function;
 use crate::template::value::{Failure, Failures, Unknown};
 use crate::yaml::Node;
 
-/// What has become of a condition.
+/// The state of a condition's evaluation.
 #[derive(Clone)]
 pub(super) enum ConditionState {
     Known(ConditionValue),
@@ -19,7 +19,7 @@ pub(super) enum ConditionState {
 }
 
 impl Evaluator<'_> {
-    /// Every condition in the order of the section, and what fails in them.
+    /// Evaluates every condition in the order of the section and returns the failures in them.
     pub(in crate::template) fn all_conditions(
         &self,
     ) -> (IndexMap<String, ConditionValue>, Vec<Failure>) {
@@ -36,8 +36,9 @@ impl Evaluator<'_> {
         (condition_values, failures)
     }
 
-    /// A condition by its name. One that fails, isn't declared or stands in a circle is unknown to
-    /// its users, since that is told once: by the condition, or by `template::graph`.
+    /// Returns the value of a named condition. One that fails, isn't declared or is part of a
+    /// circle is unknown to its users, since it is reported only once: with the condition, or by
+    /// `template::graph`.
     pub(in crate::template) fn condition(&self, name: &str) -> ConditionValue {
         let unknown = || ConditionValue::Unknown(Unknown::asked(format!("condition {name}")));
         let Some((_, expression)) = self.entry("Conditions", name) else {
@@ -76,7 +77,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// What a condition expression comes to.
+    /// Evaluates a condition expression.
     pub(in crate::template) fn condition_value(
         &self,
         expression: &Node,
@@ -87,7 +88,7 @@ impl Evaluator<'_> {
         function::condition_value(self, expression, scope)
     }
 
-    /// Whether what carries a `Condition` key exists.
+    /// Returns whether an entry with a `Condition` key exists.
     pub(in crate::template) fn exists(&self, entry: &Node) -> Result<ConditionValue, Failures> {
         match entry.get("Condition") {
             Some(name) if name.is_scalar() => Ok(self.condition(&name.text)),
@@ -101,6 +102,7 @@ impl Evaluator<'_> {
 }
 
 impl ConditionValue {
+    /// Converts a boolean.
     pub fn of(value: bool) -> Self {
         if value { Self::True } else { Self::False }
     }
@@ -113,7 +115,7 @@ impl ConditionValue {
         }
     }
 
-    /// False as soon as one is; unknown only if it hangs on the unknown ones.
+    /// Returns false if one is false; unknown only if the unknown ones decide.
     pub fn all(condition_values: impl IntoIterator<Item = Self>) -> Self {
         let mut unknowns = Vec::new();
         for condition_value in condition_values {
@@ -126,6 +128,7 @@ impl ConditionValue {
         Unknown::all(unknowns).map_or(Self::True, Self::Unknown)
     }
 
+    /// Returns true if one is true; unknown only if the unknown ones decide.
     pub fn any(condition_values: impl IntoIterator<Item = Self>) -> Self {
         Self::all(condition_values.into_iter().map(Self::not)).not()
     }

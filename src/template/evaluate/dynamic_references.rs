@@ -1,8 +1,8 @@
-//! Dynamic references: `{{resolve:ssm:name:version}}` and its like, in texts that are handed to a
-//! service
+//! Resolves dynamic references such as `{{resolve:ssm:name:version}}` in strings that are passed to
+//! a service
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html>).
 //!
-//! Functions take them as the text that they are; only what a resource is created with is resolved.
+//! Functions see them as plain text; only what a resource is created with is resolved.
 
 use super::{Evaluator, Value};
 use crate::diagnostic::Position;
@@ -12,9 +12,7 @@ const OPEN: &str = "{{resolve:";
 const CLOSE: &str = "}}";
 const SECURE: &str = "{{resolve:ssm-secure:";
 
-/// The properties that take secure strings, by resource type; `*` stands for any item of a list.
-///
-/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-ssm-secure-strings.html>
+/// The properties that accept secure strings, by resource type; `*` matches any item of a list.
 const SECURE_PROPERTIES: [(&str, &str); 11] = [
     ("AWS::DirectoryService::MicrosoftAD", "Password"),
     ("AWS::DirectoryService::SimpleAD", "Password"),
@@ -32,15 +30,15 @@ const SECURE_PROPERTIES: [(&str, &str); 11] = [
     ("AWS::Redshift::Cluster", "MasterUserPassword"),
 ];
 
-/// A property that holds a secure string and doesn't take one.
+/// A property with a secure string that it doesn't accept.
 pub(super) struct MisplacedSecret {
-    /// `AWS::Lambda::Function/Properties/Environment/Variables/Key`
+    /// Path such as `AWS::Lambda::Function/Properties/Environment/Variables/Key`.
     path: String,
     at: Position,
 }
 
 impl Evaluator<'_> {
-    /// The value with every dynamic reference in it replaced by what it stands for.
+    /// Replaces every dynamic reference in a value by its value.
     pub(super) fn resolved(&self, value: Value, at: Position) -> Result<Value, Failures> {
         Ok(match value {
             Value::String(text) if text.contains(OPEN) => self.resolved_text(&text, at)?,
@@ -91,7 +89,7 @@ impl Evaluator<'_> {
         })
     }
 
-    /// What CloudFormation says of them, all at once; none of none.
+    /// Returns CloudFormation's failure for misplaced references, one for all of them.
     pub(super) fn misplaced_failure(&self, misplaced: &[MisplacedSecret]) -> Option<Failure> {
         let at = misplaced.first()?.at;
         let paths: Vec<&str> = misplaced
@@ -108,8 +106,8 @@ impl Evaluator<'_> {
     }
 }
 
-/// The properties in which a resource has a secure string and may have none. Nothing is resolved in
-/// `properties` yet.
+/// Returns the properties of a resource that have a secure string but don't accept one. References
+/// in `properties` must not be resolved yet.
 pub(super) fn misplaced_secrets(
     kind: &str,
     properties: &Value,
@@ -121,7 +119,7 @@ pub(super) fn misplaced_secrets(
         .iter()
         .filter(|path| !SECURE_PROPERTIES.contains(&(kind, path.as_str())))
         .map(|path| {
-            // What is inside of a list isn't named.
+            // CloudFormation doesn't name what is inside of a list.
             let shown = path.split("/*").next().unwrap_or_default();
             MisplacedSecret {
                 path: format!("{kind}/Properties/{shown}"),
@@ -131,7 +129,7 @@ pub(super) fn misplaced_secrets(
     misplaced.collect()
 }
 
-/// The paths at which texts hold a reference to a secure string.
+/// Finds the paths of strings that refer to a secure string.
 fn secure_paths<'v>(value: &'v Value, path: &mut Vec<&'v str>, found: &mut Vec<String>) {
     match value {
         Value::String(text) if text.contains(SECURE) => found.push(path.join("/")),
@@ -153,7 +151,7 @@ fn secure_paths<'v>(value: &'v Value, path: &mut Vec<&'v str>, found: &mut Vec<S
     }
 }
 
-/// The names, perhaps with versions, in references to stored parameters that aren't secure.
+/// Returns the names, with versions if given, in references to SSM parameters that aren't secure.
 fn stored_parameters(text: &str) -> impl Iterator<Item = &str> {
     let references = text
         .split(OPEN)
@@ -162,22 +160,22 @@ fn stored_parameters(text: &str) -> impl Iterator<Item = &str> {
     references.filter_map(|(inner, _)| inner.strip_prefix("ssm:"))
 }
 
-/// Whether a parameter's value refers to stored parameters and nothing else. These are resolved
-/// wherever the value is used, outputs included.
+/// Returns whether a parameter's value only refers to SSM parameters. Such references are resolved
+/// wherever the value is used, including outputs.
 pub(super) fn refers_to_stored_parameters(value: &str) -> bool {
     let references = value.matches(OPEN).count();
     references > 0 && stored_parameters(value).count() == references
 }
 
-/// Whether a parameter's default refers to a stored parameter without its version, which
-/// CloudFormation doesn't allow there.
-/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-ssm.html>
+/// Returns whether a parameter's default refers to an SSM parameter without its version, which
+/// CloudFormation doesn't allow there
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-ssm.html>).
 pub(super) fn is_versionless(default: &str) -> bool {
     stored_parameters(default).any(|name| !name.contains(':'))
 }
 
-/// Whether a reference to a stored parameter is anything but a name, perhaps with a version: labels
-/// are refused, and so is a colon with nothing behind it. An ARN has colons of its own.
+/// Returns whether a reference to an SSM parameter is anything but a name with an optional version:
+/// CloudFormation refuses labels and a trailing colon. An ARN contains colons of its own.
 fn is_malformed(reference: &str) -> bool {
     let inner = reference
         .strip_prefix(OPEN)

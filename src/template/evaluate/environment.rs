@@ -1,38 +1,38 @@
-//! What lies outside of a template: values that only AWS knows, and the templates of nested stacks.
+//! The environment of a template: values that only AWS knows, and the templates of nested stacks.
 
 use super::super::Template;
 use super::super::value::{Unknown, Value};
 use crate::yaml::Node;
 
-/// Answers what the template itself can't. An error is the failure's message, in CloudFormation's
-/// words.
+/// Provides what the template itself doesn't contain. An error is the failure's message in
+/// CloudFormation's words.
 ///
-/// What isn't overridden is unknown, as it is offline.
+/// The default methods return unknown values, as offline.
 pub trait EvaluationEnvironment {
-    /// Whether what parameters with `NoEcho` are is `****`, to everything but conditions: for what
-    /// is shown.
+    /// Returns whether values of `NoEcho` parameters are replaced by `****` everywhere except in
+    /// conditions, for display.
     fn hides_secrets(&self) -> bool {
         false
     }
 
-    /// Told of each thing that AWS must have for the stack to be launched, and that isn't known
-    /// here.
+    /// Records something that AWS must have for the stack to be launched and that isn't known here.
     fn needs(&self, unknown: Unknown) -> Unknown {
         unknown
     }
 
-    /// Whether a parameter's value only stands in for one that nobody knows, so that no constraint
-    /// holds of it.
+    /// Returns whether a parameter's value is a placeholder for an unknown one, so that constraints
+    /// don't apply to it.
     fn is_made_up(&self, _parameter: &str) -> bool {
         false
     }
 
-    /// What `Ref` gives for a resource.
+    /// Returns the value of `Ref` for a resource.
     fn physical_id(&self, logical_id: &str) -> Result<Value, String> {
         Ok(Unknown::launched(format!("physical ID of {logical_id}")).into())
     }
 
-    /// What `Fn::GetAtt` gives, but for outputs of nested stacks whose template is known.
+    /// Returns the value of `Fn::GetAtt`, except for outputs of nested stacks with a known
+    /// template.
     fn attribute(&self, logical_id: &str, attribute: &str) -> Result<Value, String> {
         Ok(match attribute.strip_prefix("Outputs.") {
             Some(output) => {
@@ -42,17 +42,18 @@ pub trait EvaluationEnvironment {
         })
     }
 
-    /// `Fn::GetAZs`: a list of names.
+    /// Returns the value of `Fn::GetAZs`: a list of names.
     fn availability_zones(&self, region: &str) -> Result<Value, String> {
         Ok(Unknown::asked(format!("availability zones of {region}")).into())
     }
 
-    /// `Fn::ImportValue`
+    /// Returns the value of `Fn::ImportValue`.
     fn export(&self, name: &str) -> Result<Value, String> {
         Ok(self.needs(Unknown::asked(format!("export {name}"))).into())
     }
 
-    /// `Fn::GetStackOutput`: of a stack's name or ARN, in a region of its own if one is named.
+    /// Returns the value of `Fn::GetStackOutput` for a stack's name or ARN, in another region if
+    /// one is given.
     fn stack_output(
         &self,
         stack: &str,
@@ -64,34 +65,35 @@ pub trait EvaluationEnvironment {
             .into())
     }
 
-    /// The value of an SSM parameter that a template's parameter of type
-    /// `AWS::SSM::Parameter::Value<…>` names, of a list of values or of one.
+    /// Returns the value of an SSM parameter that a template's parameter of type
+    /// `AWS::SSM::Parameter::Value<…>` names; a list if the type is one.
     fn ssm_parameter(&self, name: &str, _is_list: bool) -> Result<Value, String> {
         Ok(self
             .needs(Unknown::asked(format!("SSM parameter {name}")))
             .into())
     }
 
-    /// Whether there is a thing of a parameter's type (`AWS::EC2::KeyPair::KeyName`); none where
-    /// that isn't known.
+    /// Returns whether a thing of a parameter's type (`AWS::EC2::KeyPair::KeyName`) exists; `None`
+    /// if that isn't known.
     fn exists(&self, _parameter_type: &str, _value: &str) -> Option<bool> {
         None
     }
 
-    /// `{{resolve:service:reference}}`, with its braces.
+    /// Returns the value of a dynamic reference `{{resolve:service:reference}}`, passed with its
+    /// braces.
     fn dynamic_reference(&self, reference: &str) -> Result<Value, String> {
         Ok(self
             .needs(Unknown::asked(format!("dynamic reference {reference}")))
             .into())
     }
 
-    /// What `AWS::Include` puts in: the tree of the file at an S3 location, as it is read, since
-    /// CloudFormation refuses short forms in it. None where it isn't known.
+    /// Returns the snippet that `AWS::Include` inserts from an S3 location, as parsed, since
+    /// CloudFormation refuses short forms in it. `None` if it isn't known.
     fn included(&self, _location: &str) -> Result<Option<Node>, String> {
         Ok(None)
     }
 
-    /// The template of a nested stack, by its evaluated `TemplateURL`.
+    /// Returns the template of a nested stack by its evaluated `TemplateURL`.
     fn nested<'w>(
         &'w self,
         parent: &'w Template,
@@ -100,21 +102,24 @@ pub trait EvaluationEnvironment {
     ) -> NestedTemplate<'w>;
 }
 
-/// What a `TemplateURL` leads to.
+/// The template that a `TemplateURL` points to.
 #[derive(Clone, Debug)]
 pub enum NestedTemplate<'w> {
-    /// This template will be launched.
+    /// The template that will be launched.
     Template(&'w Template),
-    /// Nothing: the message says so.
+    /// No template; with CloudFormation's message.
     Missing(String),
-    /// It can't be known; one of the project's templates may be the one, or a version of it.
+    /// Not known; possibly one of the project's templates or a version of it.
     Unknown {
+        /// Why it isn't known.
         unknown: Unknown,
+        /// The project's template that it most likely is.
         likely: Option<&'w Template>,
     },
 }
 
-/// Nobody is asked. Nested stacks are those of the project to which the `TemplateURL`s lead.
+/// An environment without AWS. Nested stacks use the project's templates that their `TemplateURL`s
+/// point to.
 #[derive(Clone, Copy, Debug)]
 pub struct OfflineEnvironment<'t>(pub &'t super::super::Templates);
 
@@ -142,7 +147,7 @@ impl EvaluationEnvironment for OfflineEnvironment<'_> {
     }
 }
 
-/// [`OfflineEnvironment`] for what is shown.
+/// An [`OfflineEnvironment`] that hides secrets, for display.
 #[derive(Clone, Copy, Debug)]
 pub struct HidingSecrets<'t>(pub OfflineEnvironment<'t>);
 

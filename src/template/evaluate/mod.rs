@@ -1,16 +1,14 @@
-//! Evaluation: what CloudFormation makes of a template with these parameter values in this place.
+//! Evaluates a template with parameter values in an environment, like CloudFormation.
 //!
-//! It is lazy and has three answers. What a condition rules out is not looked at; a value, a
-//! [`Failure`] in CloudFormation's words, or an [`Unknown`] with its reasons is what everything
-//! else comes to. Where a failure hangs on something unknown it is [`UndecidedFailure`]. What lies
-//! outside of the template is asked of a [`Environment`]; `plan` and the simulator have their own.
-//! Nothing here does I/O.
+//! Evaluation is lazy: it skips what a condition excludes. Each expression results in a value, a
+//! [`Failure`] with CloudFormation's message, or an [`Unknown`] with its reasons. A failure that
+//! depends on something unknown is an [`UndecidedFailure`]. An [`EvaluationEnvironment`] provides
+//! what isn't in the template; `plan` and the simulator have their own. Nothing here does I/O.
 //!
-//! - `parameters`: values against what the template declares
+//! - `parameters`: checks values against their declarations
 //! - `conditions`, `rules`, `resources`, `outputs`: the sections
-//! - `nested`: stacks in stacks
-//! - the functions themselves are in `template::function`, what rewrites templates in
-//!   `template::transform`
+//! - `nested`: nested stacks
+//! - `function`: the intrinsic functions
 
 mod conditions;
 mod dynamic_references;
@@ -42,131 +40,144 @@ use crate::yaml::{self, Node};
 pub use environment::{EvaluationEnvironment, HidingSecrets, NestedTemplate, OfflineEnvironment};
 pub(super) use nested::{Ancestor, MAX_NESTED};
 
-/// How much one evaluation may produce, in bytes of text and [`VALUE`]s, nested stacks included:
-/// several hundred times what the largest real project needs, and soon reached by a template that
-/// multiplies itself.
+/// Limit of what one evaluation may produce, in bytes of text and [`VALUE`]s, nested stacks
+/// included. The largest real projects need a fraction of a percent; a template that expands
+/// exponentially soon reaches it.
 const BUDGET: usize = 64 << 20;
 
-/// What a value costs besides its text: less than the memory it takes, since most are gone again
-/// soon.
+/// The cost of a value besides its text. Less than the memory it takes, since most values are
+/// short-lived.
 const VALUE: usize = 16;
 
-/// How deep expressions, conditions and nested stacks may nest in each other, all counted together.
+/// Maximum depth of nested expressions, conditions and nested stacks, counted together.
 const MAX_DEPTH: usize = 250;
 
-/// Where a stack is launched and as what.
+/// The region, account and name of a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackEnvironment {
+    /// The region, such as `eu-west-1`.
     pub region: String,
-    /// `aws`, `aws-cn`
+    /// The partition: `aws`, `aws-cn`.
     pub partition: String,
-    /// `AWS::URLSuffix`
+    /// The value of `AWS::URLSuffix`.
     pub url_suffix: String,
+    /// The account's 12-digit ID; `None` if unknown.
     pub account_id: Option<String>,
+    /// The stack's name; `None` if unknown.
     pub stack_name: Option<String>,
-    /// The stack's ARN.
+    /// The stack's ARN; `None` before the launch.
     pub stack_id: Option<String>,
+    /// The ARNs of the topics that get the stack's notifications.
     pub notification_arns: Vec<String>,
 }
 
-/// A parameter's value as CreateStack gets it, and where it was set.
+/// A parameter's value as passed to `CreateStack`, and where it was set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParameterValue {
-    /// Text (of a list, its items with commas between them) or unknown.
+    /// A string (a list's items joined with commas), or unknown.
     pub value: Value,
-    /// `parameter InstanceType is set here`, for the notes of failures: the nearest place first,
-    /// then those that gave it the value.
+    /// Notes for failures, such as `parameter InstanceType is set here`: the nearest location
+    /// first, followed by those that the value came from.
     pub set: Vec<FailureNote>,
 }
 
-/// By the parameter's key.
+/// Parameter values by name.
 pub type ParameterValues = IndexMap<String, ParameterValue>;
 
-/// What a template comes to.
+/// The result of evaluating a template.
 #[derive(Clone, Debug, Default)]
 pub struct EvaluatedStack {
-    /// Declared ones, in the template's order: text, lists or unknown. Those without a value are
-    /// left out.
+    /// Declared parameters in the template's order: strings, lists or unknown. Those without a
+    /// value are left out.
     pub parameters: IndexMap<String, Value>,
+    /// The values of the conditions, in the template's order.
     pub conditions: IndexMap<String, ConditionValue>,
-    /// Those that exist, or may: the ones whose condition is false are left out.
+    /// The resources that exist or may exist, by logical ID; those whose condition is false are
+    /// left out.
     pub resources: IndexMap<String, EvaluatedResource>,
-    /// The same for outputs.
+    /// The outputs that exist or may exist, by logical ID.
     pub outputs: IndexMap<String, EvaluatedOutput>,
-    /// Everything that CloudFormation would refuse, nested stacks included, in the order in which
-    /// it would come to it.
+    /// Everything that CloudFormation would refuse, including nested stacks, in the order in which
+    /// CloudFormation reports it.
     pub failures: Vec<Failure>,
-    /// What would have to be known to say whether it fails.
+    /// Failures that depend on something unknown.
     pub undecided: Vec<UndecidedFailure>,
-    /// Macros that may make anything of the template.
+    /// Macros that may change anything in the template.
     pub rewritten_by: Option<Unknown>,
-    /// All macros that only AWS can run, in this template alone.
+    /// All macros in this template that only AWS can run, not those of nested stacks.
     pub macros_of_aws: Option<Unknown>,
-    /// What isn't known of it because of its transforms.
+    /// What is unknown because of the template's transforms.
     pub(in crate::template) macros: Macros,
 }
 
+/// An evaluated resource.
 #[derive(Clone, Debug)]
 pub struct EvaluatedResource {
-    /// `AWS::SNS::Topic`
+    /// The type, such as `AWS::SNS::Topic`.
     pub kind: String,
-    /// Of the logical id.
+    /// Position of the logical ID.
     pub at: Location,
-    /// True or unknown.
+    /// Whether the resource exists: true or unknown.
     pub exists: ConditionValue,
-    /// The entry evaluated: `Type`, `Properties`, `DependsOn`, `DeletionPolicy` and so on, but not
-    /// `Condition`. What failed is left out.
+    /// The evaluated entry: `Type`, `Properties`, `DependsOn`, `DeletionPolicy` and so on, but not
+    /// `Condition`. Members that failed are left out.
     pub body: IndexMap<String, Value>,
-    /// Whether it has `Properties`, also such as have failed.
+    /// Whether the entry has `Properties`, even if they failed.
     pub has_properties: bool,
-    /// Of an `AWS::CloudFormation::Stack` whose template is known.
+    /// The evaluated nested stack, if the resource is an `AWS::CloudFormation::Stack` with a known
+    /// template.
     pub nested: Option<Rc<EvaluatedStack>>,
 }
 
+/// An evaluated output.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvaluatedOutput {
-    /// True or unknown.
+    /// Whether the output exists: true or unknown.
     pub exists: ConditionValue,
-    /// `Value`, `Export` and `Description`, evaluated; what failed is left out.
+    /// The evaluated `Value`, `Export` and `Description`. Members that failed are left out.
     pub body: IndexMap<String, Value>,
 }
 
-/// What a condition is.
+/// The value of a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConditionValue {
+    /// The condition is true.
     True,
+    /// The condition is false.
     False,
+    /// The value isn't known.
     Unknown(Unknown),
 }
 
-/// The part of a template to which an expression belongs, as far as it decides what functions do.
+/// The part of a template that an expression belongs to, which determines how functions behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EvaluationScope {
-    /// Resources, outputs and what transforms ask for.
+    /// Resources, outputs and the arguments of transforms.
     Stack,
-    /// `Conditions`, where resources and other stacks are out of reach.
+    /// `Conditions`, where resources and other stacks aren't available.
     Condition,
-    /// `Rules`: the same, with functions of their own.
+    /// `Rules`: like conditions, with additional functions.
     Rule,
 }
 
 impl EvaluationScope {
-    /// Whether the expression belongs to a condition or a rule.
+    /// Returns whether the expression belongs to a condition or a rule.
     pub(super) fn is_condition(self) -> bool {
         self != Self::Stack
     }
 }
 
-/// A decision that hangs on something unknown.
+/// A failure that depends on something unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UndecidedFailure {
+    /// What isn't known.
     pub unknown: Unknown,
-    /// What would fail, or might: `Template error: Unable to get mapping for …`, or what can't be
-    /// checked.
+    /// What fails or may fail, such as `Template error: Unable to get mapping for …`, or what can't
+    /// be checked.
     pub failure: Failure,
 }
 
-/// A template in the course of its evaluation. Functions ask it for the value of their arguments.
+/// A template during evaluation. Functions use it to evaluate their arguments.
 pub struct Evaluator<'a> {
     pub(in crate::template) template: &'a Template,
     /// The template's tree after its transforms.
@@ -175,39 +186,40 @@ pub struct Evaluator<'a> {
     pub(in crate::template) environment: &'a dyn EvaluationEnvironment,
     pub(in crate::template) macros: Macros,
     pub(in crate::template) parameters: IndexMap<String, Value>,
-    /// Where parameters were set.
+    /// Where each parameter was set.
     set: HashMap<String, Vec<FailureNote>>,
-    /// Where the entries of the sections stand, by their names: of duplicates the last.
+    /// The index of each entry of a section, by name; the last one of duplicates.
     entries: SectionEntries,
-    /// What went wrong before anything was asked: parameters, transforms.
+    /// Failures found before evaluation: parameters, transforms.
     pub(in crate::template) early: Vec<Failure>,
     conditions: RefCell<HashMap<String, conditions::ConditionState>>,
-    /// Those whose evaluation isn't finished: who asks for one of them stands in a circle.
+    /// Conditions whose evaluation isn't finished; a reference to one of them is circular.
     begun_conditions: RefCell<Vec<String>>,
     nested: RefCell<HashMap<String, Option<Rc<EvaluatedStack>>>>,
-    /// Templates that nest this one, from the outermost.
+    /// The templates that nest this one, outermost first.
     ancestors: Vec<Ancestor>,
     pub(in crate::template) undecided: RefCell<Vec<UndecidedFailure>>,
-    /// Secure strings in resources that certainly exist.
+    /// Misplaced secure strings in resources that certainly exist.
     misplaced: RefCell<Vec<MisplacedSecret>>,
     bounds: Rc<EvaluationLimits>,
 }
 
-/// By the section's name, and the entry's: its number in the section.
+/// Index of an entry in its section, by the section's name and the entry's.
 type SectionEntries = HashMap<&'static str, HashMap<Box<str>, usize>>;
 
-/// What keeps a hostile template from taking all time, memory or stack. Nested stacks share their
-/// parent's.
+/// Limits that keep a hostile template from using all time, memory or stack. Shared with nested
+/// stacks.
 pub(in crate::template) struct EvaluationLimits {
     spent: Cell<usize>,
     depth: Cell<usize>,
-    /// Nested stacks that were evaluated.
+    /// Number of nested stacks evaluated so far.
     stacks: Cell<usize>,
     evaluate_nested: EvaluateNested,
 }
 
-/// Evaluates a nested stack, transforms and all: what evaluates a whole template is above this
-/// module. Returns `None` for a template that nests itself with the same parameters.
+/// Evaluates a nested stack, including its transforms; passed in, since evaluating a whole template
+/// belongs to a module above this one. Returns `None` for a template that nests itself with the
+/// same parameters.
 pub(in crate::template) type EvaluateNested = fn(
     template: &Template,
     place: &StackEnvironment,
@@ -229,7 +241,7 @@ impl EvaluationLimits {
 }
 
 impl StackEnvironment {
-    /// Of a stack that isn't there yet, in nobody's account.
+    /// Creates the environment of a stack that doesn't exist yet, in an unknown account.
     pub fn new(region: &str, partition: &str, url_suffix: &str) -> Self {
         Self {
             region: region.to_owned(),
@@ -244,8 +256,8 @@ impl StackEnvironment {
 }
 
 impl<'a> Evaluator<'a> {
-    /// Returns the evaluator of a template as it is written, which its transforms ask. `limits` are
-    /// those of the outermost stack, and `ancestors` the templates around this one.
+    /// Creates the evaluator of a template as written, which its transforms use. `limits` are those
+    /// of the outermost stack, and `ancestors` the templates around this one.
     pub(in crate::template) fn of_written(
         template: &'a Template,
         place: &'a StackEnvironment,
@@ -279,9 +291,8 @@ impl<'a> Evaluator<'a> {
         evaluator
     }
 
-    /// Returns the evaluator of what the transforms have made of this one's template. It has the
-    /// same parameters; the conditions and nested stacks that the transforms asked for belong to
-    /// the template as it is written, and are evaluated again.
+    /// Creates the evaluator of the transformed tree. Conditions and nested stacks that the
+    /// transforms evaluated belong to the original template and aren't kept.
     pub(in crate::template) fn of_expanded(self, expanded: Expanded) -> Self {
         let root = expanded.root.map_or(self.root, Cow::Owned);
         let mut early = self.early;
@@ -306,9 +317,8 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// The template as its transforms leave it, as JSON; none for a template that has none.
-    /// Functions that the plain language doesn't have are replaced by what they come to, where that
-    /// is known.
+    /// Returns the template after its transforms as JSON, or `None` if it has none. Functions that
+    /// require AWS::LanguageExtensions are replaced by their values, if those are known.
     pub fn processed(&self) -> Option<serde_json::Value> {
         if !self.macros.are_any() && matches!(self.root, Cow::Borrowed(_)) {
             return None;
@@ -354,12 +364,12 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// A section's entries, of the tree after transforms.
+    /// Returns a section's entries after transforms.
     pub(in crate::template) fn section(&self, name: &str) -> &[(Node, Node)] {
         self.root.get(name).map_or(&[], Node::entries)
     }
 
-    /// An entry of a section, with its key.
+    /// Returns a section's entry with its key.
     pub(in crate::template) fn entry(&self, section: &str, key: &str) -> Option<(&Node, &Node)> {
         let index = *self.entries.get(section)?.get(key)?;
         self.section(section)
@@ -367,7 +377,7 @@ impl<'a> Evaluator<'a> {
             .map(|(key, entry)| (key, entry))
     }
 
-    /// What an expression comes to; all failures in it, not the first alone.
+    /// Evaluates an expression; returns all failures in it, not only the first.
     pub(in crate::template) fn value(&self, node: &Node, scope: EvaluationScope) -> Evaluated {
         let _deeper = self.deeper(node.at)?;
         self.spend(VALUE + node.text.len(), node.at)?;
@@ -384,7 +394,7 @@ impl<'a> Evaluator<'a> {
         })
     }
 
-    /// The items' values, without what `AWS::NoValue` removes.
+    /// Evaluates the items of a list and drops those that are `AWS::NoValue`.
     fn list(&self, items: &[Node], scope: EvaluationScope) -> Result<Vec<Value>, Failures> {
         let mut values = together(items.iter().map(|item| self.value(item, scope)))?;
         values.retain(|value| *value != Value::NoValue);
@@ -422,7 +432,7 @@ impl<'a> Evaluator<'a> {
         self.failure(at, message).into()
     }
 
-    /// Notes that a failure hangs on something unknown.
+    /// Records a failure that depends on something unknown.
     pub(in crate::template) fn undecided(&self, unknown: &Unknown, failure: Failure) {
         self.undecided.borrow_mut().push(UndecidedFailure {
             unknown: unknown.clone(),
@@ -430,7 +440,7 @@ impl<'a> Evaluator<'a> {
         });
     }
 
-    /// Counts what is produced, so that no template takes all memory.
+    /// Counts produced text and values against the limit.
     pub(in crate::template) fn spend(&self, amount: usize, at: Position) -> Result<(), Failures> {
         let spent = self.bounds.spent.get().saturating_add(amount);
         self.bounds.spent.set(spent);
@@ -441,7 +451,7 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// Counts a level for as long as the answer is kept.
+    /// Counts a level of nesting until the guard is dropped.
     fn deeper(&self, at: Position) -> Result<DepthGuard, Failures> {
         let depth = self.bounds.depth.get();
         if depth >= MAX_DEPTH {
@@ -455,7 +465,7 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// The entries of the sections that are asked for by name.
+/// Returns the entries of the sections that are accessed by name.
 fn entries_of(root: &Node) -> SectionEntries {
     let entries = |section| {
         let keys = root
@@ -481,7 +491,7 @@ impl Drop for DepthGuard {
 }
 
 impl EvaluatedStack {
-    /// Nothing in it fails for certain: it all hangs on something unknown.
+    /// Turns all failures into undecided ones.
     pub(in crate::template) fn hang_on(&mut self, unknown: &Unknown) {
         let failures = self.failures.drain(..);
         self.undecided
@@ -491,17 +501,17 @@ impl EvaluatedStack {
             }));
     }
 
-    /// Macros that may change what its resources are.
+    /// Returns macros that may change the resources, if there are any.
     pub fn doubt(&self) -> Option<Unknown> {
         self.macros.doubt()
     }
 
-    /// Whether the template is one of the Serverless Application Model.
+    /// Returns whether the template uses the Serverless Application Model.
     pub fn is_serverless(&self) -> bool {
         self.macros.is_serverless()
     }
 
-    /// Puts a nested stack in front of the way to every failure.
+    /// Prepends the nested stack to the path of every failure.
     fn nest_in(&mut self, nested_in: &NestingStack) {
         let undecided = self
             .undecided
@@ -551,7 +561,7 @@ pub(in crate::template) mod tests {
             .collect()
     }
 
-    /// What a template comes to in a region, with these parameters, and nobody asked.
+    /// Evaluates a template in a region with these parameters, offline.
     pub fn stack(text: &str, region: &str, parameters: &[(&str, &str)]) -> EvaluatedStack {
         let templates = Templates::default();
         evaluate(
@@ -562,7 +572,7 @@ pub(in crate::template) mod tests {
         )
     }
 
-    /// Failures as `line: message`.
+    /// Returns the failures as `line: message`.
     pub fn said(stack: &EvaluatedStack) -> Vec<String> {
         stack
             .failures

@@ -1,5 +1,5 @@
-//! Stacks in stacks: an `AWS::CloudFormation::Stack` is evaluated with the parameters that its
-//! parent gives it, and its outputs flow back
+//! Evaluates nested stacks: an `AWS::CloudFormation::Stack` gets parameters from its parent and
+//! returns its outputs
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-nested-stacks.html>).
 
 use std::rc::Rc;
@@ -16,15 +16,16 @@ use crate::template::value::{CIRCLE, Evaluated, FailureNote, TOO_MANY, Unknown};
 use crate::template::{Template, TemplateParameter};
 use crate::yaml::{self, Node};
 
-/// How many stacks one may nest, nested ones' own included: an account holds no more in a region,
-/// unless it has asked for it
+/// Maximum number of nested stacks, including nested stacks of nested stacks: the default quota of
+/// stacks per region
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
-/// Templates that double from level to level get there soon.
+/// Templates that double at each level soon reach it.
 pub(in crate::template) const MAX_NESTED: usize = 2_000;
 
 impl Evaluator<'_> {
-    /// The nested stack of a resource, evaluated once; none where its template isn't known, or
-    /// while it is evaluated. Its failures do not tell yet that it is nested.
+    /// Returns the nested stack of a resource, evaluated only once; `None` if its template isn't
+    /// known, or during its evaluation. Its failures don't include the path to the nested stack
+    /// yet.
     pub(in crate::template) fn nested_stack(&self, logical_id: &str) -> Option<Rc<EvaluatedStack>> {
         if let Some(known) = self.nested.borrow().get(logical_id) {
             return known.clone();
@@ -43,7 +44,7 @@ impl Evaluator<'_> {
     fn evaluated_stack(&self, logical_id: &str, entry: &Node) -> Option<EvaluatedStack> {
         let properties = entry.get("Properties")?;
         let url_node = properties.get("TemplateURL")?;
-        // What fails in the properties is told with the resource.
+        // Failures in the properties are reported with the resource.
         let url = self.value(url_node, EvaluationScope::Stack).ok()?;
         let deeper = self.deeper(url_node.at);
         if let Err(failures) = deeper {
@@ -129,7 +130,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// The parameters that a nested stack is given. What fails in them is told with the resource.
+    /// Returns the parameters of a nested stack. Failures in them are reported with the resource.
     fn parameter_values(&self, child: &Template, properties: &Node) -> ParameterValues {
         let Some(node) = properties
             .get("Parameters")
@@ -154,7 +155,7 @@ impl Evaluator<'_> {
                 .map(|(key, value)| (key.clone(), self.given(child, &key, node, Ok(value))))
                 .collect(),
             Ok(Value::NoValue) => ParameterValues::new(),
-            // Any of them may be given.
+            // Any of the template's parameters may be set.
             _ => {
                 let given = |it: &TemplateParameter| {
                     (
@@ -167,8 +168,8 @@ impl Evaluator<'_> {
         }
     }
 
-    /// The branch that is certainly taken of an `Fn::If`, so that what is in it keeps its place;
-    /// other nodes as they are.
+    /// Returns the branch of an `Fn::If` that is certainly taken, so that its position is kept;
+    /// other nodes unchanged.
     fn taken_branch<'n>(&self, mut node: &'n Node) -> &'n Node {
         while let Expression::If(choice) = Expression::of(node) {
             node = match self.condition(&choice.condition.text) {
@@ -180,7 +181,7 @@ impl Evaluator<'_> {
         node
     }
 
-    /// A parameter with the value that an expression gives it.
+    /// Returns a parameter with the value of an expression.
     fn given(&self, child: &Template, key: &str, node: &Node, value: Evaluated) -> ParameterValue {
         let value = value.and_then(|value| self.resolved(value, node.at)).ok();
         let value = value.and_then(as_given).unwrap_or_else(|| unknown(key));
@@ -199,7 +200,7 @@ impl Evaluator<'_> {
         ParameterValue { value, set }
     }
 
-    /// Where the parameters that an expression mentions were set.
+    /// Collects where the parameters that an expression mentions were set.
     fn set_in(&self, node: &Node, set: &mut Vec<FailureNote>) {
         let mut mention = |name: &str| {
             let notes = self.set.get(name).into_iter().flatten();
@@ -225,7 +226,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// An output of a nested stack whose template is known; none otherwise.
+    /// Returns an output of a nested stack, or `None` if its template isn't known.
     pub(in crate::template) fn nested_output(
         &self,
         logical_id: &str,
@@ -233,7 +234,7 @@ impl Evaluator<'_> {
         at: Position,
     ) -> Option<Evaluated> {
         let stack = self.nested_stack(logical_id)?;
-        // Failed, or not known well enough to say what it has.
+        // Failed, or not known well enough to tell which outputs it has.
         if stack.outputs.is_empty() && stack.resources.is_empty() {
             return None;
         }
@@ -253,16 +254,15 @@ impl Evaluator<'_> {
     }
 }
 
-/// A template on the way to a nested one, with the parameters that it has there: a circle comes
-/// back to both.
+/// An outer template of a nested one, with its parameters. A circle repeats both.
 #[derive(Clone, PartialEq)]
 pub(in crate::template) struct Ancestor {
     template: String,
     parameters: IndexMap<String, Value>,
 }
 
-/// A parameter's value as CreateStack would get it. None for what no parameter can be: lists, whose
-/// failure is told with the properties, among them.
+/// Returns a value in the form that `CreateStack` takes, or `None` for values that no parameter can
+/// have, such as nested lists; those failures are reported with the properties.
 fn as_given(value: Value) -> Option<Value> {
     match value {
         Value::Unknown(unknown) => Some(unknown.into()),

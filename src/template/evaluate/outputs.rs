@@ -1,4 +1,4 @@
-//! The `Outputs` section, exports included
+//! Evaluates the `Outputs` section, including exports
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/outputs-section-structure.html>).
 
 use indexmap::IndexMap;
@@ -8,10 +8,10 @@ use crate::template::value::Failure;
 use crate::yaml::Node;
 
 impl Evaluator<'_> {
-    /// The outputs by themselves: those that exist, or may.
+    /// Evaluates only the outputs and returns those that exist or may exist.
     ///
     /// # Errors
-    /// All that fails in them.
+    /// All failures in them.
     pub fn outputs(&self) -> Result<IndexMap<String, EvaluatedOutput>, Vec<Failure>> {
         let mut failures = Vec::new();
         let outputs = self.all_outputs(&mut failures);
@@ -22,8 +22,8 @@ impl Evaluator<'_> {
         }
     }
 
-    /// The outputs that exist or may exist. What fails in one that certainly exists is added to
-    /// `failures`.
+    /// Evaluates the outputs that exist or may exist. Failures in those that certainly exist are
+    /// added to `failures`.
     pub(in crate::template) fn all_outputs(
         &self,
         failures: &mut Vec<Failure>,
@@ -61,11 +61,12 @@ impl Evaluator<'_> {
 }
 
 impl EvaluatedOutput {
+    /// Returns the evaluated `Value`.
     pub fn value(&self) -> Option<&Value> {
         self.body.get("Value")
     }
 
-    /// The name under which the account and region know it.
+    /// Returns the name of the export, if the output is exported.
     pub fn export_name(&self) -> Option<&Value> {
         match self.body.get("Export") {
             Some(Value::Map(export)) => export.get("Name"),

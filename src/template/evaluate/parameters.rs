@@ -1,8 +1,8 @@
-//! Parameter values against what the template declares, and what they are to `Ref`
+//! Checks parameter values against their declarations and determines their values for `Ref`
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html>).
 //!
-//! The wording of the failures is CloudFormation's. None of them holds a value, since a value may
-//! be secret; the one that must, for a thing that doesn't exist, leaves out what `NoEcho` covers.
+//! The messages are CloudFormation's. Apart from the one for things that don't exist, they don't
+//! contain the value, which may be secret; that one leaves out values of `NoEcho` parameters.
 
 use super::dynamic_references::{is_versionless, refers_to_stored_parameters};
 use super::{Evaluator, ParameterValue, ParameterValues, Value};
@@ -12,7 +12,7 @@ use crate::template::value::{Failure, FailureNote, Unknown, text_of};
 use crate::template::{Template, TemplateParameter};
 use crate::yaml::Node;
 
-/// CloudFormation's limit for one value, in bytes.
+/// CloudFormation's limit for a value, in bytes.
 const MAX_VALUE: usize = 4096;
 
 /// What a parameter's `Type` says about its value.
@@ -20,13 +20,13 @@ const MAX_VALUE: usize = 4096;
 struct ParameterType<'a> {
     is_list: bool,
     is_stored: bool,
-    /// `String`, `Number`, `AWS::EC2::VPC::Id`: of the items of a list, and of what is stored.
+    /// The type of a list's items or of the stored value: `String`, `Number`, `AWS::EC2::VPC::Id`.
     item: &'a str,
 }
 
 impl<'a> ParameterType<'a> {
-    /// `List<…>`, `CommaDelimitedList`, `AWS::SSM::Parameter::Value<…>` around either, or a plain
-    /// type.
+    /// Parses `List<…>`, `CommaDelimitedList`, `AWS::SSM::Parameter::Value<…>` around either, or a
+    /// plain type.
     fn of(kind: &'a str) -> Self {
         let inside = |kind: &'a str, around: &str| kind.strip_prefix(around)?.strip_suffix('>');
         let stored = inside(kind, "AWS::SSM::Parameter::Value<");
@@ -43,12 +43,12 @@ impl<'a> ParameterType<'a> {
         }
     }
 
-    /// AWS adds types of its own, so of those any will do.
+    /// Returns whether the type exists. AWS adds types, so any name in its namespace is accepted.
     fn is_known(self) -> bool {
         self.item == "String" || self.item.starts_with("AWS::") || self.item == "Number"
     }
 
-    /// Text as `Ref` gives it.
+    /// Returns the value that `Ref` gives for a text.
     fn value(self, text: &str) -> Value {
         if self.is_list {
             Value::List(items(text).map(Value::text).collect())
@@ -57,8 +57,8 @@ impl<'a> ParameterType<'a> {
         }
     }
 
-    /// What the constraints hold for: each item of a list, the name of what is stored, the whole
-    /// text otherwise.
+    /// Returns what the constraints apply to: each item of a list, the name of an SSM parameter,
+    /// otherwise the whole text.
     fn checked(self, text: &str) -> Vec<&str> {
         if self.is_list && !self.is_stored {
             items(text).collect()
@@ -67,7 +67,7 @@ impl<'a> ParameterType<'a> {
         }
     }
 
-    /// Whether CloudFormation looks in the account for what is named.
+    /// Returns whether CloudFormation checks that the named thing exists in the account.
     fn names_what_exists(self) -> bool {
         !self.is_stored
             && self.item.starts_with("AWS::")
@@ -80,8 +80,7 @@ fn items(text: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Template {
-    /// What CloudFormation says to a parameter's value, without looking anywhere but at the
-    /// declaration.
+    /// Returns CloudFormation's message if the declaration alone rules a value out.
     pub fn refusal(
         &self,
         parameter: &TemplateParameter,
@@ -93,8 +92,8 @@ impl Template {
 }
 
 impl Evaluator<'_> {
-    /// Takes the given values and the defaults of the rest, and notes what CloudFormation would
-    /// refuse of them.
+    /// Sets the given values and the defaults of the other parameters, and records what
+    /// CloudFormation would refuse.
     pub(super) fn take_parameters(&mut self, parameter_values: &ParameterValues) {
         self.refuse_undeclared(parameter_values);
         self.refuse_malformed();
@@ -122,7 +121,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Declarations that CloudFormation doesn't read, whatever the values are.
+    /// Refuses declarations that are invalid for any value.
     fn refuse_malformed(&mut self) {
         for parameter in &self.template.parameters {
             if !ParameterType::of(&parameter.kind).is_known() {
@@ -189,8 +188,8 @@ impl Evaluator<'_> {
         });
     }
 
-    /// What the parameter is from here on. A value that is refused is unknown to what follows, so
-    /// that it fails once.
+    /// Sets a parameter. A refused value is unknown to the rest of the template, so that it fails
+    /// only once.
     fn taken(
         &mut self,
         parameter: &TemplateParameter,
@@ -251,7 +250,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// A value with the stored parameters that it refers to.
+    /// Resolves the SSM parameters that a value refers to.
     fn with_stored(
         &mut self,
         parameter: &TemplateParameter,
@@ -271,7 +270,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// A value that isn't known may not be what the declaration asks for.
+    /// Records that an unknown value may violate the declaration.
     fn doubt(
         &self,
         declaration: &ParameterDeclaration,
@@ -290,16 +289,16 @@ impl Evaluator<'_> {
     }
 }
 
-/// What is missing of the things that a value names.
+/// Whether something that a value names doesn't exist.
 enum MissingThings {
     Nothing,
-    /// The failure if something is.
+    /// Not known; with the failure if it doesn't exist.
     Unknown(Unknown, String),
-    /// The failure.
+    /// Doesn't exist; with the failure.
     Known(String),
 }
 
-/// A parameter's entry in the template.
+/// A parameter's declaration in the template.
 struct ParameterDeclaration<'a> {
     parameter: &'a TemplateParameter,
     kind: ParameterType<'a>,
@@ -315,7 +314,7 @@ impl<'a> ParameterDeclaration<'a> {
         }
     }
 
-    /// What CloudFormation says to the value without looking anywhere.
+    /// Returns CloudFormation's message if the declaration alone rules the value out.
     fn refusal(&self, text: &str, region: &str) -> Option<String> {
         let key = &self.parameter.key;
         if text.len() > MAX_VALUE {
@@ -349,7 +348,7 @@ impl<'a> ParameterDeclaration<'a> {
         })
     }
 
-    /// The first constraint that one value breaks.
+    /// Returns the message for the first constraint that a value violates.
     fn broken_constraint(&self, item: &str) -> Option<String> {
         let key = &self.parameter.key;
         if let Some(allowed) = self.get("AllowedValues").and_then(Node::as_sequence)
@@ -395,7 +394,7 @@ impl<'a> ParameterDeclaration<'a> {
         }
     }
 
-    /// A pattern that only AWS can match with a value.
+    /// Returns a pattern that only AWS can match.
     fn unread_pattern(&self, text: &str) -> Option<(Unknown, String)> {
         let key = &self.parameter.key;
         let pattern = self.text("AllowedPattern")?;
@@ -414,7 +413,7 @@ impl<'a> ParameterDeclaration<'a> {
         ))
     }
 
-    /// Whether what a value names is missing, as far as `exists` tells.
+    /// Returns whether something that a value names doesn't exist, according to `exists`.
     fn missing(&self, text: &str, exists: impl Fn(&str, &str) -> Option<bool>) -> MissingThings {
         if !self.kind.names_what_exists() {
             return MissingThings::Nothing;
@@ -447,7 +446,7 @@ impl<'a> ParameterDeclaration<'a> {
         )
     }
 
-    /// The words for a value that isn't known, if it is constrained at all.
+    /// Returns the message for an unknown value, if the parameter has constraints.
     fn any_constraint(&self) -> Option<String> {
         let key = &self.parameter.key;
         if self.get("AllowedValues").is_some() {
@@ -457,8 +456,8 @@ impl<'a> ParameterDeclaration<'a> {
         Some(format!("Parameter '{key}' must match pattern {pattern}"))
     }
 
-    /// Allowed values are compared as text (`8` for `010`, `true` for `Yes`), and numbers as
-    /// numbers.
+    /// Compares with an allowed value: as text after YAML's conversion (`8` for `010`, `true` for
+    /// `Yes`), numbers as numbers.
     fn is_same(&self, allowed: &Node, item: &str) -> bool {
         let text = text_of(allowed);
         text == item
@@ -470,7 +469,7 @@ impl<'a> ParameterDeclaration<'a> {
         self.text(name)?.trim().parse().ok()
     }
 
-    /// The text of a scalar in the declaration.
+    /// Returns the text of a scalar in the declaration.
     fn text(&self, name: &str) -> Option<String> {
         self.get(name).filter(|it| it.is_scalar()).map(text_of)
     }
@@ -480,7 +479,7 @@ impl<'a> ParameterDeclaration<'a> {
     }
 }
 
-/// Integers and decimals, as the type `Number` takes them.
+/// Parses integers and decimals that the type `Number` accepts.
 fn number(text: &str) -> Option<f64> {
     text.trim()
         .parse()
@@ -496,7 +495,7 @@ mod tests {
     use crate::diagnostic::Location;
     use crate::template::{Templates, evaluate};
 
-    /// A parameter `P` on line 2, declared like this and given this value.
+    /// Evaluates a parameter `P` on line 2 with this declaration and value.
     #[track_caller]
     fn check(declared: &str, value: &str, expect: &[&str]) {
         let text = format!("Parameters:\n  P: {{{declared}}}\nResources: {{Q: {{Type: T}}}}\n");
@@ -563,8 +562,7 @@ mod tests {
         );
     }
 
-    /// What is written without quotes is what YAML 1.1 takes it for, in every part of a
-    /// declaration.
+    /// Scalars without quotes are resolved by YAML 1.1 in every part of a declaration.
     #[test]
     fn booleans_and_numbers_become_text_by_one_rule() {
         let given = |declared: &str, expect: &str| {

@@ -1,4 +1,4 @@
-//! The `Resources` section: which resources exist, and what they are created with
+//! Evaluates the `Resources` section: which resources exist and what they are created with
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resources-section-structure.html>).
 
 use std::borrow::Cow;
@@ -16,11 +16,11 @@ use crate::template::expression::FunctionCall;
 use crate::template::value::{Evaluated, Failure, Failures, KnownWhen, NestingStack};
 use crate::yaml::Node;
 
-/// The resource type of a stack in a stack.
+/// The resource type of a nested stack.
 pub(super) const STACK: &str = "AWS::CloudFormation::Stack";
 
-/// Attributes of a resource with what each may be. Functions give them too, with and without
-/// AWS::LanguageExtensions, as far as they don't depend on resources, other stacks or zones
+/// Resource attributes that are policies, with their allowed values. They may be functions, with
+/// and without AWS::LanguageExtensions, that don't depend on resources, other stacks or zones
 /// (<https://github.com/aws-cloudformation/cfn-lint/pull/2784>,
 /// <https://github.com/aws-cloudformation/cfn-lint/issues/2915>).
 ///
@@ -35,8 +35,8 @@ const POLICIES: [(&str, &[&str]); 2] = [
 ];
 
 impl Evaluator<'_> {
-    /// The resources that exist or may exist. What fails in one that certainly exists is added to
-    /// `failures`.
+    /// Evaluates the resources that exist or may exist. Failures in those that certainly exist are
+    /// added to `failures`.
     pub(in crate::template) fn all_resources(
         &self,
         failures: &mut Vec<Failure>,
@@ -48,11 +48,11 @@ impl Evaluator<'_> {
         resources
     }
 
-    /// One resource by itself; none if the template has none of that name, or its condition is
-    /// false.
+    /// Evaluates a single resource; returns `None` if the template has no such resource or its
+    /// condition is false.
     ///
     /// # Errors
-    /// All that fails in it.
+    /// All failures in it.
     pub fn one_resource(&self, id: &str) -> Result<Option<EvaluatedResource>, Vec<Failure>> {
         let Some((key, entry)) = self.entry("Resources", id) else {
             return Ok(None);
@@ -72,7 +72,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// A section's entries that exist or may exist, each made by `make`.
+    /// Evaluates a section's entries that exist or may exist with `make`.
     pub(super) fn existing<T>(
         &self,
         section: &str,
@@ -92,8 +92,8 @@ impl Evaluator<'_> {
         made
     }
 
-    /// An entry's members but for its `Condition`, evaluated by `value`; what fails is left out and
-    /// blamed.
+    /// Evaluates an entry's members except `Condition` with `value`; members that fail are left
+    /// out, and their failures are recorded.
     pub(super) fn body(
         &self,
         entry: &Node,
@@ -156,7 +156,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Whether a resource exists; none if the template declares none of that name.
+    /// Returns whether a resource exists, or `None` if the template doesn't declare it.
     pub(in crate::template) fn resource_exists(&self, id: &str) -> Option<ConditionValue> {
         let (_, entry) = self.entry("Resources", id)?;
         let condition = entry.get("Condition").filter(|name| name.is_scalar());
@@ -175,12 +175,12 @@ impl Evaluator<'_> {
         if misplaced.is_empty() {
             return self.resolved(value, node.at);
         }
-        // Nothing is looked up for such a template.
+        // CloudFormation resolves nothing in such a template.
         self.misplaced.borrow_mut().extend(misplaced);
         Ok(value)
     }
 
-    /// A policy: text, or a function that gives it before anything is created.
+    /// Evaluates a policy: a string, or a function whose value is known before anything is created.
     fn policy(&self, id: &str, key: &str, allowed: &[&str], node: &Node) -> Evaluated {
         let malformed = || {
             let message = format!("Template format error: Every {key} member must be a string.");
@@ -202,8 +202,8 @@ impl Evaluator<'_> {
         Ok(Value::String(value))
     }
 
-    /// Failures of something that exists fail; of something that may exist, they hang on whether it
-    /// does.
+    /// Records failures: of an entry that certainly exists as failures, of one that may exist as
+    /// undecided.
     pub(super) fn blame(
         &self,
         failed: Failures,
@@ -218,7 +218,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// What fails in a nested stack fails here.
+    /// Adds the failures of a nested stack.
     fn take_over(
         &self,
         stack: &Rc<EvaluatedStack>,
@@ -249,7 +249,7 @@ impl Evaluator<'_> {
 }
 
 impl UndecidedFailure {
-    /// Only by asking AWS could it be decided.
+    /// Returns whether only AWS can decide.
     pub fn needs_aws(&self) -> bool {
         self.unknown
             .reasons()
@@ -258,8 +258,8 @@ impl UndecidedFailure {
 }
 
 impl EvaluatedResource {
-    /// The properties with which it is created, none of them where it has no `Properties`; not
-    /// known where they failed or nobody knows them.
+    /// Returns the properties that the resource is created with, empty if it has no `Properties`;
+    /// `None` if they failed or are unknown.
     pub fn created_with(&self) -> Option<Cow<'_, IndexMap<String, Value>>> {
         match self.properties() {
             Some(properties) => Some(Cow::Borrowed(properties)),
@@ -267,7 +267,7 @@ impl EvaluatedResource {
         }
     }
 
-    /// Evaluated properties; none where there are none.
+    /// Returns the evaluated properties, or `None` if there are none.
     pub fn properties(&self) -> Option<&IndexMap<String, Value>> {
         match self.body.get("Properties") {
             Some(Value::Map(properties)) => Some(properties),

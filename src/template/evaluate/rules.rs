@@ -1,4 +1,4 @@
-//! The `Rules` section: assertions over parameters, checked before anything is created
+//! Evaluates the `Rules` section: assertions about parameters, checked before anything is created
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-structure.html>).
 
 use super::{ConditionValue, EvaluationScope, Evaluator};
@@ -6,7 +6,8 @@ use crate::template::expression::{Function, FunctionCall};
 use crate::template::value::{Failure, Failures};
 use crate::yaml::Node;
 
-/// The functions that rules may use. `Fn::If` is refused, though the documentation lists it.
+/// The functions that rules may use. CloudFormation refuses `Fn::If`, although the documentation
+/// lists it.
 const ALLOWED: [Function; 11] = [
     Function::Ref,
     Function::And,
@@ -22,11 +23,11 @@ const ALLOWED: [Function; 11] = [
 ];
 
 impl Evaluator<'_> {
-    /// Assertions that don't hold, in the order of the section. One that hangs on something unknown
-    /// is undecided.
+    /// Returns the assertions that fail, in the order of the section. One that depends on something
+    /// unknown is undecided.
     pub(in crate::template) fn broken_rules(&self) -> Vec<Failure> {
         let mut failures = self.misplaced();
-        // What can't stand in rules makes the template as a whole unusable.
+        // Functions that rules don't support make the whole template invalid.
         if !failures.is_empty() {
             return failures;
         }
@@ -54,7 +55,7 @@ impl Evaluator<'_> {
         failures
     }
 
-    /// Functions that have no place in rules, and references to what is no parameter.
+    /// Returns the functions that rules don't support, and references to undeclared parameters.
     fn misplaced(&self) -> Vec<Failure> {
         let (mut functions, mut undeclared) = (Vec::new(), Vec::new());
         let mut open: Vec<&Node> = self.root.get("Rules").into_iter().collect();
@@ -102,8 +103,8 @@ impl Evaluator<'_> {
                 .any(|parameter| parameter.key == name)
     }
 
-    /// What is said of a false assertion could not be confirmed; the rest of the wording is
-    /// CloudFormation's.
+    /// Evaluates an assertion. CloudFormation's message for a false assertion isn't confirmed; the
+    /// other messages are CloudFormation's.
     fn assertion(&self, rule: &str, number: usize, assertion: &Node) -> Result<(), Failures> {
         let Some(assert) = assertion.get("Assert") else {
             return Ok(());
@@ -132,7 +133,7 @@ impl Evaluator<'_> {
     }
 }
 
-/// Names once each, as CloudFormation lists them.
+/// Returns each name once, separated as in CloudFormation's messages.
 fn distinct<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let names: indexmap::IndexSet<&str> = names.collect();
     names.into_iter().collect::<Vec<_>>().join(", ")

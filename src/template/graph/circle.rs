@@ -1,15 +1,15 @@
-//! Circles in a graph of numbered nodes, and an order where there are none. Knows nothing of
+//! Finds circles in a graph of numbered nodes, and a topological order without them. Independent of
 //! templates.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-/// For each node those that it points to.
+/// The successors of each node.
 pub(super) type Edges = [Vec<usize>];
 
-/// Every set of nodes that all lead to each other, and every node that points to itself; members
-/// ascending, sets by their first member. Tarjan's algorithm without recursion, since a template
-/// can hold tens of thousands of nodes.
+/// Returns every set of nodes that can all reach each other, and every node with an edge to itself;
+/// members in ascending order, sets by their first member. Tarjan's algorithm without recursion,
+/// since a template may have tens of thousands of nodes.
 pub(super) fn circles(edges: &Edges) -> Vec<Vec<usize>> {
     let mut search = CircleSearch {
         edges,
@@ -28,9 +28,9 @@ pub(super) fn circles(edges: &Edges) -> Vec<Vec<usize>> {
 
 struct CircleSearch<'e> {
     edges: &'e Edges,
-    /// In the order in which nodes are come to.
+    /// The order in which nodes are visited.
     number: Vec<Option<usize>>,
-    /// The lowest number that is reached from the node without leaving what is open.
+    /// The lowest number reachable from the node within the open nodes.
     lowest: Vec<usize>,
     is_open: Vec<bool>,
     open: Vec<usize>,
@@ -80,7 +80,7 @@ impl CircleSearch<'_> {
         self.open.push(node);
     }
 
-    /// Closes the set whose first node this is.
+    /// Completes the set whose first node this is.
     fn leave(&mut self, node: usize) {
         if self.number[node] != Some(self.lowest[node]) {
             return;
@@ -101,7 +101,8 @@ impl CircleSearch<'_> {
     }
 }
 
-/// The shortest way from the first member of a circle back to it: `[A, B, C]` for A → B → C → A.
+/// Returns the shortest path from the first member of a circle back to it: `[A, B, C]` for A → B →
+/// C → A.
 pub(super) fn way(edges: &Edges, members: &[usize]) -> Vec<usize> {
     let Some(&first) = members.first() else {
         return Vec::new();
@@ -127,8 +128,8 @@ pub(super) fn way(edges: &Edges, members: &[usize]) -> Vec<usize> {
     vec![first]
 }
 
-/// The nodes so that each stands after all that it points to, and before those with a higher number
-/// where it can. Members of circles, and what points to them, have no place in it.
+/// Returns the nodes in topological order: successors first, then by ascending number. Members of
+/// circles and nodes that can reach them are left out.
 pub(super) fn order(edges: &Edges) -> Vec<usize> {
     let mut missing: Vec<usize> = edges.iter().map(Vec::len).collect();
     let mut waiting = vec![Vec::new(); edges.len()];
@@ -182,14 +183,14 @@ mod tests {
         check(&[&[0]], &[&[0]], &[&[0]], &[]);
         check(&[&[1], &[0], &[0]], &[&[0, 1]], &[&[0, 1]], &[]);
         check(&[&[2], &[], &[1], &[1]], &[], &[], &[1, 2, 0, 3]);
-        // Two ways around, the short one is told.
+        // Of two paths, the short one is reported.
         check(
             &[&[1], &[2, 3], &[0], &[2]],
             &[&[0, 1, 2, 3]],
             &[&[0, 1, 2]],
             &[],
         );
-        // Two circles of which one leads to the other.
+        // Two circles, one leading to the other.
         check(
             &[&[3], &[2, 0], &[1], &[0], &[]],
             &[&[0, 3], &[1, 2]],

@@ -1,4 +1,4 @@
-//! What one value of a resource is made of: for those who say why it changes.
+//! Finds what a value of a resource consists of, to explain why it changes.
 
 use indexmap::IndexSet;
 
@@ -7,18 +7,18 @@ use crate::template::evaluate::{ConditionValue, Evaluator};
 use crate::template::expression::{Expression, Function, FunctionCall};
 use crate::yaml::Node;
 
-/// Something that a value takes.
+/// Something that a value uses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ReferencedValue {
-    /// A parameter's value, or what `Ref` gives of a resource.
+    /// The value of a parameter, or of `Ref` for a resource.
     Name(String),
-    /// What `Fn::GetAtt` gives: `Arn` of `Queue`.
+    /// The value of `Fn::GetAtt`: `Arn` of `Queue`.
     Attribute { resource: String, attribute: String },
 }
 
-/// What the value at a path of a resource's entry takes, each thing once:
-/// `["Properties", "Tags", "0"]`. Branches that conditions rule out don't count. Where the path
-/// leads into an expression, the whole expression counts.
+/// Returns what the value at a path of a resource's entry uses, each thing once. The path is such
+/// as `["Properties", "Tags", "0"]`; if it leads into an expression, the whole expression counts.
+/// Branches excluded by conditions don't count.
 pub fn mentioned(evaluator: &Evaluator, id: &str, path: &[&str]) -> IndexSet<ReferencedValue> {
     let mut all = IndexSet::new();
     let Some((_, entry)) = evaluator.entry("Resources", id) else {
@@ -46,14 +46,14 @@ pub fn mentioned(evaluator: &Evaluator, id: &str, path: &[&str]) -> IndexSet<Ref
     all
 }
 
-/// The deepest node on the way along the path.
+/// Returns the deepest node along the path.
 fn at_path<'n>(evaluator: &Evaluator, entry: &'n Node, path: &[&str]) -> &'n Node {
     let mut node = entry;
     for part in path {
         node = taken(evaluator, node);
         let next = match node.as_sequence() {
             _ if FunctionCall::of_value(node).is_some() => None,
-            // What a branch leaves out moves the items behind it.
+            // An omitted item moves the items after it.
             Some(items) if items.iter().any(is_choice) => None,
             Some(items) => part
                 .parse::<usize>()
@@ -69,7 +69,7 @@ fn at_path<'n>(evaluator: &Evaluator, entry: &'n Node, path: &[&str]) -> &'n Nod
     node
 }
 
-/// The branch of `Fn::If` that counts, and anything else as it is.
+/// Returns the branch of `Fn::If` that is taken; other nodes unchanged.
 fn taken<'n>(evaluator: &Evaluator, mut node: &'n Node) -> &'n Node {
     while let Expression::If(choice) = Expression::of(node) {
         node = match evaluator.condition(&choice.condition.text) {

@@ -1,11 +1,12 @@
-//! What depends on what: explicitly by `DependsOn`, implicitly by `Ref`, `Fn::GetAtt` and `Fn::Sub`
+//! Finds dependencies between resources: explicit ones by `DependsOn`, implicit ones by `Ref`,
+//! `Fn::GetAtt` and `Fn::Sub`
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-dependson.html>).
 //!
-//! - `references`: the names in an expression
-//! - `names`: those that lead nowhere
-//! - `circle`: circles and order in a graph of numbers
-//! - `mentioned`: what one value of a resource is made of
-//! - `uses`: what a resource refers to, whatever the parameters' values are
+//! - `references`: finds the names in an expression
+//! - `names`: reports names that aren't declared
+//! - `circle`: finds circles and a topological order in a graph of numbers
+//! - `mentioned`: finds what a value of a resource consists of
+//! - `uses`: finds what a resource refers to, regardless of parameter values
 
 mod circle;
 mod mentioned;
@@ -25,32 +26,33 @@ use super::value::{Failure, FailureNote, Unknown};
 use crate::diagnostic::{Location, Position};
 use crate::yaml::Node;
 
-/// Of the way around a circle so many places are told; nobody follows a longer one.
+/// Maximum number of locations reported for a circle.
 const MAX_NOTES: usize = 20;
 
-/// A resource that must be there first.
+/// A resource that must be created first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dependency {
-    /// Its logical id.
+    /// Its logical ID.
     pub on: String,
-    /// The first place that makes it one.
+    /// Location of the first reference to it.
     pub at: Location,
-    /// By `DependsOn`; otherwise by a function.
+    /// Whether the dependency is a `DependsOn` rather than a reference.
     pub explicit: bool,
-    /// Where it hangs on something unknown: on whether either of them exists, or which branch of
-    /// `Fn::If` is taken.
+    /// Why the dependency isn't certain: the existence of either resource or the branch of `Fn::If`
+    /// is unknown.
     pub unknown: Option<Unknown>,
 }
 
-/// What each resource that exists, or may, depends on; both in the template's order.
+/// Returns the dependencies of each resource that exists or may exist, both in the template's
+/// order.
 ///
-/// `DependsOn` a resource whose condition is false has no effect.
+/// A `DependsOn` of a resource whose condition is false has no effect.
 pub fn dependencies(evaluator: &Evaluator) -> IndexMap<String, Vec<Dependency>> {
     Graph::of(evaluator, &existing(evaluator)).dependencies(evaluator)
 }
 
-/// The logical ids so that each stands after what it depends on, in the template's order where that
-/// leaves a choice. Circles, and what depends on them, are left out.
+/// Returns the logical IDs in topological order: dependencies first, then in the template's order.
+/// Circles and resources that depend on them are left out.
 pub fn order(dependencies: &IndexMap<String, Vec<Dependency>>) -> Vec<&str> {
     let targets = |found: &Vec<Dependency>| {
         found
@@ -65,7 +67,7 @@ pub fn order(dependencies: &IndexMap<String, Vec<Dependency>>) -> Vec<&str> {
     ids.map(|(id, _)| id.as_str()).collect()
 }
 
-/// References that lead nowhere, and circles, each named with its way.
+/// Returns failures for undeclared names and for circles, each with its path.
 pub(super) fn problems(evaluator: &Evaluator) -> Vec<Failure> {
     let existing = existing(evaluator);
     let mut failures = names::unresolved(evaluator, &existing);
@@ -74,7 +76,7 @@ pub(super) fn problems(evaluator: &Evaluator) -> Vec<Failure> {
     failures
 }
 
-/// Declared resources, and whether they exist.
+/// Declared resources and whether they exist.
 type Existing<'n> = HashMap<&'n str, ConditionValue>;
 
 fn existing<'n>(evaluator: &'n Evaluator) -> Existing<'n> {
@@ -83,7 +85,7 @@ fn existing<'n>(evaluator: &'n Evaluator) -> Existing<'n> {
         .collect()
 }
 
-/// Goes through a resource or an output.
+/// Visits a resource or an output.
 fn entry<'n>(
     evaluator: &Evaluator,
     entry: &'n Node,
@@ -100,7 +102,7 @@ fn entry<'n>(
     }
 }
 
-/// The resources that exist or may, and their dependencies, all by numbers.
+/// The resources that exist or may exist, and their dependencies, by number.
 #[derive(Default)]
 struct Graph<'n> {
     ids: Vec<&'n str>,
@@ -147,7 +149,7 @@ impl<'n> Graph<'n> {
                     unknown,
                 };
                 match edges.get_mut(&target) {
-                    // What is certain counts, wherever it stands.
+                    // A certain dependency takes precedence over an uncertain one.
                     Some(known) if known.unknown.is_some() && edge.unknown.is_none() => {
                         *known = edge
                     }
@@ -188,8 +190,7 @@ impl<'n> Graph<'n> {
             .collect()
     }
 
-    /// Circles that certainly are. Where one hangs on something unknown, that is noted with the
-    /// evaluator.
+    /// Returns the circles that certainly exist; records uncertain ones as undecided.
     fn circles(&self, evaluator: &Evaluator) -> Vec<Failure> {
         let certain = |edge: &Edge| edge.unknown.is_none();
         let edges = self.numbers(certain);
@@ -222,7 +223,7 @@ impl<'n> Graph<'n> {
         self.edges.iter().map(targets).collect()
     }
 
-    /// The edges of a way around.
+    /// Returns the edges along the path of a circle.
     fn ways<'w>(&'w self, way: &'w [usize]) -> impl Iterator<Item = (usize, &'w Edge, usize)> {
         let ends = way.iter().zip(way.iter().cycle().skip(1));
         ends.filter_map(|(from, to)| self.edges[*from].get(to).map(|edge| (*from, edge, *to)))
@@ -267,7 +268,7 @@ fn note(message: String, at: Option<Location>) -> FailureNote {
     }
 }
 
-/// `A → B → A`
+/// Formats as `A → B → A`.
 fn around<'i>(ids: impl Iterator<Item = &'i str>) -> String {
     let mut ids: Vec<&str> = ids.collect();
     ids.extend(ids.first().copied());
@@ -277,7 +278,7 @@ fn around<'i>(ids: impl Iterator<Item = &'i str>) -> String {
     ids.join(" → ")
 }
 
-/// Conditions that ask for each other in a circle.
+/// Returns circular references between conditions.
 fn condition_circles(evaluator: &Evaluator) -> Vec<Failure> {
     let conditions: IndexMap<&str, &(Node, Node)> = evaluator
         .section("Conditions")
@@ -344,8 +345,8 @@ Conditions:
   Ours: !Equals [!Ref AWS::AccountId, '1']
 ";
 
-    /// Resources, and what is said of the template with them: failures as `line: message`, then
-    /// what is undecided as `line? message (why)`. The first resource stands in line 8.
+    /// Returns the failures of a template with these resources as `line: message`, followed by
+    /// undecided ones as `line? message (why)`. The first resource is on line 8.
     fn check(resources: &str, expect: &[&str]) {
         let text = format!("{SECTIONS}Resources:\n{resources}");
         let mut found = problems_of(&text);
@@ -443,7 +444,7 @@ Conditions:
             "  A: {Type: T, DependsOn: B}\n  B: {Type: T, Condition: Ours, DependsOn: A}\n",
             &[&open],
         );
-        // A certain reference beside an open one.
+        // A certain reference and an uncertain one.
         check(
             "  A: {Type: T, Properties: {P: !If [Ours, !Ref B, x], Q: !Ref B}}\n  B: {Type: T, \
              DependsOn: A}\n",
@@ -667,7 +668,7 @@ Conditions:
         });
     }
 
-    /// As large as a template may be: 2,000 resources, of which each refers to fifty others.
+    /// As large as a template may be: 2,000 resources, each of which refers to fifty others.
     #[test]
     fn a_hundred_thousand_edges_are_fast() {
         let resource = |from: usize| {

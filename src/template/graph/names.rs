@@ -1,9 +1,9 @@
-//! Names that lead nowhere: of parameters, resources and conditions that the template doesn't
+//! Finds unresolved names: of parameters, resources and conditions that the template doesn't
 //! declare, and of resources that don't exist.
 //!
-//! CloudFormation looks names up before it evaluates anything, so what isn't declared fails even in
-//! a resource whose condition is false and in the branch of `Fn::If` that isn't taken. The
-//! evaluation takes such a name as unknown, because it is told here.
+//! CloudFormation resolves names before it evaluates anything, so an undeclared name fails even in
+//! a resource whose condition is false and in the branch of `Fn::If` that isn't taken. Evaluation
+//! treats such a name as unknown, since it is reported here.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -18,11 +18,11 @@ use crate::template::evaluate::{ConditionValue, Evaluator};
 use crate::template::value::{Failure, FailureNote, Unknown};
 use crate::yaml::Node;
 
-/// So many further places are named with a failure that has many.
+/// Maximum number of additional locations reported for a failure.
 const MAX_NOTES: usize = 20;
 
-/// Everything that leads nowhere, in the order of the blocks that CloudFormation names. What hangs
-/// on something unknown is noted with the evaluator.
+/// Returns failures for all unresolved names, in the order of the blocks that CloudFormation names.
+/// Uncertain ones are recorded as undecided.
 pub(super) fn unresolved(evaluator: &Evaluator, existing: &Existing) -> Vec<Failure> {
     let mut failures =
         UndeclaredNames::new(evaluator, existing, ReferenceBlock::Conditions).failures();
@@ -44,11 +44,11 @@ struct UndeclaredNames<'n> {
     existing: &'n Existing<'n>,
     parameters: HashSet<&'n str>,
     block: ReferenceBlock,
-    /// Of which CloudFormation makes one list, with the first place of each.
+    /// Names that CloudFormation reports in one list, with the first location of each.
     listed: IndexMap<&'n str, Position>,
-    /// The same where it hangs on something unknown whether they are asked for.
+    /// Names for the same list that may not be needed.
     open: IndexMap<&'n str, (Position, Unknown)>,
-    /// Failures of their own, each told once.
+    /// Separate failures, each reported once.
     others: IndexMap<String, Position>,
 }
 
@@ -107,8 +107,8 @@ impl<'n> UndeclaredNames<'n> {
         failures
     }
 
-    /// What CloudFormation says of a list of names. In outputs it does without the words that it
-    /// begins with elsewhere.
+    /// Returns CloudFormation's message for a list of names. For outputs it omits the prefix used
+    /// elsewhere.
     fn message(&self, names: &[&str]) -> String {
         let names = names.join(", ");
         match self.block {
@@ -170,7 +170,7 @@ impl<'n> UndeclaredNames<'n> {
         }
     }
 
-    /// What a `Condition` key names.
+    /// Checks the name in a `Condition` key.
     fn condition(&mut self, name: &'n Node) {
         if !self.is_condition(&name.text) {
             let message = format!(
@@ -214,7 +214,7 @@ impl<'n> UndeclaredNames<'n> {
         }
     }
 
-    /// A resource whose condition is false.
+    /// Reports a resource whose condition is false.
     fn missing(&mut self, name: &'n str, at: Position, life: &BranchState) {
         match life {
             BranchState::Live => once(&mut self.listed, name, at),

@@ -1,6 +1,6 @@
-//! Which names a part of the template refers to, and whether the reference counts: what stands in
-//! the branch of `Fn::If` that isn't taken is no dependency, but its names must be declared all the
-//! same.
+//! Finds the names that a part of the template refers to, and whether each reference counts: the
+//! branch of `Fn::If` that isn't taken adds no dependencies, but its names must be declared
+//! nevertheless.
 
 use crate::diagnostic::Position;
 use crate::template::evaluate::{ConditionValue, Evaluator};
@@ -10,20 +10,19 @@ use crate::template::expression::{
 use crate::template::value::Unknown;
 use crate::yaml::{Node, NodeValue};
 
-/// A name, and the place that refers to it.
+/// A name and the position of the reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reference<'n> {
-    /// Of a parameter or a resource; with [`ReferenceKind::If`] and [`ReferenceKind::Condition`] of
-    /// a condition.
+    /// The name of a parameter or a resource; for [`ReferenceKind::If`] and
+    /// [`ReferenceKind::Condition`], of a condition.
     pub name: &'n str,
-    /// Of a resource, where the reference takes one: `Arn`. Empty where there is none, or it isn't
-    /// plain text.
+    /// The attribute of a resource, such as `Arn`; empty if there is none or it isn't a literal.
     pub attribute: &'n str,
     pub by: ReferenceKind<'n>,
     pub at: Position,
 }
 
-/// The function or key that refers.
+/// The function or key that contains the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReferenceKind<'n> {
     DependsOn,
@@ -31,25 +30,25 @@ pub(super) enum ReferenceKind<'n> {
     GetAtt,
     /// `${Name}`
     Sub,
-    /// `${Name.Attribute}`, as it is written.
+    /// `${Name.Attribute}`, as written.
     SubAttribute(&'n str),
     If,
-    /// `Condition` in the expression of a condition.
+    /// `Condition` in a condition expression.
     Condition,
 }
 
-/// Whether a part of the template counts.
+/// Whether a part of the template is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum BranchState {
     Live,
-    /// It hangs on something unknown.
+    /// Depends on something unknown.
     Open(Unknown),
-    /// Ruled out by a condition.
+    /// Excluded by a condition.
     Dead,
 }
 
 impl BranchState {
-    /// What holds for a part of a part.
+    /// Returns the state of a nested branch.
     pub(super) fn and(&self, condition_value: &ConditionValue) -> Self {
         match (self, condition_value) {
             (Self::Dead, _) | (_, ConditionValue::False) => Self::Dead,
@@ -62,7 +61,7 @@ impl BranchState {
     }
 }
 
-/// Goes through an expression and tells `found` of every reference in it, with its life.
+/// Visits an expression and passes every reference in it to `found`, with the state of its branch.
 pub(super) struct ReferenceWalk<'w, 'n> {
     pub evaluator: &'w Evaluator<'w>,
     pub found: &'w mut dyn FnMut(Reference<'n>, &BranchState),
@@ -74,7 +73,7 @@ impl<'n> ReferenceWalk<'_, 'n> {
             NodeValue::Sequence(items) => items.iter().for_each(|item| self.node(item, life)),
             NodeValue::Mapping(_) if self.function(node, life) => {}
             NodeValue::Mapping(entries) => {
-                // A loop that is left over belongs to no language that is spoken here.
+                // A remaining loop isn't valid in this template.
                 let entries = entries
                     .iter()
                     .filter(|(key, _)| loop_name(&key.text).is_none());
@@ -84,7 +83,7 @@ impl<'n> ReferenceWalk<'_, 'n> {
         }
     }
 
-    /// Goes through a function that refers to something; false for anything else.
+    /// Visits a function that contains references; returns false for other nodes.
     fn function(&mut self, node: &'n Node, life: &BranchState) -> bool {
         match Expression::of(node) {
             Expression::Ref(name) if name.is_scalar() => {
@@ -93,7 +92,7 @@ impl<'n> ReferenceWalk<'_, 'n> {
             Expression::GetAtt(it) => self.get_att(it, life),
             Expression::Sub(sub) => self.sub(sub, life),
             Expression::If(choice) if choice.condition.is_scalar() => self.choice(choice, life),
-            // What a macro makes of its arguments is its own affair.
+            // How a macro uses its arguments is unknown.
             Expression::Call(FunctionCall {
                 function: Some(Function::GetAtt | Function::Transform),
                 ..
@@ -149,7 +148,7 @@ impl<'n> ReferenceWalk<'_, 'n> {
         self.node(choice.no, &life.and(&condition_value.not()));
     }
 
-    /// Conditions by their names, in the expression of a condition.
+    /// Visits the conditions in a condition expression.
     pub(super) fn conditions(&mut self, expression: &'n Node, life: &BranchState) {
         if let Some(FunctionCall {
             function: Some(Function::Condition),
@@ -205,7 +204,7 @@ mod tests {
     use crate::template::evaluate::tests::{parameter_values, place, template};
     use crate::template::{OfflineEnvironment, Templates};
 
-    /// Every reference of the property `P`, one a line, with its life unless it is live.
+    /// Returns every reference of the property `P`, one per line, with its state unless it is live.
     fn check(value: &str, expect: &[&str]) {
         let text = format!(
             "Conditions:\n  Yes: !Equals [a, a]\n  Ours: !Equals [!Ref AWS::AccountId, '1']\n  \
@@ -289,7 +288,7 @@ mod tests {
                 "Ref B not",
             ],
         );
-        // Whatever else is wrong, names are names.
+        // Names are found even in malformed functions.
         check(
             "!If [Gone, !Ref A, !Ref B]",
             &[

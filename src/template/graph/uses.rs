@@ -1,5 +1,5 @@
-//! What each resource of a template uses, whatever its parameters' values are: for those who look
-//! from a failed resource back to where it is declared and to what fed it.
+//! Finds what each resource of a template uses, regardless of parameter values, to trace a failed
+//! resource back to its declaration and to the values passed to it.
 
 use std::collections::HashSet;
 
@@ -12,32 +12,34 @@ use crate::template::evaluate::Evaluator;
 use crate::template::expression::Expression;
 use crate::yaml::Node;
 
-/// A resource of the template, in whatever condition.
+/// A resource of the template, whether it exists or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceUses {
-    /// Of the logical id.
+    /// Position of the logical ID.
     pub at: Position,
-    /// It has a `Condition`.
+    /// Whether it has a `Condition`.
     pub conditional: bool,
-    /// The parameters that it refers to, itself or by the conditions that it asks.
+    /// The parameters that it refers to, itself or through its conditions.
     pub parameters: IndexSet<String>,
     /// The resources that it refers to or depends on.
     pub resources: IndexSet<String>,
-    /// What an `AWS::CloudFormation::Stack` gives to the parameters of its template.
+    /// For an `AWS::CloudFormation::Stack`: what it passes to its template's parameters.
     pub gives: IndexMap<String, ParameterSourceExpression>,
 }
 
-/// What a nested stack's parameter is given.
+/// What a nested stack passes to a parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParameterSourceExpression {
+    /// A literal.
     Text(String),
-    /// A parameter's value, as it is.
+    /// The value of this parameter, unchanged.
     Parameter(String),
-    /// Made of these parameters and of other things.
+    /// Something computed from these parameters and other values.
     MadeOf(IndexSet<String>),
 }
 
-/// All resources, those that loops make with the parameters' defaults too, in the template's order.
+/// Returns all resources in the template's order, including those that loops create with the
+/// parameters' defaults.
 pub fn uses(evaluator: &Evaluator) -> IndexMap<String, ResourceUses> {
     let names = |section: &'static str| {
         evaluator
@@ -110,7 +112,7 @@ impl<'n> UsesReader<'n> {
         uses
     }
 
-    /// The parameters by which the conditions are decided.
+    /// Collects the parameters that decide the conditions.
     fn conditions(&self, mut open: Vec<&'n str>, parameters: &mut IndexSet<String>) {
         let mut seen = HashSet::new();
         while let Some(name) = open.pop() {
@@ -174,7 +176,7 @@ mod tests {
     use crate::template::evaluate::tests::{parameter_values, place, template};
     use crate::template::{OfflineEnvironment, Templates};
 
-    /// One resource a line: `id line[?]: parameters | resources | what it gives`.
+    /// Formats one resource per line: `id line[?]: parameters | resources | what it gives`.
     fn said(text: &str) -> Vec<String> {
         let (template, templates) = (template(text), Templates::default());
         let (place, parameter_values, world) = (

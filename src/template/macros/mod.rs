@@ -1,8 +1,9 @@
 //! The macros that a template names or calls, and what isn't known because of them.
 //!
-//! `transform` does what is known of them; here is what they may make of a template otherwise.
+//! `transform` applies the macros that are implemented; this module describes what the others may
+//! change.
 //!
-//! - `pattern`: the names that a loop or a module makes whose items aren't known
+//! - `pattern`: the names that a loop with unknown items or a module may create
 
 mod pattern;
 
@@ -18,31 +19,32 @@ pub(super) const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
 const SERVERLESS: &str = "AWS::Serverless-2016-10-31";
 const SERVERLESS_TYPES: &str = "AWS::Serverless::";
 
-/// Transforms of AWS's that change nothing of what is asked of a template here.
+/// AWS's transforms that don't affect the results here.
 const HARMLESS: [&str; 3] = [
     "AWS::CodeDeployBlueGreen",
     "AWS::ServiceCatalog",
     "AWS::SecretsManager-",
 ];
 
-/// So many patterns of names are kept apart; where there are more, any name may have been made.
+/// Maximum number of name patterns; with more of them, any name may exist.
 const MAX_MADE: usize = 200;
 
-/// What rewrites a template, and what isn't known because of it.
+/// The macros of a template, and what isn't known because of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Macros {
-    /// What the `Transform` section names.
+    /// Names in the `Transform` section.
     names: Vec<String>,
-    /// Whether the Serverless transform, which the section names, has anything to rewrite.
+    /// Whether the `Transform` section names the Serverless transform and it has anything to
+    /// rewrite.
     serverless: bool,
-    /// Inside of the template, but over a whole section.
+    /// Called inside of the template, over a whole section.
     pub(super) over_sections: Vec<Unknown>,
     /// Called anywhere inside of the template.
     pub(super) called: Vec<Unknown>,
     made: Vec<MadeEntries>,
 }
 
-/// Entries that a transform may have made.
+/// Entries that a transform may have created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct MadeEntries {
     section: String,
@@ -58,7 +60,7 @@ impl Macros {
             .map(str::to_owned)
             .collect();
         let serverless = names.iter().any(|name| name == SERVERLESS);
-        // The resources of a module get its name before their own.
+        // A module's resources have its name as a prefix.
         let resources = root.get("Resources").map_or(&[][..], Node::entries).iter();
         let modules = resources.filter(|(_, resource)| {
             resource
@@ -83,15 +85,14 @@ impl Macros {
         self.names.iter().any(|name| name == LANGUAGE_EXTENSIONS)
     }
 
-    /// Whether the template is one of the Serverless Application Model, which has keys and types of
-    /// its own.
+    /// Returns whether the template uses the Serverless Application Model, which has keys and types
+    /// of its own.
     pub(super) fn is_serverless(&self) -> bool {
         self.serverless
     }
 
-    /// Leaves the Serverless transform out where it has nothing to rewrite in the expanded
-    /// template, as in the stack that holds the bucket of `sam deploy --resolve-s3`: no resource of
-    /// its types, no connector, no `Globals`
+    /// Ignores the Serverless transform if it has nothing to rewrite in the expanded template: no
+    /// resource of its types, no connector, no `Globals`
     /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/transform-aws-serverless.html>).
     pub(super) fn settle_serverless(&mut self, root: &Node) {
         let is_certain =
@@ -108,7 +109,7 @@ impl Macros {
         self.serverless &= has_work || !is_certain;
     }
 
-    /// Adds entries that a transform may have made.
+    /// Adds entries that a transform may have created.
     pub(super) fn add_made(&mut self, section: &str, names: NamePattern, unknown: Unknown) {
         let names = if self.made.len() < MAX_MADE {
             names
@@ -125,7 +126,7 @@ impl Macros {
         }
     }
 
-    /// Why an entry of a section that isn't there may have been made all the same.
+    /// Returns why a missing entry of a section may have been created nevertheless.
     pub(super) fn made(&self, section: &str, name: &str) -> Option<Unknown> {
         let made = self
             .made
@@ -134,30 +135,30 @@ impl Macros {
         made.map(|made| made.unknown.clone())
     }
 
-    /// Whether an entry may be there after the transforms that isn't there now. Of its resources
-    /// the Serverless Application Model makes roles, stages, permissions and more.
+    /// Returns whether an entry may exist after the transforms. The Serverless Application Model
+    /// adds roles, stages, permissions and more to its resources.
     pub(super) fn may_have(&self, section: &str, name: &str) -> bool {
         self.made(section, name).is_some() || (section == "Resources" && self.is_serverless())
     }
 
-    /// Whether there may be entries of a section that aren't there now.
+    /// Returns whether a section may get additional entries.
     pub(super) fn may_add_to(&self, section: &str) -> bool {
         self.made.iter().any(|made| made.section == section)
     }
 
-    /// Whether the template names any transform.
+    /// Returns whether the template names any transform.
     pub(super) fn are_any(&self) -> bool {
         !self.names.is_empty()
     }
 
-    /// Macros that may make anything of the template: those of the account's own, and those that
-    /// nobody here knows.
+    /// Returns macros that may change anything in the template: the account's own ones and those
+    /// unknown here.
     pub(super) fn unknown(&self) -> Option<Unknown> {
         let unknown = self.of_aws().filter(|name| *name != SERVERLESS).map(named);
         Unknown::all(unknown.chain(self.over_sections.iter().cloned()))
     }
 
-    /// All macros that only AWS can run, those called anywhere inside of the template among them.
+    /// Returns all macros that only AWS can run, including those called inside of the template.
     pub(super) fn only_aws_runs(&self) -> Option<Unknown> {
         Unknown::all(
             self.of_aws()
@@ -166,7 +167,7 @@ impl Macros {
         )
     }
 
-    /// Why a failure isn't certain: macros may change the place where it is.
+    /// Returns why a failure isn't certain: macros may change the part with the failure.
     pub(super) fn doubt(&self) -> Option<Unknown> {
         Unknown::all(
             self.unknown()
@@ -175,7 +176,7 @@ impl Macros {
         )
     }
 
-    /// Whether macros are called inside of the template.
+    /// Returns whether macros are called inside of the template.
     pub(super) fn are_called(&self) -> bool {
         !self.called.is_empty()
     }
@@ -193,28 +194,28 @@ impl Macros {
     }
 }
 
-/// What a template has become.
+/// The result of expanding a template.
 #[derive(Default)]
 pub(super) struct Expanded {
-    /// The tree with its loops and includes expanded; none if it has none.
+    /// The tree with its loops and includes expanded; `None` if it has none.
     pub root: Option<Node>,
     pub macros: Macros,
     pub failures: Vec<Failure>,
 }
 
-/// A call of a macro. Without a name it is malformed.
+/// A macro call; malformed without a name.
 pub(super) struct MacroCall<'n> {
     pub name: Option<&'n str>,
     pub parameters: Option<&'n Node>,
     pub at: Position,
 }
 
-/// The macros of the `Transform` section, in their order.
+/// Returns the macros of the `Transform` section in order.
 pub(super) fn top_level(root: &Node) -> Vec<MacroCall<'_>> {
     root.get("Transform").map(calls).unwrap_or_default()
 }
 
-/// A name, `{Name: …, Parameters: …}`, or a list of either.
+/// Parses a name, `{Name: …, Parameters: …}`, or a list of either.
 pub(super) fn calls(node: &Node) -> Vec<MacroCall<'_>> {
     match &node.value {
         NodeValue::Sequence(items) => items.iter().flat_map(calls).collect(),
@@ -234,8 +235,7 @@ pub(super) fn calls(node: &Node) -> Vec<MacroCall<'_>> {
     }
 }
 
-/// What the macros in a function's argument leave unknown of the function, wherever in the argument
-/// they are called.
+/// Returns what isn't known about a function because macros are called anywhere in its argument.
 pub(super) fn in_argument(argument: &Node) -> Option<Unknown> {
     let items = argument
         .as_sequence()
@@ -252,12 +252,12 @@ pub(super) fn in_argument(argument: &Node) -> Option<Unknown> {
     Unknown::all(items.chain(entries))
 }
 
-/// Whether a mapping's key calls a macro inside of the template.
+/// Returns whether a mapping's key calls a macro.
 pub(super) fn is_call(key: &Node) -> bool {
     &*key.text == Function::Transform.key()
 }
 
-/// What `Fn::Transform` with this argument leaves unknown: all that the macros make.
+/// Returns the unknown result of `Fn::Transform` with this argument.
 pub(super) fn of_calls(argument: &Node) -> Unknown {
     let unknowns = calls(argument)
         .into_iter()
@@ -266,7 +266,7 @@ pub(super) fn of_calls(argument: &Node) -> Unknown {
     Unknown::all(unknowns).unwrap_or_else(|| Unknown::asked("a macro without a name"))
 }
 
-/// Whether a loop can make the name of a key as it is written: `QueueA` of `Queue${Name}`.
+/// Returns whether a loop can create the name from a key as written: `QueueA` from `Queue${Name}`.
 pub(super) fn can_become(key: &str, name: &str) -> bool {
     NamePattern::written(key).matches(name)
 }

@@ -1,11 +1,12 @@
-//! Names of which parts aren't known: what `Queue${Name}` can become.
+//! Names that are only partially known: the possible values of `Queue${Name}`.
 
 use crate::template::substitution::{Segment, Segments};
 
-/// Fixed pieces of a name, with anything between them.
+/// Literal parts of a name with arbitrary text between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::template) struct NamePattern {
-    /// At least one: the beginning of the name; the last of several is its end.
+    /// At least one: the first is the prefix of the name; if there are several, the last is its
+    /// suffix.
     pieces: Vec<String>,
 }
 
@@ -30,7 +31,7 @@ impl NamePattern {
         }
     }
 
-    /// What a key with `${Name}` and `&{Name}` in it can become.
+    /// Returns the possible names of a key that contains `${Name}` and `&{Name}`.
     pub(in crate::template) fn written(text: &str) -> Self {
         let mut pieces = vec![String::new()];
         for segment in Segments::of_key(text) {
@@ -63,7 +64,7 @@ impl NamePattern {
     }
 }
 
-/// Adds a text to the last piece.
+/// Appends text to the last part.
 pub(in crate::template) fn add(pieces: &mut [String], text: &str) {
     if let Some(last) = pieces.last_mut() {
         last.push_str(text);

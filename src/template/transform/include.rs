@@ -1,8 +1,8 @@
-//! Macros that are called inside of a template, and what `AWS::Include` puts in
+//! Macro calls inside of a template, and the snippets that `AWS::Include` inserts
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/transform-aws-include.html>).
 //!
-//! A macro may change everything that stands beside its call; an include adds to it. What is put in
-//! gets the place of the call, since positions are those of the template's file.
+//! A macro may change all siblings of its call; an include adds to them. Inserted nodes get the
+//! position of the call, since positions refer to the template's file.
 
 use super::{INCLUDE, MacroCall, TransformState, calls, mapping, named, sequence, text};
 use super::{NamePattern, is_call};
@@ -16,14 +16,14 @@ pub(super) const MALFORMED: &str = "Key Name of transform definition must be a s
 const NO_S3_URI: &str =
     "Transform AWS::Include failed with: The location parameter is not a valid S3 uri.";
 
-/// Said of what is no mapping, of short forms (`!Ref`), and of a file that includes another.
+/// For content that isn't a mapping, short forms (`!Ref`), and a file that includes another.
 const NO_CONTENT: &str = "Transform AWS::Include failed with: The specified S3 object's content \
     should be valid Yaml/JSON";
 
-/// The sections whose entries are looked up by their names.
+/// The sections whose entries are referred to by name.
 const SECTIONS: [&str; 4] = ["Mappings", "Conditions", "Resources", "Outputs"];
 
-/// Whether a macro is called anywhere in it.
+/// Returns whether a macro is called anywhere inside.
 pub(super) fn has_calls(node: &Node) -> bool {
     match &node.value {
         yaml::NodeValue::Sequence(items) => items.iter().any(has_calls),
@@ -34,7 +34,7 @@ pub(super) fn has_calls(node: &Node) -> bool {
     }
 }
 
-/// The template after the macros that are called inside of it.
+/// Returns the template with its inner macro calls expanded.
 pub(super) fn expanded(work: &mut TransformState, root: &Node) -> Node {
     let mut includes = IncludeTransform {
         work,
@@ -55,7 +55,7 @@ pub(super) fn expanded(work: &mut TransformState, root: &Node) -> Node {
     tree
 }
 
-/// The template with what the `Transform` section includes.
+/// Returns the template with what the `Transform` section includes.
 pub(super) fn at_top_level(work: &mut TransformState, root: &Node, call: &MacroCall) -> Node {
     let mut sections = root.entries().to_vec();
     match included(work, call) {
@@ -86,18 +86,18 @@ pub(super) fn at_top_level(work: &mut TransformState, root: &Node, call: &MacroC
 
 struct IncludeTransform<'w, 'e> {
     work: &'w mut TransformState<'e>,
-    /// Mappings in which a macro was at work.
+    /// Mappings changed by a macro.
     unknown_mappings: Vec<String>,
 }
 
-/// Where a part of the template stands, as far as it makes a difference.
+/// The position of a part of the template, as far as it matters.
 #[derive(Clone, Copy)]
 enum IncludePosition<'n> {
     Root,
     Section(&'n str),
-    /// A resource, an output or a condition.
+    /// Inside a resource, an output or a condition.
     Entry(&'n str),
-    /// In a mapping, at any depth.
+    /// Inside a mapping, at any depth.
     InMapping(&'n str),
     Inside,
 }
@@ -138,7 +138,7 @@ impl IncludeTransform<'_, '_> {
         }
     }
 
-    /// What a mapping becomes in which macros are called.
+    /// Expands a mapping that contains macro calls.
     fn called(
         &mut self,
         key: &Node,
@@ -177,7 +177,7 @@ impl IncludeTransform<'_, '_> {
         }
     }
 
-    /// The entries of a mapping of which it isn't known what macros make of it.
+    /// Returns the entries of a mapping that a macro changes in unknown ways.
     fn unknown(
         &mut self,
         call: (Node, Node),
@@ -226,8 +226,8 @@ impl IncludeTransform<'_, '_> {
     }
 }
 
-/// What an include puts in, at the place of its call. Why that isn't known is told as a failure
-/// where it is one.
+/// Returns what an include inserts, at the position of its call. If it isn't known because of a
+/// failure, the failure is recorded.
 fn included(work: &mut TransformState, call: &MacroCall) -> Result<Vec<(Node, Node)>, Unknown> {
     let unknown = || named(INCLUDE);
     let evaluator = work.evaluator;
@@ -273,7 +273,7 @@ fn included(work: &mut TransformState, call: &MacroCall) -> Result<Vec<(Node, No
     }
 }
 
-/// Adds entries at the end; one that is there already is replaced.
+/// Appends entries and replaces existing ones with the same key.
 fn merge(entries: &mut Vec<(Node, Node)>, more: impl IntoIterator<Item = (Node, Node)>) {
     for (key, value) in more {
         match entries.iter_mut().find(|(known, _)| known.text == key.text) {
@@ -481,7 +481,7 @@ mod tests {
             assert_eq!(said(template, FILES), expect, "{template}")
         };
         let unknown = include("s3://elsewhere/a.yaml");
-        // Of sections.
+        // In sections.
         check(
             &format!("Resources: {{A: {{Type: T, DependsOn: B}}, 'Fn::Transform': {unknown}}}\n"),
             &[],
@@ -502,7 +502,7 @@ mod tests {
                  block of the template",
             ],
         );
-        // A condition.
+        // In a condition.
         let text = "Conditions: {C: !Transform M}\nResources: {A: {Type: T, Condition: C, \
             DependsOn: B}, B: {Type: T, Condition: C}}\n";
         check(text, &[]);

@@ -1,10 +1,9 @@
-//! `AWS::LanguageExtensions`: `Fn::ForEach`, and functions where the plain language takes a name
+//! `AWS::LanguageExtensions`: `Fn::ForEach`, and functions where the basic language requires a name
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-foreach.html>).
 //!
-//! Where the item of a loop is put in is as CloudFormation does it, which is not all that its
-//! documentation promises: in the keys of the fragment (`${X}`, and `&{X}` without what is no
-//! letter or digit), in the text of `Fn::Sub` (`${X}` alone) and for `Ref`. Other texts keep their
-//! braces.
+//! A loop's item is inserted where CloudFormation inserts it, which is less than its documentation
+//! promises: in the keys of the fragment (`${X}`, and `&{X}` for only its letters and digits), in
+//! the string of `Fn::Sub` (only `${X}`) and for `Ref`. Other strings keep their braces.
 
 use std::collections::HashSet;
 
@@ -22,18 +21,18 @@ use crate::yaml::{self, Node};
 
 const NO_COLLECTION: &str = "Could not find a collection or could not be resolved for Fn::ForEach";
 
-/// How deep loops may nest (<https://github.com/aws-cloudformation/cfn-language-discussion>, RFC
-/// 0009).
+/// Maximum number of nested loops (<https://github.com/aws-cloudformation/cfn-language-discussion>,
+/// RFC 0009).
 const MAX_LOOPS: usize = 5;
 
-/// How large the template may become, in bytes at the least: twice of what CloudFormation takes as
-/// the outcome, since it leaves room for what is in the making.
+/// Maximum size of the template in bytes, approximately: twice what CloudFormation accepts as the
+/// result, to leave room for intermediate results.
 const MAX_BYTES: usize = 2_000_000;
 
-/// So many entries of a section are made: ten times of what CloudFormation takes.
+/// Maximum number of entries created in a section: ten times what CloudFormation accepts.
 const MAX_ENTRIES: usize = 5_000;
 
-/// The template with its loops unrolled and its names filled in.
+/// Returns the template with its loops expanded and its names evaluated.
 pub(super) fn expanded(work: &mut TransformState, root: &Node) -> Node {
     let mut language = LanguageExtensions {
         work,
@@ -54,26 +53,25 @@ pub(super) fn expanded(work: &mut TransformState, root: &Node) -> Node {
 
 struct LanguageExtensions<'w, 'e> {
     work: &'w mut TransformState<'e>,
-    /// What has been made.
+    /// Size of what was created.
     bytes: usize,
-    /// Nothing more is made.
+    /// Whether nothing more may be created.
     is_full: bool,
 }
 
-/// The names of the loops around a part of the template.
+/// The loop variables visible in a part of the template.
 #[derive(Clone, Default)]
 struct LoopScope<'s> {
-    /// From the outermost, each with the item that it stands for; without one where the item isn't
-    /// known.
+    /// From the outermost loop inward, each with its item; without one if the item isn't known.
     names: Vec<(&'s str, Option<&'s str>)>,
 }
 
 #[derive(Clone, Copy)]
 enum LoopPosition<'n> {
     Section(&'n str),
-    /// A resource or an output.
+    /// In a resource or an output.
     Entry,
-    /// A condition's expression, or a part of one.
+    /// In a condition's expression or a part of one.
     Condition,
     Inside,
 }
@@ -117,7 +115,8 @@ impl LanguageExtensions<'_, '_> {
         }
     }
 
-    /// A function in which a loop's name counts, or a name is wanted; none if it is none of these.
+    /// Expands a function that may use a loop variable or a name; returns `None` for other
+    /// functions.
     fn function(&mut self, node: &Node, scope: &LoopScope) -> Option<Node> {
         match Expression::of(node) {
             Expression::Ref(argument) if argument.is_scalar() => match scope.item(&argument.text) {
@@ -149,7 +148,7 @@ impl LanguageExtensions<'_, '_> {
         }
     }
 
-    /// `Fn::Sub` with the items in its text; its text alone where nothing is left to be put in.
+    /// Inserts items in `Fn::Sub`; returns only the string if no variables remain.
     fn sub(&mut self, sub: &Sub, scope: &LoopScope) -> Option<Node> {
         let argument = sub.argument;
         if let Some([template, own @ ..]) = argument.as_sequence() {
@@ -175,7 +174,7 @@ impl LanguageExtensions<'_, '_> {
         })
     }
 
-    /// The text of `Fn::Sub` with the items in it.
+    /// Inserts items in the string of `Fn::Sub`.
     fn filled(&mut self, template: &Node, scope: &LoopScope) -> Node {
         let filled = scope.filled(Segments::of(&template.text)).concat();
         if self.makes(2 + filled.len(), template.at) {
@@ -185,7 +184,7 @@ impl LanguageExtensions<'_, '_> {
         }
     }
 
-    /// A function in the place of a name; what stands for it where it isn't known.
+    /// Evaluates a function used as a name; returns a substitute if it isn't known.
     fn name(&mut self, node: &Node, scope: &LoopScope) -> Result<Node, Node> {
         let node = self.node(node, scope, LoopPosition::Inside);
         match self.work.evaluator.value(&node, EvaluationScope::Stack) {
@@ -197,7 +196,7 @@ impl LanguageExtensions<'_, '_> {
                 )),
                 None => Ok(node),
             },
-            // It is evaluated again where it stands, and told there.
+            // Evaluated again later, where the failure is reported.
             Err(_) => Ok(node),
         }
     }
@@ -241,7 +240,7 @@ impl LanguageExtensions<'_, '_> {
         mapping(out.made, at)
     }
 
-    /// A function in the place of a condition's name; none where there is no condition.
+    /// Evaluates a function used as a condition's name; returns `None` for other conditions.
     fn condition(&mut self, node: &Node, scope: &LoopScope) -> Option<Node> {
         let node = self.node(node, scope, LoopPosition::Inside);
         let evaluator = self.work.evaluator;
@@ -283,7 +282,7 @@ impl LanguageExtensions<'_, '_> {
         }
     }
 
-    /// Counts what is made. Nothing is once the template is larger than it can be.
+    /// Counts what is created. Nothing more is created once the template is too large.
     fn makes(&mut self, bytes: usize, at: Position) -> bool {
         if self.is_full {
             return false;
@@ -298,7 +297,7 @@ impl LanguageExtensions<'_, '_> {
         false
     }
 
-    /// Makes nothing more.
+    /// Stops creating entries.
     fn end(&mut self) {
         self.is_full = true;
         for section in ["Conditions", "Resources", "Outputs"] {
@@ -308,15 +307,15 @@ impl LanguageExtensions<'_, '_> {
     }
 }
 
-/// The entries of a mapping that has loops.
+/// The entries of a mapping that contains loops.
 struct LoopEntries {
     made: Vec<(Node, Node)>,
     names: HashSet<Box<str>>,
 }
 
 impl LanguageExtensions<'_, '_> {
-    /// Adds what a loop makes. A loop that fails, or that can't be unrolled, leaves word of what it
-    /// may have made.
+    /// Adds what a loop creates. A loop that fails or can't be expanded records what it may have
+    /// created.
     fn for_each(
         &mut self,
         (key, name): (&Node, &str),
@@ -352,7 +351,7 @@ impl LanguageExtensions<'_, '_> {
         }
     }
 
-    /// The arguments of a loop, or what is wrong with them.
+    /// Returns the arguments of a loop, or what is wrong with them.
     fn loop_of<'n>(
         &self,
         key: &str,
@@ -379,8 +378,8 @@ impl LanguageExtensions<'_, '_> {
         }
     }
 
-    /// The items of a collection, each a text or unknown; an unknown collection is one unknown
-    /// item.
+    /// Returns the items of a collection, each a string or unknown; an unknown collection is one
+    /// unknown item.
     fn items(
         &mut self,
         collection: &Node,
@@ -416,7 +415,7 @@ impl LanguageExtensions<'_, '_> {
         }
     }
 
-    /// What a loop makes of one item.
+    /// Adds what a loop creates for an item.
     fn iteration(
         &mut self,
         it: &ForEach,
@@ -453,15 +452,14 @@ impl LanguageExtensions<'_, '_> {
             }
             let value = self.node(value, scope, place.below());
             out.made.push((text(&name, key.at), value));
-            // That there are too many is told with the other quotas.
+            // The quota is reported with the others.
             if matches!(place, LoopPosition::Section(_)) && out.made.len() >= MAX_ENTRIES {
                 return self.end();
             }
         }
     }
 
-    /// Leaves word of the names that a loop can make, so that references to them aren't taken for
-    /// mistakes.
+    /// Records the names that a loop may create, so that references to them aren't reported.
     fn may_make(
         &mut self,
         it: &ForEach,
@@ -502,7 +500,8 @@ impl LanguageExtensions<'_, '_> {
     }
 }
 
-/// Whether a collection asks for what a transform can't know, or for what is no parameter.
+/// Returns whether a collection requires something that a transform can't know, or something other
+/// than a parameter.
 fn is_deferred(evaluator: &Evaluator, node: &Node) -> bool {
     match FunctionCall::of(node) {
         Some(FunctionCall {
@@ -525,7 +524,7 @@ fn is_deferred(evaluator: &Evaluator, node: &Node) -> bool {
     }
 }
 
-/// A function with its argument, in the argument's place.
+/// Returns a function call at the position of its argument.
 fn called(function: Function, argument: Node) -> Node {
     let at = argument.at;
     mapping(vec![(text(function.key(), at), argument)], at)
@@ -561,8 +560,7 @@ impl<'s> LoopScope<'s> {
             .and_then(|(_, item)| *item)
     }
 
-    /// A text with the items in it for its variables. Where an item isn't known, the text is cut in
-    /// two.
+    /// Inserts the items in a string. Where an item isn't known, the string is split in two.
     fn filled(&self, segments: Segments) -> Vec<String> {
         let mut pieces = vec![String::new()];
         for segment in segments {
@@ -613,7 +611,7 @@ Parameters:
   Stored: {Type: 'AWS::SSM::Parameter::Value<List<String>>', Default: /names}
 ";
 
-    /// The template with these further sections, unrolled.
+    /// Returns the template with additional sections, expanded.
     fn check(sections: &str, expect: &str) {
         let text = format!("{SECTIONS}{sections}");
         assert_eq!(expand(&text, &[]), expect, "{sections}");
@@ -655,7 +653,7 @@ Parameters:
              Fn::ForEach::I: [Y, [!Ref X, C], {'${X}${Y}': {Type: T, Properties: {P: !Ref Y}}}]\n",
             r#"{"Resources":{"NA":{"Type":"T"},"AA":{"Type":"T","Properties":{"P":"A"}},"AC":{"Type":"T","Properties":{"P":"C"}},"NB":{"Type":"T"},"BB":{"Type":"T","Properties":{"P":"B"}},"BC":{"Type":"T","Properties":{"P":"C"}}}}"#,
         );
-        // The inner one hides the outer one.
+        // The inner variable shadows the outer one.
         check(
             "Resources:\n  Fn::ForEach::O: [X, [A], {'Fn::ForEach::I': [X, [B], {'Q${X}': {Type: \
              T, Properties: {P: !Ref X}}}]}]\n",
@@ -984,7 +982,7 @@ Parameters:
             );
         };
         let limit = "8: Transformation data limit exceeded";
-        // Resources end at ten times of their quota.
+        // Resources end at ten times their quota.
         let loops = format!(
             "Fn::ForEach::L: [X, [{items}], {{Fn::ForEach::M: [Y, [{items}], {{Fn::ForEach::N: [Z, \
              [{items}]"

@@ -1,13 +1,13 @@
-//! What rewrites a template before it is evaluated: the `Transform` section and `Fn::Transform`
+//! Rewrites templates before evaluation: the `Transform` section and `Fn::Transform`
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/transform-section-structure.html>).
 //!
-//! Macros work from the most deeply nested one outward, those of the `Transform` section last and
-//! in their order. Two are done here; of what others make nothing is known, and [`Macros`] says of
-//! what that holds.
+//! Macros are applied from the most deeply nested one outward, followed by those of the `Transform`
+//! section in their order. Two of them are implemented here; the results of others are unknown, and
+//! [`Macros`] says what is affected.
 //!
-//! - `include`: `AWS::Include`, and calls of macros inside of the template
-//! - `language`: `AWS::LanguageExtensions`: loops, and functions where the plain language takes a
-//!   name
+//! - `include`: `AWS::Include`, and macro calls inside of the template
+//! - `language`: `AWS::LanguageExtensions`: loops, and functions where the basic language requires
+//!   a name
 
 mod include;
 mod language;
@@ -50,13 +50,12 @@ pub(super) fn expanded(evaluator: &Evaluator) -> Expanded {
     }
 }
 
-/// What the transforms of a template share.
+/// The state that the transforms of a template share.
 struct TransformState<'e> {
     evaluator: &'e Evaluator<'e>,
     macros: Macros,
     failures: Vec<Failure>,
-    /// What has been said, and of which place: a loop in a loop comes to the same mistake again and
-    /// again.
+    /// Recorded failures by position and message, since nested loops repeat the same mistake.
     told: HashSet<(Position, String)>,
 }
 
@@ -68,7 +67,7 @@ impl TransformState<'_> {
         }
     }
 
-    /// What may fail, or can't be done, because of something unknown.
+    /// Records what may fail, or can't be done, because of something unknown.
     fn doubt(&mut self, at: Position, unknown: &Unknown, message: impl Into<String>) {
         let message = message.into();
         if self.told.insert((at, message.clone())) {
@@ -117,7 +116,7 @@ mod tests {
     use crate::template::value::Value as Evaluated;
     use crate::template::{EvaluatedStack, Template, evaluate};
 
-    /// Files by their S3 location.
+    /// Files by S3 location.
     pub struct IncludedFiles<'a>(pub &'a [(&'a str, &'a str)]);
 
     impl EvaluationEnvironment for IncludedFiles<'_> {
@@ -139,7 +138,7 @@ mod tests {
         }
     }
 
-    /// What a template becomes, as JSON, without its `Parameters`, `Mappings` and `Transform`.
+    /// Returns the expanded template as JSON, without its `Parameters`, `Mappings` and `Transform`.
     pub fn expand(text: &str, files: &[(&str, &str)]) -> String {
         let template = template(text);
         let (place, world) = (place("us-east-1"), IncludedFiles(files));
@@ -163,7 +162,7 @@ mod tests {
         )
     }
 
-    /// Failures as `line: message`, what is undecided as `line? message (why)`.
+    /// Returns failures as `line: message`, undecided ones as `line? message (why)`.
     pub fn said(text: &str, files: &[(&str, &str)]) -> Vec<String> {
         let stack = stack(text, files);
         let failures = stack

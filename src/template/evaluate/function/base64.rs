@@ -1,4 +1,4 @@
-//! `Fn::Base64`: a text in Base64, as user data is handed to EC2
+//! `Fn::Base64`: encodes a string in Base64, as EC2 requires for user data
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-base64.html>).
 
 use base64::Engine;

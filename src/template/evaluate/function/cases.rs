@@ -1,4 +1,4 @@
-//! Runs the tables of `fixtures/functions`, whose README tells their form.
+//! Runs the tables of `fixtures/functions`, whose README describes their format.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use crate::template::long_form::long_form;
 use crate::template::{Templates, sections};
 use crate::yaml::{self, Node, NodeValue, Parsed};
 
-/// The resource that carries the expression of a case.
+/// The resource that contains the expression of a case.
 const CARRIER: &str = "CaseUnderTest";
 
-/// Tables whose part of the engine isn't finished.
+/// Tables that aren't fully implemented.
 const PENDING: [&str; 0] = [];
 
-/// The table of a function.
+/// Returns the table of a function.
 fn table_of(function: &str) -> String {
     let name = function.strip_prefix("Fn::").unwrap_or(function);
     match name {
@@ -127,7 +127,7 @@ impl CaseTable {
         }
     }
 
-    /// Where a failure of a case may stand: in the sections that all share, or in the case.
+    /// Returns where a failure may be located: in the shared sections or in the case.
     fn lines(&self, index: usize) -> impl Fn(u32) -> bool {
         let line = |index: usize| self.cases.get(index).map_or(u32::MAX, |case| case.at.line);
         let (first, start, end) = (line(0), line(index), line(index + 1));
@@ -208,7 +208,7 @@ impl CaseTable {
         }
     }
 
-    /// The case's own template, or the table's with the expression as a property.
+    /// Returns the case's own template, or the table's with the expression as a property.
     fn template(&self, case: &Node) -> Node {
         if let Some(template) = case.get("template") {
             return template.clone();
@@ -264,7 +264,7 @@ fn result(stack: &EvaluatedStack, case: &Node) -> Option<serde_json::Value> {
         .map(|value| value.to_json())
 }
 
-/// The message that is expected, alone.
+/// Compares with the expected message.
 fn same_failure(case: &Node, said: &[&str]) -> Result<(), String> {
     match case.get("fails") {
         Some(expect) if said == [&*expect.text] => Ok(()),

@@ -1,7 +1,7 @@
-//! `Fn::Cidr`: equal blocks from the start of a block of addresses, IPv4 or IPv6
+//! `Fn::Cidr`: splits a block of IPv4 or IPv6 addresses into equal blocks
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-cidr.html>).
 //!
-//! No public text quotes CloudFormation's words for wrong arguments; these are ours.
+//! CloudFormation's messages for wrong arguments aren't published; these are ours.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,7 +12,7 @@ use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::value::{Evaluated, Value, together};
 use crate::yaml::Node;
 
-/// `[block, count, cidrBits]`: `cidrBits` are the bits of an address that are left to a block.
+/// Evaluates `[block, count, cidrBits]`, where `cidrBits` is the number of host bits.
 pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let fail = |message: String| evaluator.fail(argument.at, message);
     let malformed = || {
@@ -40,7 +40,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
     }
 }
 
-/// The blocks, or what is wrong with the arguments.
+/// Returns the blocks, or the message about wrong arguments.
 fn blocks(text: &str, count: &str, bits: &str) -> Result<Vec<CidrBlock>, String> {
     let block = CidrBlock::parse(text)
         .ok_or_else(|| format!("Template error: Fn::Cidr cannot read the block {text}"))?;
@@ -61,10 +61,10 @@ fn blocks(text: &str, count: &str, bits: &str) -> Result<Vec<CidrBlock>, String>
     })
 }
 
-/// The documentation's limit.
+/// The documented maximum.
 const MAX_COUNT: u32 = 256;
 
-/// Digits alone.
+/// Parses a number that consists only of digits.
 fn number<N: FromStr>(text: &str) -> Option<N> {
     text.parse()
         .ok()
@@ -74,16 +74,16 @@ fn number<N: FromStr>(text: &str) -> Option<N> {
 /// A block of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CidrBlock {
-    /// The first address, as a number.
+    /// The first address as a number.
     pub first: u128,
-    /// Bits of the network.
+    /// Number of network bits.
     pub mask: u32,
-    /// Bits of an address: 32 or 128.
+    /// Number of bits of an address: 32 or 128.
     pub width: u32,
 }
 
 impl CidrBlock {
-    /// `10.0.0.0/16`; bits beyond the mask are dropped.
+    /// Parses `10.0.0.0/16`; bits beyond the mask are dropped.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (address, mask) = text.split_once('/')?;
         let (address, width) = match address.parse().ok()? {
@@ -100,7 +100,7 @@ impl CidrBlock {
         Some(Self { first, mask, width })
     }
 
-    /// The first `count` blocks that leave `bits` to the address; none if they don't fit.
+    /// Returns the first `count` blocks with `bits` host bits, or `None` if they don't fit.
     pub(super) fn split(self, count: u32, bits: u32) -> Option<Vec<Self>> {
         let mask = self
             .width

@@ -7,8 +7,8 @@ use crate::template::expression::{Function, If};
 use crate::template::value::{Evaluated, Failures, Unknown, together};
 use crate::yaml::Node;
 
-/// `Fn::If`. Only the branch that is taken is evaluated; if it isn't known which, both are, and
-/// what fails in one of them hangs on the condition.
+/// Evaluates `Fn::If`. Only the branch that is taken is evaluated. If the condition is unknown,
+/// both are, and their failures depend on it.
 pub(super) fn choose(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let If {
         condition: name,
@@ -42,7 +42,8 @@ pub(super) fn choose(evaluator: &Evaluator, argument: &Node, scope: EvaluationSc
     }
 }
 
-/// One of two values, and nobody knows which: `unknown` says why, `instead` is what it then is.
+/// Returns one of two values if the condition is unknown: `unknown` says why, `instead` is the
+/// result.
 fn either(
     evaluator: &Evaluator,
     unknown: &Unknown,
@@ -63,8 +64,8 @@ fn either(
     }
 }
 
-/// `Fn::Equals`: two texts, and what becomes one: `true` and `"true"` are equal, `1` and `1.0` are
-/// not.
+/// Evaluates `Fn::Equals`, which compares strings and scalars as strings: `true` equals `"true"`,
+/// but `1` doesn't equal `1.0`.
 pub(super) fn equals(
     evaluator: &Evaluator,
     argument: &Node,
@@ -86,7 +87,7 @@ pub(super) fn equals(
     }
 }
 
-/// `Fn::And`
+/// Evaluates `Fn::And`.
 pub(super) fn and(
     evaluator: &Evaluator,
     argument: &Node,
@@ -100,7 +101,7 @@ pub(super) fn and(
     )?))
 }
 
-/// `Fn::Or`
+/// Evaluates `Fn::Or`.
 pub(super) fn or(
     evaluator: &Evaluator,
     argument: &Node,
@@ -137,7 +138,7 @@ fn operands(
     }
 }
 
-/// `Fn::Not`
+/// Evaluates `Fn::Not`.
 pub(super) fn not(
     evaluator: &Evaluator,
     argument: &Node,
@@ -155,7 +156,7 @@ pub(super) fn not(
     Err(evaluator.fail(argument.at, message))
 }
 
-/// `Condition`: another condition by its name.
+/// Evaluates `Condition`: another condition by its name.
 pub(super) fn named(
     evaluator: &Evaluator,
     argument: &Node,

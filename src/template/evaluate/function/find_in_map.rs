@@ -1,8 +1,8 @@
-//! `Fn::FindInMap`: a value of the `Mappings` section by its map and two keys, with a default if it
-//! has one; under AWS::LanguageExtensions with any function in its arguments
+//! `Fn::FindInMap`: looks up a value in the `Mappings` section by map and two keys, with an
+//! optional default; with AWS::LanguageExtensions any function may be an argument
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-findinmap.html>).
 //!
-//! The default was the extensions' at first and no longer needs them
+//! The default used to require the extensions and no longer does
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-findinmap-enhancements.html>,
 //! <https://github.com/aws-cloudformation/cfn-lint/issues/4627>).
 
@@ -16,7 +16,7 @@ const MALFORMED: &str = "Template error: every Fn::FindInMap object requires thr
     map name, map key and \
                          the attribute for return value";
 
-/// `[map, first, second]`, perhaps with `{DefaultValue: …}` behind them.
+/// Evaluates `[map, first, second]`, optionally followed by `{DefaultValue: …}`.
 pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
     let is_extended = evaluator.macros.has_language_extensions();
@@ -49,7 +49,8 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
     .result(it.default())
 }
 
-/// Without the extensions an argument is text, `Ref` or `Fn::FindInMap`.
+/// Returns whether an argument is allowed without the extensions: a string, `Ref` or
+/// `Fn::FindInMap`.
 fn is_plain(key: &Node) -> bool {
     let is_accepted = |function| matches!(function, Function::Ref | Function::FindInMap);
     key.is_scalar()
@@ -58,15 +59,15 @@ fn is_plain(key: &Node) -> bool {
             .is_some_and(is_accepted)
 }
 
-/// A name that is looked for.
+/// A key to look up.
 enum MapKey {
     Known(String),
     Unknown(Unknown),
 }
 
 impl MapKey {
-    /// Whether a key of the template may be the one. It may be written `010` or `Yes` and is found
-    /// by `8` or `true` too.
+    /// Returns whether a key of the template may match. One written as `010` or `Yes` also matches
+    /// `8` or `true`.
     fn may_be(&self, key: &Node) -> bool {
         match self {
             Self::Unknown(_) => key.is_scalar(),
@@ -120,7 +121,7 @@ impl<'e> MapSearch<'e> {
                 .filter_map(|key| key.unknown()),
         );
         match (found.as_slice(), default, unknown) {
-            // There it can't be, whatever the unknown is.
+            // The key doesn't exist, whatever the unknown value is.
             ([], None, _) => Err(self.failure().into()),
             ([], Some(default), _) => self.evaluator.value(default, self.scope),
             ([first, ..], _, None) => self.value(first),
@@ -128,8 +129,7 @@ impl<'e> MapSearch<'e> {
         }
     }
 
-    /// One of several values or the default, and nobody knows which: that value, if they are all
-    /// the same.
+    /// Returns the value if all candidates and the default are the same, otherwise an unknown one.
     fn candidates(&self, found: &[&Node], default: Option<&Node>, unknown: Unknown) -> Evaluated {
         if default.is_none() {
             self.evaluator.undecided(&unknown, self.failure());
@@ -151,7 +151,8 @@ impl<'e> MapSearch<'e> {
         Ok(same.unwrap_or(Value::Unknown(unknown)))
     }
 
-    /// What a mapping's entry gives. One that can be no value has been told with the mapping.
+    /// Returns the value of a mapping's entry. Entries that can't be values have been reported with
+    /// the mapping.
     fn value(&self, node: &Node) -> Evaluated {
         match node.as_mapping() {
             Some(_) => Ok(Unknown::asked(format!("mapping {}", self.map.shown())).into()),
@@ -159,7 +160,7 @@ impl<'e> MapSearch<'e> {
         }
     }
 
-    /// Why nothing is known of the mappings, or of this one.
+    /// Returns why nothing is known about the mappings or about this one.
     fn made_by_transform(&self) -> Option<Unknown> {
         let macros = &self.evaluator.macros;
         match &self.map {
@@ -168,7 +169,7 @@ impl<'e> MapSearch<'e> {
         }
     }
 
-    /// Everything that it may be.
+    /// Returns all entries that it may be.
     fn found(&self) -> Result<Vec<&'e Node>, Failures> {
         let maps: Vec<&Node> = match &self.map {
             MapKey::Known(map) => self
@@ -187,7 +188,7 @@ impl<'e> MapSearch<'e> {
         self.inside(&self.second, self.inside(&self.first, maps)?)
     }
 
-    /// The entries of mappings that a key may mean; of duplicates the last counts.
+    /// Returns the entries of mappings that a key may match; the last one of duplicates.
     fn inside(&self, key: &MapKey, mappings: Vec<&'e Node>) -> Result<Vec<&'e Node>, Failures> {
         let mut found = Vec::new();
         for mapping in mappings {
@@ -206,8 +207,8 @@ impl<'e> MapSearch<'e> {
         Ok(found)
     }
 
-    /// What CloudFormation says, with the place of the mapping, or of the part of it that lacks the
-    /// key.
+    /// Returns CloudFormation's failure, with the location of the mapping or of the part that lacks
+    /// the key.
     fn failure(&self) -> Failure {
         let evaluator = self.evaluator;
         let (map, first, second) = (self.map.shown(), self.first.shown(), self.second.shown());
@@ -258,7 +259,7 @@ mod tests {
     use crate::template::FailureNote;
     use crate::template::evaluate::tests::stack;
 
-    /// The failure of a property on line 6, and what it notes, each with its line.
+    /// Returns the failure of a property on line 6 and its notes, each with its line.
     #[track_caller]
     fn check(property: &str, message: &str, note: Option<(u32, &str)>) {
         let text = format!(

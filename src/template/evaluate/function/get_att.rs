@@ -12,8 +12,8 @@ const MALFORMED: &str = "Template error: every Fn::GetAtt object requires two no
     parameters, the resource name and \
                          the resource attribute";
 
-/// `Logical.Attribute` in text, or a list of the logical id and the attribute, which may be an
-/// expression.
+/// Evaluates `Logical.Attribute` in a string, or a list of the logical ID and the attribute, which
+/// may be an expression.
 pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || Err(evaluator.fail(argument.at, MALFORMED));
     let (id, name) = match GetAtt::of(argument).map(|it| it.attribute) {
@@ -23,7 +23,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
         Some(Attribute::List { id, names: [name] }) => (id, name),
         _ => return malformed(),
     };
-    // The extensions have put their names in by now.
+    // The extensions have been applied by now.
     if !id.is_scalar() && !evaluator.macros.has_language_extensions() {
         return malformed();
     }
@@ -41,7 +41,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
     }
 }
 
-/// An attribute by the resource's logical id, in `Fn::GetAtt` and in the `${…}` of `Fn::Sub`.
+/// Returns an attribute of a resource, for `Fn::GetAtt` and for `${…}` in `Fn::Sub`.
 pub(super) fn attribute(evaluator: &Evaluator, id: &str, name: &str, at: Position) -> Evaluated {
     if let Some(ConditionValue::False) | None = evaluator.resource_exists(id) {
         return Ok(nowhere(evaluator, id, format!("attribute {name} of {id}")).into());
@@ -49,7 +49,7 @@ pub(super) fn attribute(evaluator: &Evaluator, id: &str, name: &str, at: Positio
     if let Some(output) = name.strip_prefix("Outputs.")
         && let Some(value) = evaluator.nested_output(id, output, at)
     {
-        // What only the nested stack's launch tells is named from here.
+        // An output that is known only after the launch is named relative to this template.
         return match value? {
             Value::Unknown(_) => {
                 Ok(Unknown::launched(format!("output {output} of nested stack {id}")).into())

@@ -1,11 +1,11 @@
-//! `Fn::GetAZs`: the availability zones of a region that the account has
+//! `Fn::GetAZs`: lists the account's Availability Zones in a region
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-getavailabilityzones.html>).
 
 use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::value::{Evaluated, Value};
 use crate::yaml::Node;
 
-/// The region's name; an empty text is the region of the stack.
+/// Evaluates a region's name; an empty string means the region of the stack.
 pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let region = match evaluator.value(argument, scope)? {
         Value::Unknown(unknown) => return Ok(unknown.into()),

@@ -1,15 +1,15 @@
 //! `Fn::GetStackOutput`: an output of a stack, possibly of another region or account
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-getstackoutput.html>).
 //!
-//! CloudFormation's words for wrong arguments are not confirmed.
+//! CloudFormation's messages for wrong arguments aren't confirmed.
 
 use super::texts;
 use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::value::{Evaluated, together};
 use crate::yaml::Node;
 
-/// A mapping with `StackName` and `OutputName`, perhaps `Region` and `RoleArn`; each may be an
-/// expression.
+/// Evaluates a mapping with `StackName` and `OutputName`, optionally `Region` and `RoleArn`; each
+/// may be an expression.
 pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     if scope.is_condition() {
         return Err(evaluator.fail(

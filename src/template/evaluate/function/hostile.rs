@@ -1,4 +1,4 @@
-//! Templates that are written to take all time, memory or stack. Each ends in an answer.
+//! Tests with templates that try to use all time, memory or stack. Each must end with a result.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use crate::template::evaluate::tests::stack;
 
 const TOO_MUCH: &str = "the template multiplies itself beyond all bounds";
 
-/// The one kind of failure that a template comes to whose property is this, or none.
+/// Asserts the only kind of failure of a template with this property, or that it has none.
 #[track_caller]
 fn check(sections: &str, property: &str, expect: Option<&str>) {
     let text = format!(
@@ -29,12 +29,12 @@ fn check(sections: &str, property: &str, expect: Option<&str>) {
     assert_eq!(said, expect.into_iter().collect::<Vec<_>>());
 }
 
-/// `count` times, with commas between.
+/// Returns `count` copies, separated by commas.
 fn list(item: &str, count: usize) -> String {
     format!("[{}]", vec![item; count].join(","))
 }
 
-/// Around and around something.
+/// Wraps something `depth` times.
 fn nested(before: &str, inner: &str, after: &str, depth: usize) -> String {
     format!("{}{inner}{}", before.repeat(depth), after.repeat(depth))
 }
@@ -149,7 +149,7 @@ fn many_look_ups_in_large_mappings() {
 
 #[test]
 fn deep_nesting() {
-    // As deep as a file may nest.
+    // As deeply as a file may nest.
     check("", &nested(r#"{"Fn::Join": ["", ["#, "1", "]]}", 40), None);
     check(
         EXTENSIONS,

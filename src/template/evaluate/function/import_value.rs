@@ -1,4 +1,4 @@
-//! `Fn::ImportValue`: what another stack of the account and region exports
+//! `Fn::ImportValue`: returns a value that another stack of the account and region exports
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-importvalue.html>).
 
 use super::needs;
@@ -10,7 +10,7 @@ const DEPENDS: &str = "Template error: the attribute in Fn::ImportValue must not
     resources, imported values, \
                        or Fn::GetAZs";
 
-/// The export's name, which CloudFormation must know before it makes anything.
+/// Evaluates the export's name, which CloudFormation must know before it creates anything.
 pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     if scope.is_condition() {
         return Err(evaluator.fail(
@@ -23,7 +23,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
     }
     let name = match evaluator.value(argument, scope)? {
         Value::Unknown(unknown) => return Ok(unknown.into()),
-        // These words are not confirmed.
+        // The message isn't confirmed.
         value => value.as_text().ok_or_else(|| {
             let message =
                 "Template error: every Fn::ImportValue object must have a String-typed value.";

@@ -1,4 +1,4 @@
-//! `Fn::Join`: the items of a list with a delimiter between them
+//! `Fn::Join`: joins the items of a list with a delimiter
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-join.html>).
 
 use super::texts;
@@ -13,7 +13,7 @@ const MALFORMED: &str = "Template error: every Fn::Join object requires two para
                          (such as Fn::GetAZs) \
                          to be joined.";
 
-/// `[delimiter, list]`
+/// Evaluates `[delimiter, list]`.
 pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
     let Some(Join { delimiter, list }) = Join::of(argument) else {
@@ -38,7 +38,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
     {
         Err(unknown) => Ok(unknown.clone().into()),
         Ok([delimiter, items @ ..]) => {
-            // Counted before it is made: few items with a long delimiter make a long text.
+            // Counted before joining: a few items with a long delimiter make a long string.
             evaluator.spend(
                 items.iter().map(|item| item.len() + delimiter.len()).sum(),
                 argument.at,

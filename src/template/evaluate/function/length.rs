@@ -1,4 +1,4 @@
-//! `Fn::Length` of AWS::LanguageExtensions: the number of a list's items
+//! `Fn::Length` of AWS::LanguageExtensions: returns the number of items in a list
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-length.html>).
 
 use super::needs;
@@ -7,8 +7,9 @@ use crate::template::expression::FunctionCall;
 use crate::template::value::{Evaluated, Value};
 use crate::yaml::Node;
 
-/// The transform does its work before there are resources, and asks nobody: of what is written out
-/// it counts the items, whatever they are, but it can't know the length of what only others know.
+/// Evaluates a list. The transform runs before resources exist and without access to them: it
+/// counts the items of a literal list whatever they are, but can't know the length of a list that
+/// only AWS knows.
 pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     if FunctionCall::of(argument).is_some() && needs::others(evaluator, argument) {
         let message = "Transform AWS::LanguageExtensions failed with: The Fn::Length value could \

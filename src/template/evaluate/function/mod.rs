@@ -1,8 +1,8 @@
 //! The intrinsic functions, one file each
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html>).
 //!
-//! A function gets its argument as it stands in the template and asks the evaluator for the values
-//! in it. Cases for each of them are the tables in `fixtures/functions`.
+//! A function gets its argument unevaluated and uses the evaluator for the values in it. The tables
+//! in `fixtures/functions` hold test cases for each function.
 
 mod base64;
 #[cfg(test)]
@@ -37,13 +37,13 @@ use crate::yaml::Node;
 pub(in crate::template) use needs::others as depends_on_others;
 pub(in crate::template) use reference::is_pseudo_parameter;
 
-/// Returns the value of a function; the argument isn't evaluated yet.
+/// Computes the value of a function from its unevaluated argument.
 type ApplyFunction = fn(&Evaluator, &Node, EvaluationScope) -> Evaluated;
 
-/// Decides a function that is true or false.
+/// Decides a condition function.
 type DecideCondition = fn(&Evaluator, &Node, EvaluationScope) -> Result<ConditionValue, Failures>;
 
-/// The functions that CloudFormation lists where it doesn't know one.
+/// The functions that CloudFormation lists in its error about an unknown one.
 const SUPPORTED: [Function; 23] = [
     Function::Base64,
     Function::GetAtt,
@@ -70,7 +70,7 @@ const SUPPORTED: [Function; 23] = [
     Function::Cidr,
 ];
 
-/// What gives the value of a function; none for one that is true or false.
+/// Returns the implementation of a function that has a value; `None` for condition functions.
 fn applied(function: Function) -> Option<ApplyFunction> {
     let apply: ApplyFunction = match function {
         Function::Base64 => base64::apply,
@@ -105,7 +105,7 @@ fn applied(function: Function) -> Option<ApplyFunction> {
     Some(apply)
 }
 
-/// What decides a function that is true or false, in conditions or in rules.
+/// Returns the implementation of a condition function, in conditions or in rules.
 fn decided(function: Function) -> Option<DecideCondition> {
     let decide: DecideCondition = match function {
         Function::And => condition::and,
@@ -124,7 +124,7 @@ fn decided(function: Function) -> Option<DecideCondition> {
     Some(decide)
 }
 
-/// Applies a function in a place where a value is wanted.
+/// Applies a function where a value is expected.
 pub(super) fn apply(
     evaluator: &Evaluator,
     call: &FunctionCall,
@@ -147,7 +147,7 @@ pub(super) fn apply(
     }
     let name = call.name;
     let message = match call.function.map(Function::usage) {
-        // Of the rules' functions it isn't confirmed that these are the words.
+        // The message isn't confirmed for the functions of rules.
         Some(Usage::Condition | Usage::RuleCondition | Usage::RuleValue) => {
             format!("Template error: {name} cannot be partially collapsed")
         }
@@ -162,7 +162,7 @@ pub(super) fn apply(
     Err(evaluator.fail(argument.at, message))
 }
 
-/// A condition expression.
+/// Evaluates a condition expression.
 pub(super) fn condition_value(
     evaluator: &Evaluator,
     expression: &Node,
@@ -184,7 +184,7 @@ pub(super) fn condition_value(
     Err(evaluator.fail(expression.at, message))
 }
 
-/// Whether an expression is a function that is true or false.
+/// Returns whether an expression is a condition function.
 fn is_truth(expression: &Node) -> bool {
     FunctionCall::of(expression)
         .and_then(|call| call.function)
@@ -192,7 +192,8 @@ fn is_truth(expression: &Node) -> bool {
         .is_some()
 }
 
-/// Several values as texts, or why they aren't all known; none if one of them is no text.
+/// Returns several values as strings, or why they aren't all known; `None` if one of them isn't a
+/// string.
 fn texts<'v>(values: impl IntoIterator<Item = &'v Value>) -> Option<Result<Vec<String>, Unknown>> {
     let mut texts = Vec::new();
     let mut unknowns = Vec::new();

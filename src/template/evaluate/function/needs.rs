@@ -1,12 +1,12 @@
-//! Whether an expression hangs on what isn't in the template: a resource, another stack, the
-//! account's zones. Some functions refuse such arguments, whatever their values are.
+//! Finds expressions that depend on something outside of the template: a resource, another stack,
+//! the account's zones. Some functions refuse such arguments, whatever their values are.
 
 use crate::template::evaluate::{ConditionValue, Evaluator};
 use crate::template::expression::{Expression, Function, FunctionCall, Sub};
 use crate::yaml::Node;
 
-/// True as soon as one part of the expression does. Of `Fn::If` the branch that is taken counts, or
-/// both if it isn't known which.
+/// Returns whether a part of the expression depends on something outside. For `Fn::If`, the taken
+/// branch counts, or both if it isn't known which is taken.
 pub(crate) fn others(evaluator: &Evaluator, expression: &Node) -> bool {
     if FunctionCall::of(expression)
         .and_then(|call| call.function)

@@ -1,7 +1,6 @@
-//! What holds of functions whatever their arguments are.
+//! Property tests of functions with arbitrary arguments.
 //!
-//! Expressions are built as trees, so that a text may hold any character at all, also such as no
-//! file may.
+//! Expressions are built as trees, so that a text may contain characters that no file may contain.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -47,8 +46,8 @@ fn texts(items: &[String]) -> Node {
     list(items.iter().map(|item| text(item)))
 }
 
-/// What an expression comes to, with the parameter `P`. It stands in a resource's metadata, where
-/// dynamic references are the text that they are.
+/// Evaluates an expression with the parameter `P`. It is in a resource's metadata, where dynamic
+/// references aren't resolved.
 fn value(expression: Node, parameter: &str) -> Value {
     let root = map([
         ("Parameters", map([("P", map([("Type", text("String"))]))])),
@@ -85,13 +84,13 @@ fn value(expression: Node, parameter: &str) -> Value {
     }
 }
 
-/// Any text that holds nothing to be replaced.
+/// Generates any text without variables.
 fn without_names() -> impl Strategy<Value = String> {
     any::<String>().prop_map(|text| text.replace('$', "S"))
 }
 
 proptest! {
-    // A case that fails belongs into the tables, not into a file of seeds.
+    // A failing case should be added to the tables, not to a file of seeds.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
@@ -121,7 +120,7 @@ proptest! {
 
     #[test]
     fn split_undoes_join(delimiter in any::<String>().prop_filter("not empty", |it| !it.is_empty()), items in prop::collection::vec(any::<String>(), 1..9)) {
-        // Neither in an item nor made of the ends of two.
+        // Neither inside an item nor across the ends of two.
         prop_assume!(items.join(&delimiter).matches(&*delimiter).count() == items.len() - 1);
         prop_assume!(items.join(&delimiter).split(&*delimiter).eq(items.iter().map(String::as_str)));
         let join = map([("Fn::Join", list([text(&delimiter), texts(&items)]))]);
@@ -174,7 +173,7 @@ proptest! {
         let size = |bits: u32| 1u128.checked_shl(bits);
         for (index, part) in blocks.iter().enumerate() {
             prop_assert_eq!(part.mask, width - bits);
-            // Each begins where the one before ends, and all end inside.
+            // Each block begins where the previous one ends, and all are inside.
             let offset = size(bits).map_or(0, |size| size * index as u128);
             prop_assert_eq!(part.first, first + offset);
             if let (Some(size), Some(whole)) = (size(bits), size(host)) {

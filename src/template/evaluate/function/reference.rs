@@ -1,4 +1,4 @@
-//! `Ref`: a pseudo parameter, a parameter, or a resource's physical id.
+//! `Ref`: a pseudo parameter, a parameter, or a resource's physical ID.
 
 use crate::diagnostic::Position;
 use crate::mask::MASK;
@@ -16,7 +16,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
     named(evaluator, &argument.text, argument.at, scope)
 }
 
-/// What a name stands for, in `Ref` and in the `${…}` of `Fn::Sub`.
+/// Returns the value of a name, for `Ref` and for `${…}` in `Fn::Sub`.
 pub(super) fn named(
     evaluator: &Evaluator,
     name: &str,
@@ -35,7 +35,7 @@ pub(super) fn named(
             value.clone()
         });
     }
-    // Declared, but without a value, which has been told.
+    // The parameter is declared but has no value, which has been reported.
     if evaluator
         .template
         .parameters
@@ -55,7 +55,7 @@ pub(super) fn named(
     }
 }
 
-/// Whether a parameter's value must not be shown. Conditions are decided by it all the same.
+/// Returns whether a parameter's value must not be shown. Conditions use it nevertheless.
 fn hidden(evaluator: &Evaluator, name: &str, value: &Value) -> bool {
     let is_secret = || {
         evaluator
@@ -67,9 +67,9 @@ fn hidden(evaluator: &Evaluator, name: &str, value: &Value) -> bool {
     evaluator.environment.hides_secrets() && value.unknown().is_none() && is_secret()
 }
 
-/// What a name comes to that leads nowhere: that it does so is told by `template::graph`, where it
-/// isn't a transform that may have made it. Of what the Serverless Application Model makes is known
-/// `what` it will be asked for.
+/// Returns the unknown value of an unresolved name. `template::graph` reports the name, unless a
+/// transform may declare it. A resource that the Serverless Application Model may add is unknown
+/// with the reason `what`.
 pub(super) fn nowhere(evaluator: &Evaluator, name: &str, what: String) -> Unknown {
     match evaluator.macros.made("Resources", name) {
         Some(unknown) => unknown,
@@ -92,7 +92,8 @@ pub(crate) fn is_pseudo_parameter(name: &str) -> bool {
     )
 }
 
-/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/pseudo-parameter-reference.html>
+/// Returns the value of a pseudo parameter
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/pseudo-parameter-reference.html>).
 fn pseudo_parameter(evaluator: &Evaluator, name: &str) -> Option<Value> {
     let place = evaluator.place;
     let known = |value: &Option<String>, unknown: Unknown| {

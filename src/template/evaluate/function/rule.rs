@@ -1,14 +1,14 @@
 //! The functions of the `Rules` section
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-rules.html>).
 //!
-//! No public text quotes CloudFormation's words for wrong arguments; these are ours.
+//! CloudFormation's messages for wrong arguments aren't published; these are ours.
 
 use crate::template::evaluate::{ConditionValue, EvaluationScope, Evaluator};
 use crate::template::expression::Function;
 use crate::template::value::{Evaluated, Failures, Unknown, Value, together};
 use crate::yaml::Node;
 
-/// `Fn::Contains`: a member of the list equals the text.
+/// Evaluates `Fn::Contains`: whether a member of the list equals the string.
 pub(super) fn contains(
     evaluator: &Evaluator,
     argument: &Node,
@@ -18,7 +18,7 @@ pub(super) fn contains(
     sides.known(|list, other| any(list, |member| all(other, |wanted| equal(member, wanted))))
 }
 
-/// `Fn::EachMemberEquals`: every member of the list equals the text.
+/// Evaluates `Fn::EachMemberEquals`: whether every member of the list equals the string.
 pub(super) fn each_member_equals(
     evaluator: &Evaluator,
     argument: &Node,
@@ -28,7 +28,7 @@ pub(super) fn each_member_equals(
     sides.known(|list, other| all(list, |member| all(other, |wanted| equal(member, wanted))))
 }
 
-/// `Fn::EachMemberIn`: every member of the first list is one of the second.
+/// Evaluates `Fn::EachMemberIn`: whether every member of the first list is in the second.
 pub(super) fn each_member_in(
     evaluator: &Evaluator,
     argument: &Node,
@@ -38,14 +38,14 @@ pub(super) fn each_member_in(
     sides.known(|list, other| all(list, |member| any(other, |allowed| equal(member, allowed))))
 }
 
-/// What stands on both sides: texts or unknown, or a whole side that isn't known.
+/// The two sides of a comparison: strings or unknown values, or an entire side that isn't known.
 struct ComparedLists {
     list: Result<Vec<Value>, Unknown>,
     other: Result<Vec<Value>, Unknown>,
 }
 
 impl ComparedLists {
-    /// A text counts as a list of that text alone.
+    /// Evaluates both sides. A string counts as a list of one item.
     fn of(
         evaluator: &Evaluator,
         function: Function,
@@ -78,7 +78,7 @@ impl ComparedLists {
         Ok(Self { list, other })
     }
 
-    /// What holds of the sides, if both are known at least by their lengths.
+    /// Compares the sides, if at least their lengths are known.
     fn known(
         self,
         holds: impl Fn(&[Value], &[Value]) -> ConditionValue,
@@ -115,18 +115,18 @@ fn equal(one: &Value, other: &Value) -> ConditionValue {
     }
 }
 
-/// `Fn::RefAll`: all values of a parameter type.
+/// Evaluates `Fn::RefAll`: all values of a parameter type.
 pub(super) fn ref_all(_: &Evaluator, argument: &Node, _: EvaluationScope) -> Evaluated {
     Ok(Unknown::asked(format!("all values of {}", argument.text)).into())
 }
 
-/// `Fn::ValueOf`: an attribute of what a parameter names, or a list of them.
+/// Evaluates `Fn::ValueOf`: an attribute of what a parameter names, or a list of attributes.
 pub(super) fn value_of(evaluator: &Evaluator, argument: &Node, _: EvaluationScope) -> Evaluated {
     let (parameter, attribute) = two(evaluator, Function::ValueOf, argument)?;
     Ok(Unknown::asked(format!("attribute {attribute} of parameter {parameter}")).into())
 }
 
-/// `Fn::ValueOfAll`: an attribute of everything of a parameter type.
+/// Evaluates `Fn::ValueOfAll`: an attribute of everything of a parameter type.
 pub(super) fn value_of_all(
     evaluator: &Evaluator,
     argument: &Node,

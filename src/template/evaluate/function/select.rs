@@ -1,4 +1,4 @@
-//! `Fn::Select`: one item of a list by its index, from 0
+//! `Fn::Select`: returns the item of a list at an index, from 0
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-select.html>).
 
 use crate::template::evaluate::{EvaluationScope, Evaluator};
@@ -6,11 +6,11 @@ use crate::template::expression::Select;
 use crate::template::value::{Evaluated, KnownWhen, Unknown, Value, together};
 use crate::yaml::Node;
 
-/// A list that only AWS knows has so many items, as far as is sensible to assume: every region has
-/// two zones, some don't offer a third.
+/// Number of items to assume in a list that only AWS knows: every region has two zones, but some
+/// don't have a third.
 const TAKEN_FOR_GRANTED: i64 = 2;
 
-/// `[index, list]`
+/// Evaluates `[index, list]`.
 pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || {
         let message = "Template error: Fn::Select requires a list argument with two elements: an \
@@ -76,9 +76,8 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
     item.ok_or_else(|| missing(&index.to_string()).into())
 }
 
-/// Whether the arguments are wrong before anything is evaluated: an index that is written out and
-/// is no index, or lies outside of a list that is written out. CloudFormation has other words for
-/// what only an evaluation shows.
+/// Returns whether the arguments are wrong as written: a literal index that isn't valid or is
+/// outside of a literal list. For errors found in evaluation, CloudFormation has other messages.
 fn is_refused_as_written(index: &Node, list: &Node) -> bool {
     if !index.is_scalar() {
         return false;
@@ -90,7 +89,7 @@ fn is_refused_as_written(index: &Node, list: &Node) -> bool {
     }
 }
 
-/// Whether AWS can be asked how long it is.
+/// Returns whether only AWS knows the length.
 fn may_be_short(unknown: &Unknown) -> bool {
     unknown
         .reasons()

@@ -1,4 +1,4 @@
-//! `Fn::Split`: a text taken apart at a delimiter
+//! `Fn::Split`: splits a string at a delimiter
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-split.html>).
 
 use crate::template::evaluate::{EvaluationScope, Evaluator};
@@ -10,7 +10,7 @@ const MALFORMED: &str = "Template error: every Fn::Split object requires two par
     string delimiter and (2) a \
                          string to be split or a function that returns a string to be split.";
 
-/// `[delimiter, text]`: the delimiter is written out; what is split may be an expression.
+/// Evaluates `[delimiter, text]`. The delimiter is a literal; the text may be an expression.
 pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
     let Some(Split { delimiter, text }) = Split::of(argument) else {
@@ -28,7 +28,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
         Value::Unknown(unknown) => return Ok(unknown.into()),
         value => value.as_text().ok_or_else(malformed)?,
     };
-    // An item takes more room than its bytes do.
+    // An item takes more memory than its bytes.
     evaluator.spend(
         text.len() + text.matches(&*delimiter).count() * size_of::<Value>(),
         argument.at,

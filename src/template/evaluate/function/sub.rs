@@ -1,4 +1,4 @@
-//! `Fn::Sub`: a text with `${…}` replaced by what the names in them stand for
+//! `Fn::Sub`: replaces each `${…}` in a string by its value
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-sub.html>).
 
 use indexmap::IndexMap;
@@ -17,7 +17,7 @@ const MALFORMED: &str = "Template error: One or more Fn::Sub intrinsic functions
                          mapping of values to \
                          replace in the string";
 
-/// A text, or a list of a text and a mapping of names of its own.
+/// Evaluates a string, or a list of a string and a mapping of variables.
 pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let malformed = || evaluator.fail(argument.at, MALFORMED);
     let sub = Sub::of(argument);
@@ -32,7 +32,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
         .ok_or_else(malformed)?;
     let segments = Segments::of(&content);
     let values = own.and_then(|own| values(evaluator, segments.clone(), &own, text.at, scope))?;
-    // What the text doesn't name doesn't matter.
+    // Variables that the string doesn't use don't matter.
     if let Some(unknown) = Unknown::all(values.values().filter_map(Value::unknown)) {
         return Ok(unknown.into());
     }
@@ -45,12 +45,12 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
         Segment::Escape(_) => Segment::ESCAPED,
         Segment::Variable(variable) => texts.get(variable.name()).map_or("", String::as_str),
     });
-    // Counted before it is made: a name may occur as often as the text has room for it.
+    // Counted before building the string, since a name may occur many times.
     evaluator.spend(parts.clone().map(str::len).sum(), argument.at)?;
     Ok(Value::String(parts.collect()))
 }
 
-/// The names that the function brings along, all evaluated, used or not.
+/// Evaluates all variables that the function declares, used or not.
 fn variables(
     evaluator: &Evaluator,
     own: &[(Node, Node)],
@@ -81,7 +81,7 @@ fn variables(
     Ok(together(own.iter().map(variable))?.into_iter().collect())
 }
 
-/// What the names in the text stand for, each asked for once.
+/// Returns the values of the names in the string, each evaluated once.
 fn values<'t>(
     evaluator: &Evaluator,
     segments: Segments<'t>,
@@ -125,7 +125,7 @@ fn named(evaluator: &Evaluator, name: &str, at: Position, scope: EvaluationScope
             );
             Err(evaluator.fail(at, message))
         }
-        // `AWS::NoValue` is nothing in a text.
+        // `AWS::NoValue` is the empty string here.
         value => Ok(value),
     }
 }

@@ -1,4 +1,4 @@
-//! `Fn::ToJsonString` of AWS::LanguageExtensions: a map or list as JSON in a text
+//! `Fn::ToJsonString` of AWS::LanguageExtensions: converts a map or list to a JSON string
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-ToJsonString.html>).
 
 use crate::template::evaluate::{EvaluationScope, Evaluator};
@@ -15,7 +15,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
             "Transform AWS::LanguageExtensions failed with: Fn::ToJsonString layout is incorrect";
         return Err(evaluator.fail(argument.at, message));
     }
-    // What it is made of has been counted, and a byte of that becomes six at the most.
+    // The parts have been counted, and a byte of them becomes at most six.
     let text = value.to_json().to_string();
     evaluator.spend(text.len(), argument.at)?;
     Ok(Value::String(text))
