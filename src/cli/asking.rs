@@ -1,9 +1,9 @@
-//! How people ask a run for the state of its stacks: by the signal SIGUSR1, and by the key `s`
-//! where the view is live.
+//! Lets users request the status of all stacks during a run: with the signal SIGUSR1, and with the
+//! key `s` in the live view.
 //!
-//! Keys come one by one only if the terminal neither collects lines nor shows what is typed. These
-//! settings are the terminal's and not the process's, so they are taken back on every way out, and
-//! left alone in the background.
+//! Keys arrive one by one only if the terminal neither collects lines nor echoes input. These
+//! settings belong to the terminal rather than the process, so they are restored on every exit, and
+//! aren't changed in the background.
 
 use std::io::{self, IsTerminal};
 use std::process;
@@ -23,22 +23,22 @@ use tokio::task::JoinHandle;
 use crate::report::terminal::{Options, StatusRequest};
 
 const KEYS: &[u8] = b"sS";
-/// How long the wait for a key may keep a thread that is no longer needed.
+/// How long waiting for a key may delay the end of the thread.
 const WAIT: Duration = Duration::from_millis(200);
-/// The exit code of a process that SIGQUIT ends, as shells tell it.
+/// The exit code of a process ended by SIGQUIT, as in shells.
 const QUIT: i32 = 128 + 3;
 
-/// Listens for as long as it is held.
+/// Listens as long as it exists.
 pub(super) struct StatusListener {
     listeners: Vec<JoinHandle<()>>,
     keys: Option<KeyListener>,
 }
 
 impl StatusListener {
-    /// Listens to the signal. To be called before the run: one that nobody listens to ends the
-    /// process. Wants a runtime.
+    /// Listens to the signal. Call it before the run, since without a listener the signal ends the
+    /// process. Requires a runtime.
     pub(super) fn listen(view: &Options) -> Self {
-        // Where signals can't be caught there is nothing to listen to.
+        // If signals can't be caught, only keys are used.
         let signals = signal(SignalKind::user_defined1()).ok();
         let asked = view.asked.clone();
         Self {
@@ -50,8 +50,8 @@ impl StatusListener {
         }
     }
 
-    /// Listens to the key as well, where there is a keyboard and a view that it belongs to. Not
-    /// before all questions that other programs may have (a password for credentials) are answered.
+    /// Also listens to the key, if there is a keyboard and a live view. Call it after all prompts
+    /// of other programs (such as a password for credentials).
     pub(super) fn read_keys(&mut self, view: &mut Options) {
         if !view.is_live() || !io::stdin().is_terminal() {
             return;
@@ -89,8 +89,7 @@ async fn listen(mut signals: Signals, asked: StatusRequest) {
     }
 }
 
-/// The thread that waits for keys. When this is dropped, by whatever way, the terminal is as it
-/// was.
+/// The thread that waits for keys. Dropping it in any way restores the terminal.
 struct KeyListener {
     terminal: Arc<TerminalSettings>,
     over: Arc<AtomicBool>,
@@ -127,17 +126,17 @@ fn wait_for_keys(asked: &StatusRequest, terminal: &TerminalSettings, over: &Atom
         tv_nsec: i64::from(WAIT.subsec_nanos()),
     };
     while !over.load(Ordering::Relaxed) {
-        // Nobody tells a process that went on in the background that it has come to the foreground.
+        // A process in the background isn't notified when it comes to the foreground.
         terminal.settle();
         let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
         match poll(&mut ready, Some(&wait)) {
             Ok(0) | Err(rustix::io::Errno::INTR) => continue,
             Ok(_) if ready[0].revents().contains(PollFlags::IN) => {}
-            // The terminal is gone.
+            // The terminal is closed.
             _ => return,
         }
-        // In the background, reading would stop the process; and what is typed at the end is the
-        // shell's.
+        // In the background, reading would stop the process; at the end, input belongs to the
+        // shell.
         if !is_in_foreground() || over.load(Ordering::Relaxed) {
             thread::sleep(WAIT);
             continue;
@@ -152,7 +151,7 @@ fn wait_for_keys(asked: &StatusRequest, terminal: &TerminalSettings, over: &Atom
     }
 }
 
-/// The terminal's settings: as they were, and whether they are as keys need them.
+/// The terminal's original settings, and whether they are currently changed.
 struct TerminalSettings {
     before: Termios,
     keys: Mutex<KeyMode>,
@@ -172,7 +171,7 @@ impl TerminalSettings {
         })
     }
 
-    /// From now on keys come one by one, whatever has become of the terminal meanwhile.
+    /// Changes the settings so that keys arrive one by one.
     fn enter(&self) {
         *self.keys() = KeyMode {
             wanted: true,
@@ -181,15 +180,15 @@ impl TerminalSettings {
         self.settle();
     }
 
-    /// Makes it so as soon as the terminal is this process's: setting it from the background would
-    /// stop the process.
+    /// Applies the settings as soon as the process is in the foreground; changing them from the
+    /// background would stop the process.
     fn settle(&self) {
         let mut keys = self.keys();
         if !keys.wanted || keys.in_force || !is_in_foreground() {
             return;
         }
         let mut settings = self.before.clone();
-        // Signals of keys (Ctrl-C) stay signals.
+        // Keys such as Ctrl-C still send signals.
         settings
             .local_modes
             .remove(LocalModes::ICANON | LocalModes::ECHO);
@@ -198,17 +197,17 @@ impl TerminalSettings {
         keys.in_force = tcsetattr(io::stdin(), OptionalActions::Now, &settings).is_ok();
     }
 
-    /// The terminal is as it was before. In the background it is the shell's already.
+    /// Restores the terminal. In the background, the shell has done so already.
     fn leave(&self) {
         let keys = std::mem::take(&mut *self.keys());
         if keys.in_force && is_in_foreground() {
-            // A terminal that can't be set any more is gone.
+            // Fails only if the terminal is closed.
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
         }
     }
 
     fn keys(&self) -> MutexGuard<'_, KeyMode> {
-        // A panic while it was held leaves two flags, which are as good as before.
+        // A panic while the lock was held leaves two valid flags.
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -217,8 +216,7 @@ fn is_in_foreground() -> bool {
     tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp())
 }
 
-/// Gives the terminal back while the process is stopped, and before it ends without coming to its
-/// end.
+/// Restores the terminal while the process is stopped, and before a signal ends it.
 async fn look_after(
     terminal: Arc<TerminalSettings>,
     mut stop: Signals,
@@ -229,14 +227,14 @@ async fn look_after(
         tokio::select! {
             _ = stop.recv() => {
                 terminal.leave();
-                // That signal no longer stops the process, since it is listened to; this one does,
-                // and like that one only where a shell is there that could let the process go on.
+                // Since that signal is caught, it no longer stops the process; this one does, and
+                // also only if there is a shell that can continue the process.
                 let _ = kill_process(getpid(), Signal::TTOU);
                 tokio::time::sleep(WAIT).await;
                 terminal.enter();
             }
-            // It may have been stopped by another signal, and the shell has set the terminal to its
-            // liking meanwhile.
+            // Another signal may have stopped the process, and the shell may have changed the
+            // terminal meanwhile.
             _ = go_on.recv() => terminal.enter(),
             _ = quit.recv() => {
                 terminal.leave();

@@ -1,7 +1,7 @@
-//! Assets of what `cdk synth` writes. `Web.assets.json`, beside `Web.template.json`, says in which
-//! bucket the template looks for each file, such as the template of a nested stack. `cdk deploy`
-//! uploads them first; a local run has them from the start.
-//! <https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.cloud_assembly_schema.AssetManifest.html>
+//! Adds the assets of a `cdk synth` output to a local run. `Web.assets.json`, beside
+//! `Web.template.json`, says in which bucket the template expects each file, such as the template
+//! of a nested stack; `cdk deploy` uploads them first
+//! (<https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.cloud_assembly_schema.AssetManifest.html>).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,8 @@ use crate::input;
 use crate::simulator::ACCOUNT_ID;
 use crate::simulator::seed::Seeds;
 
-/// The limit of a manifest and of an asset: CloudFormation's of a template is far below.
+/// Maximum size of a manifest and of an asset, in bytes. CloudFormation's limit for templates is
+/// far lower.
 const MAX_FILE: u64 = 16 << 20;
 
 #[derive(Deserialize)]
@@ -30,7 +31,7 @@ struct FileAsset {
 
 #[derive(Deserialize)]
 struct FileSource {
-    /// Relative to the manifest; absent where a command makes the file.
+    /// The path relative to the manifest; absent if a command creates the file.
     path: Option<String>,
     #[serde(default)]
     packaging: FileAssetPackaging,
@@ -41,7 +42,7 @@ struct FileSource {
 enum FileAssetPackaging {
     #[default]
     File,
-    /// A folder as an archive, for functions; the simulator doesn't look into them.
+    /// A folder as an archive, for functions; the simulator doesn't need its content.
     Zip,
 }
 
@@ -50,15 +51,14 @@ enum FileAssetPackaging {
 struct FileDestination {
     bucket_name: String,
     object_key: String,
-    /// Absent where the stack is for any region.
+    /// The region; absent if the stack isn't specific to a region.
     region: Option<String>,
 }
 
 /// Adds the file assets of a template to the seeds, in the buckets of every region.
 ///
 /// # Errors
-/// The template has a manifest that can't be read, or it names a file that can't be: which one, and
-/// why.
+/// The template's manifest or a file in it can't be read; the error says which, and why.
 pub(super) fn seed(template: &Path, regions: &[String], seeds: &mut Seeds) -> Result<(), String> {
     let Some(stack) = template
         .to_str()
@@ -105,7 +105,7 @@ pub(super) fn seed(template: &Path, regions: &[String], seeds: &mut Seeds) -> Re
     Ok(())
 }
 
-/// A name with the values of its placeholders.
+/// Replaces the placeholders in a name.
 fn filled(name: &str, region: &str) -> String {
     name.replace("${AWS::AccountId}", ACCOUNT_ID)
         .replace("${AWS::Region}", region)

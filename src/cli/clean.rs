@@ -1,4 +1,4 @@
-//! `taskcat test clean` and `taskcat test list`: what earlier runs have not deleted.
+//! `taskcat test clean` and `taskcat test list`: resources that earlier runs have not deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -99,7 +99,7 @@ impl SearchArgs {
     }
 }
 
-/// Where journals are looked for.
+/// Folders to search for journals.
 #[derive(Args)]
 pub(super) struct JournalArgs {
     /// Root of the project, which holds the journals of runs that were killed.
@@ -173,8 +173,8 @@ impl CleanArgs {
         })
     }
 
-    /// Refuses a name of which nothing is known, unless it is the name of the project at hand, and
-    /// a beginning of several run IDs.
+    /// Returns an error if nothing is known about the name, unless it is this project's name, or if
+    /// it is the beginning of several run IDs.
     fn refuse_unknown(&self, findings: &CleanFindings, aws: &AwsArgs) -> Result<(), CliError> {
         let what = &self.project;
         let refused = |message: String, help: String| {
@@ -195,7 +195,7 @@ impl CleanArgs {
                 format!("name one: {}", runs.join(", ")),
             );
         }
-        // A run whose ID is known may well have left nothing.
+        // A run whose ID is known may have left nothing.
         if what == "ALL"
             || !findings.is_unknown()
             || run::run_id(what).is_some()
@@ -218,7 +218,7 @@ impl CleanArgs {
         )
     }
 
-    /// Nothing to delete is what everybody hopes for whose own project it is.
+    /// Finding nothing to delete in one's own project is fine.
     fn is_project_at_hand(&self, aws: &AwsArgs) -> bool {
         let input = Path::new("./.taskcat.yml");
         let project = CliProject::load(&self.journals.project_root, input, aws, Vec::new());
@@ -239,7 +239,7 @@ impl CleanArgs {
     }
 }
 
-/// A search that is not complete is no success.
+/// An incomplete search is a failure.
 fn incomplete_unless(is_complete: bool, exit: ExitStatus) -> ExitStatus {
     if !is_complete && exit == ExitStatus::Passed {
         ExitStatus::LeftBehind
@@ -266,7 +266,7 @@ fn warn(findings: &CleanFindings) {
     }
 }
 
-/// One line for each resource.
+/// Returns one line per resource.
 fn table(leftovers: &[Leftover]) -> String {
     let mut text = String::new();
     for it in leftovers {
@@ -281,7 +281,7 @@ fn table(leftovers: &[Leftover]) -> String {
 }
 
 impl ListArgs {
-    /// One line for a run, account and region.
+    /// Prints one line per run, account and region.
     pub(super) fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
         block_on(async {
             let (clients, endpoint) = aws.connect(None)?;
@@ -309,7 +309,7 @@ impl ListArgs {
     }
 }
 
-/// The table of `test list`.
+/// Returns the table of `test list`.
 fn runs(leftovers: &[Leftover]) -> String {
     #[derive(Default)]
     struct LeftoverCounts {
@@ -357,7 +357,7 @@ fn runs(leftovers: &[Leftover]) -> String {
     text
 }
 
-/// In seconds.
+/// Returns the age in seconds.
 fn age(at: Timestamp) -> f64 {
     Timestamp::now().duration_since(at).as_secs_f64()
 }

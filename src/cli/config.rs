@@ -94,7 +94,7 @@ impl ConvertArgs {
             .filter_map(|(name, text)| Some((name, text?)))
         {
             let target = self.project_root.join(name);
-            // Whoever has both files has converted before, and may have edited the result.
+            // If both files exist, they were converted before, and may have been edited.
             let file = OpenOptions::new()
                 .write(true)
                 .create_new(true)

@@ -1,4 +1,4 @@
-//! `taskcat deploy`: stacks that stay.
+//! `taskcat deploy`: creates and updates long-lived stacks.
 
 use std::io::{self, BufRead, IsTerminal};
 use std::path::PathBuf;
@@ -108,7 +108,7 @@ pub(super) struct DeployRunArgs {
     lint_disable: bool,
 }
 
-/// As CloudFormation takes it
+/// Parses a name that CloudFormation accepts
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>).
 fn change_set_name(text: &str) -> Result<String, String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
@@ -123,7 +123,7 @@ fn change_set_name(text: &str) -> Result<String, String> {
     }
 }
 
-/// How long a deployment waits for CloudFormation.
+/// Time limits of a deployment.
 #[derive(Args)]
 pub(super) struct DeployLimits {
     /// Time limit for the creation of a change set; one that takes longer is deleted.
@@ -195,7 +195,7 @@ impl DeployRunArgs {
         })
     }
 
-    /// Gives the stacks the names that they keep.
+    /// Gives the stacks their permanent names.
     fn settle(&self, project: &CliProject, plan: &mut Plan) -> Result<(), CliError> {
         if plan
             .buckets
@@ -256,10 +256,10 @@ impl DeployRunArgs {
     }
 }
 
-/// Shows the change sets, and asks unless the command line has decided.
+/// Shows the change sets, and asks unless the command line decides.
 pub(super) fn decide(yes: bool, no_execute: bool, verbosity: Verbosity) -> Decide {
     Box::new(move |proposed| {
-        // What is done to somebody else's stack is always shown.
+        // Changes to somebody else's stack are always shown.
         let adopts = proposed.iter().any(|it| it.adoption.is_some());
         if adopts || !(yes && verbosity.quiet) {
             show(&proposed);
@@ -272,7 +272,7 @@ pub(super) fn decide(yes: bool, no_execute: bool, verbosity: Verbosity) -> Decid
     })
 }
 
-/// Where nobody can be asked, the command line has to decide.
+/// Without a terminal, the command line must decide.
 pub(super) fn refuse_unasked(yes: bool, no_execute: bool) -> Result<(), CliError> {
     if yes || no_execute || io::stdin().is_terminal() {
         return Ok(());
@@ -282,7 +282,7 @@ pub(super) fn refuse_unasked(yes: bool, no_execute: bool) -> Result<(), CliError
     Err(CliError::Usage(message.to_owned()))
 }
 
-/// Prints what every change set would do, in one piece: log lines come from another thread.
+/// Prints what every change set would do, in one piece, since log lines come from another thread.
 fn show(proposed: &[Proposed]) {
     let mut shown = String::new();
     for it in proposed {
@@ -302,11 +302,11 @@ fn show(proposed: &[Proposed]) {
         adoption.for_each(|line| shown += &format!("  {}\n", text::one_line(&line)));
     }
     shown.push('\n');
-    // Who can't be shown anything can't say yes either.
+    // If they can't be printed, no answer can be given either.
     streams::tell_in_line(shown);
 }
 
-/// What becomes of a stack that somebody else has created.
+/// Returns how adopting a stack changes it.
 fn adoption_lines(adoption: &TagChanges, proposed: &Proposed) -> Vec<String> {
     let mut lines = vec![format!("takes over: {}", adoption.stack)];
     for (what, resources) in [
@@ -333,7 +333,7 @@ fn adoption_lines(adoption: &TagChanges, proposed: &Proposed) -> Vec<String> {
     lines
 }
 
-/// Asks on the terminal. No answer is a no.
+/// Asks on the terminal. No answer means no.
 fn ask(proposed: &[Proposed]) -> Decision {
     let destructive = proposed
         .iter()

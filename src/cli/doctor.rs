@@ -1,4 +1,4 @@
-//! `taskcat doctor`: how AWS would be called, and what keeps it from being called.
+//! `taskcat doctor`: shows how AWS is called, and what prevents it.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Errors become text, a hint and an exit code: here and nowhere else.
+//! Converts errors to text, help and an exit code. No other module does that.
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -12,27 +12,26 @@ use crate::run::{EndedRun, PrepareError, RunError};
 
 use super::output;
 
-/// What the process tells its caller.
+/// The exit code of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitStatus {
     Passed = 0,
-    /// A test failed or would fail, cfn-lint found errors, a pipeline's stage has failed, or a
-    /// Lambda function can't be packaged.
+    /// A test failed or would fail, cfn-lint found errors, a pipeline stage failed, or a Lambda
+    /// function can't be packaged.
     Failed = 1,
     /// The command line or the configuration is wrong, or no test can be planned.
     Usage = 2,
     /// AWS could not be used: no credentials, no bucket, no upload.
     Aws = 3,
-    /// Every test passed, and some stacks or buckets were not deleted.
+    /// Every test passed, but some stacks or buckets were not deleted.
     LeftBehind = 4,
-    /// The work was done, and a report, or standard output, could not be written: a full disk, a
-    /// folder.
+    /// The work was done, but a report or standard output could not be written.
     Unwritten = 5,
     /// Stopped by a signal.
     Interrupted = 130,
 }
 
-/// The table of `--help`.
+/// The table of exit codes in `--help`.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0    every test passed
@@ -45,8 +44,7 @@ Exit codes:
   130  interrupted";
 
 impl ExitStatus {
-    /// The code where something could not be written as well: whatever else went wrong counts for
-    /// more.
+    /// Returns the code if something also could not be written: any other failure takes precedence.
     pub fn or_unwritten(self) -> Self {
         if self == Self::Passed {
             Self::Unwritten
@@ -63,21 +61,21 @@ impl From<ExitStatus> for ExitCode {
     }
 }
 
-/// Why a command could not do its work.
+/// Why a command failed.
 pub(super) enum CliError {
-    /// Files or arguments are wrong; all that is wrong.
+    /// Files or arguments are wrong; with all problems.
     Diagnostics(Vec<Diagnostic>),
-    /// The command can't be meant like this.
+    /// The combination of arguments is invalid.
     Usage(String),
     Aws {
         profile: String,
         error: Box<AwsError>,
     },
-    /// The same where the simulator, in this process, refused.
+    /// The simulator in this process refused a call.
     Simulated(String),
-    /// Something on this machine that can't be read or used.
+    /// Something on this machine can't be read or used.
     Local(String),
-    /// A file or folder that can't be written.
+    /// A file or folder can't be written.
     Unwritten {
         message: String,
         help: Option<String>,
@@ -111,7 +109,7 @@ impl From<FolderError> for CliError {
 }
 
 impl CliError {
-    /// What AWS refused, or what keeps it from being called.
+    /// Creates the error of a failed AWS call.
     pub(super) fn aws(profile: impl Into<String>, error: AwsError) -> Self {
         Self::Aws {
             profile: profile.into(),
@@ -119,7 +117,7 @@ impl CliError {
         }
     }
 
-    /// A file or folder that can't be used.
+    /// Creates the error of a file or folder that can't be used.
     pub(super) fn local(what: impl Display, error: impl Display) -> Self {
         Self::Local(format!(
             "{what}: {}",
@@ -127,7 +125,7 @@ impl CliError {
         ))
     }
 
-    /// A file or folder that can't be written.
+    /// Creates the error of a file or folder that can't be written.
     pub(super) fn unwritten(error: impl Display) -> Self {
         Self::Unwritten {
             message: error.to_string(),
@@ -135,7 +133,8 @@ impl CliError {
         }
     }
 
-    /// What AWS refused, where AWS was the simulator: there is no environment to mend.
+    /// Converts an AWS error to one of the simulator, which no setting of the environment would
+    /// help with.
     pub(super) fn simulated(self) -> Self {
         match self {
             Self::Aws { profile, error } => Self::Simulated(error.of_profile(&profile)),
@@ -143,7 +142,7 @@ impl CliError {
         }
     }
 
-    /// What is wrong, for the report of a run that could not start.
+    /// Returns the message, for the report of a run that could not start.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Diagnostics(diagnostics) => {
@@ -163,7 +162,7 @@ impl CliError {
         }
     }
 
-    /// Prints the error and says which exit code it means.
+    /// Prints the error and returns its exit code.
     pub(super) fn report(self) -> ExitStatus {
         match self {
             Self::Diagnostics(diagnostics) => {
@@ -213,7 +212,7 @@ fn hint(error: &AwsError) -> Option<&'static str> {
     }
 }
 
-/// The exit code of a run that came to its end. Says what of it could not be written.
+/// Returns the exit code of a finished run. Prints what could not be written.
 pub(super) fn exit_of(ended: &EndedRun) -> ExitStatus {
     for what in &ended.unwritten {
         output::error(&format!("a report could not be written: {what}"), None);
@@ -240,7 +239,7 @@ fn verdict(ended: &EndedRun) -> ExitStatus {
             ..
         } => ExitStatus::Usage,
         EndedRun { error: Some(_), .. } => ExitStatus::Aws,
-        // Also what `--max-fail` or the time budget has cut short: it did not pass.
+        // Includes runs stopped by `--max-fail` or the time budget, which did not pass.
         EndedRun {
             finished:
                 RunFinished { failed: 1.., .. }

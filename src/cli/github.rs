@@ -1,4 +1,4 @@
-//! Whether GitHub Actions runs this, and where it takes what it shows.
+//! Detects GitHub Actions and its paths.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use super::{output, streams};
 use crate::report::EventConsumer;
 use crate::report::github::{self, GithubActions};
 
-/// What GitHub Actions asks for in the environment; none where nobody does.
+/// Returns what GitHub Actions expects; `None` outside of it.
 pub(super) fn target(project_root: &Path) -> Option<GithubActions> {
     let set = |name: &str| env::var_os(name).filter(|value: &OsString| !value.is_empty());
     let annotate = set("GITHUB_ACTIONS").is_some_and(|value| value == "true");
@@ -19,7 +19,7 @@ pub(super) fn target(project_root: &Path) -> Option<GithubActions> {
     }
     let project = match set("GITHUB_WORKSPACE") {
         Some(workspace) => within(Path::new(&workspace), project_root),
-        // Where the repository is, nobody says: the project is most likely at its root.
+        // The repository's path isn't known, so the project is most likely at its root.
         None => Some(PathBuf::new()),
     };
     Some(GithubActions {
@@ -29,7 +29,7 @@ pub(super) fn target(project_root: &Path) -> Option<GithubActions> {
     })
 }
 
-/// The consumer that tells GitHub Actions of the run.
+/// Returns the consumer that reports the run to GitHub Actions.
 pub(super) fn consumer(project_root: &Path) -> Option<Box<dyn EventConsumer>> {
     Some(github::consumer(
         target(project_root)?,
@@ -38,7 +38,7 @@ pub(super) fn consumer(project_root: &Path) -> Option<Box<dyn EventConsumer>> {
     ))
 }
 
-/// The way from one folder down to another that lies in it.
+/// Returns the path from one folder to another inside it.
 fn within(outer: &Path, inner: &Path) -> Option<PathBuf> {
     let (outer, inner) = (fs::canonicalize(outer).ok()?, fs::canonicalize(inner).ok()?);
     Some(inner.strip_prefix(outer).ok()?.to_owned())

@@ -102,7 +102,7 @@ impl LintArgs {
     }
 }
 
-/// The line that TaskCat prints (`_cfn_lint.py`), for scripts that look for it.
+/// Returns the line that TaskCat prints (`_cfn_lint.py`), for scripts that parse it.
 fn as_taskcat(finding: &Finding) -> String {
     let Finding {
         rule,

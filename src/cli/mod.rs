@@ -1,5 +1,5 @@
-//! The command line: arguments as typed, one file per command. The only place that prints, exits,
-//! and reads the environment.
+//! The command line: parses the arguments, with one file per command. The only module that prints,
+//! exits, and reads the environment.
 
 mod asking;
 mod assets;
@@ -70,10 +70,10 @@ struct Cli {
     command: Command,
 }
 
-/// Options of every command, kept apart from the command's own in its help.
+/// Heading of the options of every command in its help.
 const AWS_OPTIONS: &str = "AWS options";
 
-/// Where and as whom AWS is called.
+/// The options for calling AWS.
 #[derive(Args)]
 struct AwsArgs {
     /// AWS profile for regions that `auth` in the configuration doesn't list.
@@ -98,7 +98,7 @@ struct AwsArgs {
     call_timeout: Option<HumanDuration>,
 }
 
-/// Those without a word here say in their own files what they do.
+/// Commands without a doc comment here have theirs in their own files.
 #[derive(Subcommand)]
 enum Command {
     /// Test templates by launching them.
@@ -132,16 +132,16 @@ enum Command {
     Doctor(doctor::DoctorArgs),
 }
 
-/// How much is printed.
+/// How much to print.
 #[derive(Clone, Copy)]
 struct Verbosity {
     quiet: bool,
     debug: bool,
 }
 
-/// Parses the command line, does what it says, and returns the exit code.
+/// Parses the command line, runs the command, and returns the exit code.
 pub fn main() -> ExitCode {
-    // What is wrong with the arguments is printed before they are known.
+    // Errors in the arguments are printed before the arguments are parsed.
     if env::args_os().any(|argument| argument == "--redact") {
         streams::redact();
     }
@@ -157,7 +157,7 @@ pub fn main() -> ExitCode {
     exit.into()
 }
 
-/// What clap answers by itself: the help, the version, or what is wrong with the arguments.
+/// Prints what clap answers itself: the help, the version, or errors in the arguments.
 fn answered(answer: clap::Error) -> ExitStatus {
     let text = answer.render();
     if answer.use_stderr() {
@@ -194,8 +194,8 @@ fn run(cli: Cli) -> ExitStatus {
 }
 
 impl AwsArgs {
-    /// For a flag that says where AWS is by itself. Clap doesn't see conflicts with what stands
-    /// before a subcommand.
+    /// Refuses options that conflict with a flag that selects the endpoint. Clap doesn't detect
+    /// conflicts with options before a subcommand.
     fn refuse_beside(&self, flag: &str) -> Result<(), CliError> {
         let flags = [
             ("--profile <NAME>", &self.profile),
@@ -212,7 +212,7 @@ impl AwsArgs {
         }
     }
 
-    /// Returns AWS, or what stands in for it, and the endpoint for the reports. Flags take
+    /// Returns AWS or the endpoint that replaces it, and the endpoint for the reports. Flags take
     /// precedence over the project's configuration.
     fn connect(&self, config: Option<&BaseConfig>) -> Result<(Aws, Option<String>), CliError> {
         for (setting, url) in self.endpoints() {
@@ -240,14 +240,14 @@ impl AwsArgs {
         Ok((aws.with_mfa(mfa), endpoint))
     }
 
-    /// The profile that the command line names.
+    /// Returns the profile that the command line names.
     fn profile(&self) -> Option<&str> {
         self.profile
             .as_deref()
             .filter(|name| !name.trim().is_empty())
     }
 
-    /// Every endpoint that is set, and where.
+    /// Returns every endpoint that is set, and where it is set.
     fn endpoints(&self) -> Vec<(String, String)> {
         if let Some(url) = given(self.endpoint_url.clone()) {
             return vec![("--endpoint-url".to_owned(), url)];
@@ -263,12 +263,12 @@ impl AwsArgs {
     }
 }
 
-/// An empty value counts as not set: a CI's variable that nobody has filled.
+/// Treats an empty value as not set, since CI systems pass unset variables that way.
 fn given(value: Option<String>) -> Option<String> {
     value.filter(|value| !value.trim().is_empty())
 }
 
-/// `KEY=VALUE`
+/// Parses `KEY=VALUE`.
 fn key_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
@@ -276,7 +276,7 @@ fn key_and_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// What a flag lists, separated by commas; `None` for `ALL`.
+/// Parses a list separated by commas; `None` for `ALL`.
 fn listed(text: &str) -> Option<Vec<String>> {
     let items = || {
         text.split(',')
@@ -288,7 +288,7 @@ fn listed(text: &str) -> Option<Vec<String>> {
     (text != "ALL").then(items)
 }
 
-/// Runs a command's asynchronous part; only commands that call AWS pay for the runtime.
+/// Runs a command's asynchronous part. Only commands that call AWS need the runtime.
 fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -1,5 +1,5 @@
-//! What is printed outside of a run's reports: diagnostics with the line they are about, errors,
-//! the log of `--debug`.
+//! Prints everything outside of a run's reports: diagnostics with their source lines, errors, the
+//! log of `--debug`.
 
 use std::borrow::Cow;
 use std::env;
@@ -21,7 +21,7 @@ use crate::report::github::inert;
 use crate::report::terminal;
 use crate::template::Failure;
 
-/// Prints every diagnostic with its line of source, as rustc does.
+/// Prints every diagnostic with its source line, like rustc.
 pub(super) fn diagnostics(diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics {
         let level = match diagnostic.severity {
@@ -59,7 +59,7 @@ pub(super) fn diagnostics(diagnostics: &[Diagnostic]) {
     }
 }
 
-/// Prints `error: …` and, below it, what can be done.
+/// Prints `error: …` and the help below it.
 pub(super) fn error(message: &str, help: Option<&str>) {
     print(Level::ERROR, message, help);
 }
@@ -69,12 +69,12 @@ pub(super) fn warning(message: &str) {
     print(Level::WARNING, message, None);
 }
 
-/// Prints `warning: …` and, below it, what can be done.
+/// Prints `warning: …` and the help below it.
 pub(super) fn warning_with_help(message: &str, help: &str) {
     print(Level::WARNING, message, Some(help));
 }
 
-/// Prints `note: …` and, below it, what can be done.
+/// Prints `note: …` and the help below it.
 pub(super) fn note(message: &str, help: &str) {
     print(Level::NOTE, message, Some(help));
 }
@@ -87,8 +87,8 @@ fn print(level: Level<'_>, message: &str, help: Option<&str>) {
     streams::tell(inert(&Renderer::styled().render(&[group])));
 }
 
-/// Why a template can't be launched, with the lines of source that have a part in it: where it
-/// fails, the nested stacks that lead there, and where parameters were set. `notes` come below.
+/// Formats why a template can't be launched with the source lines involved: where it fails, the
+/// nested stacks that lead there, and where parameters were set. `notes` are added below.
 pub(super) fn failure(failure: &Failure, notes: &[String]) -> String {
     let here = failure.nested_in.iter().find(|it| it.at == failure.at);
     let label = here.map(|it| format!("nested stack {}", it.logical_id));
@@ -148,16 +148,16 @@ pub(super) fn failure(failure: &Failure, notes: &[String]) -> String {
     inert(&Renderer::styled().render(&[group])).into_owned()
 }
 
-/// A place in a file, what it is in the group, and what is said of it.
+/// A location in a file with its kind and label.
 struct SourceAnnotation<'a> {
     at: &'a Location,
     kind: AnnotationKind,
     label: Option<String>,
-    /// The line is not to be shown, but only named.
+    /// Whether only the line's number may be shown.
     is_secret: bool,
 }
 
-/// Each file once, in the order of the places; one that can't be read is named.
+/// Adds each file once, in the order of the locations; a file that can't be read is named.
 fn snippets<'a>(mut group: Group<'a>, places: &[SourceAnnotation<'a>]) -> Group<'a> {
     let mut files: Vec<&Path> = Vec::new();
     for place in places.iter().filter(|place| !place.is_secret) {
@@ -197,8 +197,7 @@ fn snippets<'a>(mut group: Group<'a>, places: &[SourceAnnotation<'a>]) -> Group<
     group
 }
 
-/// The source with what stands on secret lines masked: they may be shown where they lie between
-/// others.
+/// Masks the source on secret lines, which may be shown between others.
 fn without_lines(source: String, lines: impl Iterator<Item = u32>) -> String {
     let lines: Vec<u32> = lines.collect();
     if lines.is_empty() {
@@ -216,12 +215,12 @@ fn without_lines(source: String, lines: impl Iterator<Item = u32>) -> String {
     masked.collect()
 }
 
-/// `file:line` as the user would write it here.
+/// Returns `file:line` with a path relative to the working directory.
 pub(super) fn near_place(location: &Location) -> String {
     format!("{}:{}", near(&location.file).display(), location.at.line)
 }
 
-/// A path as the user would write it here.
+/// Returns a path relative to the working directory.
 fn near(path: &Path) -> &Path {
     env::current_dir()
         .ok()
@@ -229,12 +228,12 @@ fn near(path: &Path) -> &Path {
         .unwrap_or(path)
 }
 
-/// Sends the product's own log to stderr, for `--debug`.
+/// Sends taskcat's own log to stderr, for `--debug`.
 pub(super) fn log_to_stderr() {
     let ours = Targets::new()
         .with_target("taskcat", LevelFilter::DEBUG)
         .with_default(LevelFilter::WARN);
-    // The simulator answers errors on purpose; they are no news.
+    // The simulator's S3 server logs intentional errors, which are noise.
     let ours = ours.with_target("s3s", LevelFilter::OFF);
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(|| LogWriter)
@@ -243,11 +242,11 @@ pub(super) fn log_to_stderr() {
     tracing_subscriber::registry().with(layer).with(ours).init();
 }
 
-/// stderr, on which no foreign text commands a system that reads it.
+/// A writer to stderr in which foreign text contains no commands for a CI system.
 struct LogWriter;
 
 impl Write for LogWriter {
-    /// The log comes a whole message at a time.
+    /// The log arrives in whole messages.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         streams::tell_in_line(inert(&String::from_utf8_lossy(bytes)));
         Ok(bytes.len())
@@ -258,7 +257,7 @@ impl Write for LogWriter {
     }
 }
 
-/// The view of a run on stderr, by what stderr is.
+/// Returns the consumer that shows a run on stderr, depending on its kind.
 pub(super) fn terminal(
     verbosity: Verbosity,
     minimal: bool,
@@ -267,7 +266,7 @@ pub(super) fn terminal(
     terminal::consumer(view(verbosity, minimal, report))
 }
 
-/// The same as lines that only ever go down, for commands that ask in between.
+/// Returns the consumer that only prints lines, for commands that ask questions.
 pub(super) fn log(verbosity: Verbosity) -> Box<dyn EventConsumer> {
     terminal::consumer(terminal::Options {
         is_terminal: false,
@@ -275,7 +274,7 @@ pub(super) fn log(verbosity: Verbosity) -> Box<dyn EventConsumer> {
     })
 }
 
-/// How that view looks.
+/// Returns the options of that consumer.
 pub(super) fn view(
     verbosity: Verbosity,
     minimal: bool,
@@ -286,7 +285,7 @@ pub(super) fn view(
     terminal::Options {
         quiet: verbosity.quiet,
         minimal,
-        // A log between the lines would tear the live view apart.
+        // Log lines would break the live view.
         is_terminal: stderr.is_terminal() && !verbosity.debug,
         colour,
         reflows: reflows(),
@@ -295,8 +294,8 @@ pub(super) fn view(
     }
 }
 
-/// True of terminals that break lines again when they are made narrower: all but xterm, screen and
-/// the console.
+/// Returns whether the terminal rewraps lines when it is made narrower: all but xterm, screen and
+/// the console do.
 fn reflows() -> bool {
     let is_set = |name: &str| env::var_os(name).is_some();
     let kind = env::var("TERM").unwrap_or_default();

@@ -1,12 +1,12 @@
-//! Paths as users type them: with a tilde that no shell has expanded.
+//! Parses paths with a tilde that the shell hasn't expanded.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
-/// Parses a path. A leading `~` means the home directory, as in TaskCat (`Path.expanduser`): bash
-/// leaves the one of `--project-root=~/x` alone.
+/// Parses a path. A leading `~` means the home folder, as in TaskCat (`Path.expanduser`): bash
+/// doesn't expand the one in `--project-root=~/x`.
 pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().map(|path| expand(path, env::home_dir().as_deref()))
 }

@@ -64,7 +64,7 @@ impl PlanArgs {
             CliProject::load(&self.project_root, &self.input_file, aws, self.arguments())?;
         project.follow_links = self.follow_links;
         project.trim(&self.test_names, &self.regions)?;
-        // Every run has an id of its own; a plan is the same whenever it is asked for.
+        // A constant ID makes the plan reproducible.
         let (draft, mut templates) = project.draft(Uuid::new_v5(&Uuid::nil(), b"taskcat plan"))?;
         project.refuse_bad_hooks(&draft, None)?;
         project.refuse_excluded(&draft)?;
@@ -95,7 +95,7 @@ impl PlanArgs {
     }
 
     fn arguments(&self) -> Vec<CommandLineValue> {
-        // For tests that name no regions of their own.
+        // For tests without regions of their own.
         let regions = (self.regions != "ALL")
             .then(|| argument("project.regions", &self.regions, "--regions"));
         regions.into_iter().collect()

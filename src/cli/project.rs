@@ -1,4 +1,4 @@
-//! A project as commands meet it: its configuration, its templates, and what is to be staged.
+//! Loads a project for commands: its configuration, its templates, and what to stage.
 
 use std::collections::HashMap;
 use std::env;
@@ -31,12 +31,12 @@ use crate::yaml::Node;
 pub(super) struct CliProject {
     pub root: PathBuf,
     pub loaded: LoadedConfig,
-    /// Whether links may be followed out of the project.
+    /// Whether links out of the project may be followed.
     pub follow_links: bool,
 }
 
 impl CliProject {
-    /// Reads the configuration of the project at `root`. `input_file`, a configuration or a
+    /// Loads the configuration of the project at `root`. `input_file`, a configuration or a
     /// template, is relative to it.
     pub(super) fn load(
         root: &Path,
@@ -87,8 +87,8 @@ impl CliProject {
         Ok(())
     }
 
-    /// Reads the templates and checks the tests against them, printing what the user should know.
-    /// What keeps single tests from being planned is left to the draft.
+    /// Reads the templates, checks the tests against them, and prints warnings. Problems of single
+    /// tests are left to the draft.
     pub(super) fn draft(&self, run_id: Uuid) -> Result<(PlanDraft, Templates), CliError> {
         let (templates, mut diagnostics) =
             PlanDraft::templates(&self.loaded, &self.root, self.follow_links);
@@ -118,7 +118,7 @@ impl CliProject {
         }
     }
 
-    /// The diagnostics behind the configuration's warnings, which may explain them.
+    /// Returns the diagnostics after the configuration's warnings, which may explain them.
     pub(super) fn with_warnings(&self, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
         self.loaded
             .warnings
@@ -128,7 +128,7 @@ impl CliProject {
             .collect()
     }
 
-    /// Refuses a project of which no test can be planned.
+    /// Returns an error if no test can be planned.
     pub(super) fn refuse_unplannable(draft: &PlanDraft) -> Result<(), CliError> {
         if draft.can_be_planned() {
             Ok(())
@@ -137,8 +137,8 @@ impl CliProject {
         }
     }
 
-    /// Refuses hooks that can't be run. With `path`, the PATH of the environment, their programs
-    /// have to be there.
+    /// Returns an error if hooks can't be run. With `path`, the PATH of the environment, their
+    /// programs must exist.
     pub(super) fn refuse_bad_hooks(
         &self,
         draft: &PlanDraft,
@@ -169,7 +169,7 @@ impl CliProject {
         }
     }
 
-    /// Refuses tests whose own template is not staged.
+    /// Returns an error for tests whose own template is not staged.
     pub(super) fn refuse_excluded(&self, draft: &PlanDraft) -> Result<(), CliError> {
         let exclusions = Exclusions::load(&self.root, &[]).map_err(CliError::Diagnostics)?;
         let excluded = draft
@@ -196,7 +196,7 @@ impl CliProject {
         }
     }
 
-    /// Where `plan` sees the failures of a cell, for the reports.
+    /// Returns the predicted failures of a cell with their locations, for the reports.
     pub(super) fn foreseen(
         &self,
         draft: &PlanDraft,
@@ -244,8 +244,7 @@ impl CliProject {
         }
     }
 
-    /// What would become of every cell. Looked at again for as long as it leads to files that
-    /// weren't read.
+    /// Predicts every cell. Repeated as long as it needs files that weren't read.
     pub(super) fn forecast(
         &self,
         draft: &PlanDraft,
@@ -270,8 +269,8 @@ impl CliProject {
         }
     }
 
-    /// Refuses templates whose stacks nest without an end before any is launched. They are only
-    /// evaluated where their files allow for it.
+    /// Refuses templates whose stacks nest endlessly, before any is launched. Templates are
+    /// evaluated only if their files allow endless nesting.
     pub(super) fn refuse_endless(
         &self,
         draft: &PlanDraft,
@@ -301,7 +300,8 @@ impl CliProject {
         }
     }
 
-    /// The templates to lint, nested ones too, each for the regions of the tests that lead to it.
+    /// Returns the templates to lint, including nested ones, each with the regions of the tests
+    /// that use it.
     pub(super) fn lint_targets(&self, templates: &Templates) -> Vec<LintTarget> {
         let tests = self.loaded.config.tests.values();
         let used = tests
@@ -316,7 +316,7 @@ impl CliProject {
         .collect()
     }
 
-    /// What becomes of a path of the project when it is staged.
+    /// Returns whether a path of the project is staged.
     pub(super) fn staged(&self, path: &str, exclusions: &Exclusions) -> StagedState {
         let is_plain = path
             .split('/')
@@ -337,7 +337,7 @@ impl CliProject {
         }
     }
 
-    /// The configured folders of Lambda functions that are outside of the project.
+    /// Returns errors for configured folders of Lambda functions that are outside of the project.
     fn lambda_paths_outside(&self) -> Vec<Diagnostic> {
         let bounds = ProjectBoundary::new(&self.root, self.follow_links);
         let project = &self.loaded.config.project;
@@ -365,7 +365,7 @@ impl CliProject {
     }
 
     /// Adds the buckets that the configuration names, which exist in the user's account, and those
-    /// that hold the assets of what the CDK has synthesized.
+    /// with the assets of a CDK app.
     pub(super) fn seed_buckets(&self, seeds: &mut Seeds) {
         for test in self.loaded.config.tests.values() {
             let (template, regions) = (test.template.as_deref(), test.regions.as_deref());
@@ -388,7 +388,7 @@ impl CliProject {
         }
     }
 
-    /// What is to be packaged and staged.
+    /// Returns what to package and stage.
     ///
     /// # Errors
     /// A path or a link leads outside of the project, or an exclusion can't be read.
@@ -436,7 +436,8 @@ impl CliProject {
     }
 }
 
-/// The resources of a template whose type no region has, with the nearest type that there is.
+/// Returns resources of a template whose type doesn't exist in any region, with the most similar
+/// type.
 fn unknown_types(template: &Template) -> Vec<PredictedFailure> {
     let resources = template
         .root
@@ -460,7 +461,7 @@ fn unknown_types(template: &Template) -> Vec<PredictedFailure> {
     unknown.collect()
 }
 
-/// The absolute path of a project's root.
+/// Returns the absolute path of a project's root.
 fn found_root(root: &Path) -> Result<PathBuf, CliError> {
     let shown = root.display();
     let refused = |message: String, help: &str| {
@@ -489,7 +490,7 @@ fn found_root(root: &Path) -> Result<PathBuf, CliError> {
     }
 }
 
-/// A value that the command line puts over the configuration.
+/// Returns a value that overrides the configuration.
 pub(super) fn argument(key: &str, value: &str, flag: &str) -> CommandLineValue {
     CommandLineValue {
         key: key.to_owned(),

@@ -1,4 +1,4 @@
-//! What a run has not deleted, and the command that deletes it.
+//! Reports what a run has not deleted, and the command that deletes it.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::event::CellId;
 use crate::run::EndedRun;
 use crate::run::journal::{self, JournalFolders, JournalHeader, Ledger};
 
-/// The folders of a project's journals.
+/// Returns the folders of a project's journals.
 pub(super) fn journal_folders(project_root: &Path, output: Option<&Path>) -> JournalFolders {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     JournalFolders {
@@ -18,7 +18,7 @@ pub(super) fn journal_folders(project_root: &Path, output: Option<&Path>) -> Jou
     }
 }
 
-/// <https://specifications.freedesktop.org/basedir-spec/latest/>
+/// Returns the user's state folder (<https://specifications.freedesktop.org/basedir-spec/latest/>).
 fn state_folder() -> Option<PathBuf> {
     let set = env::var_os("XDG_STATE_HOME")
         .map(PathBuf::from)
@@ -26,7 +26,7 @@ fn state_folder() -> Option<PathBuf> {
     set.or_else(|| Some(env::home_dir()?.join(".local/state")))
 }
 
-/// The command that deletes what a run has created, as it can be typed here.
+/// Returns the command that deletes what a run has created.
 pub(super) fn clean_command(header: &JournalHeader, aws: &AwsArgs) -> String {
     let mut words = vec!["taskcat".to_owned()];
     let mut option = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
@@ -63,7 +63,7 @@ pub(super) fn clean_command(header: &JournalHeader, aws: &AwsArgs) -> String {
         .join(" ")
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {
@@ -72,7 +72,7 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// Names what the run has not deleted, and how to delete it.
+/// Prints what the run has not deleted, and how to delete it.
 pub(super) fn report(ended: &EndedRun, aws: &AwsArgs) {
     let Some(remains) = &ended.remains else {
         return;
@@ -100,7 +100,7 @@ pub(super) fn warn_of_earlier_runs(folders: &JournalFolders, aws: &AwsArgs) {
     }
 }
 
-/// `stack tCaT-a in us-east-1, bucket tcat-a`; of many, the first.
+/// Returns `stack tCaT-a in us-east-1, bucket tcat-a`; only the first of many.
 fn names(header: &JournalHeader, ledger: &Ledger) -> String {
     const SHOWN: usize = 10;
     let name_of = |cell: &CellId| {

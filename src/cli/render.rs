@@ -92,7 +92,7 @@ impl RenderArgs {
         })
     }
 
-    /// The template with those that it nests, from the project that it lies in, and its path there.
+    /// Returns the template and those that it nests, with its path in the project that contains it.
     fn templates(&self) -> Result<(Templates, String), CliError> {
         let unreadable = |error| {
             CliError::local(
@@ -118,7 +118,7 @@ impl RenderArgs {
         Ok((templates, relative))
     }
 
-    /// The parameters of the command line, and unknown ones for those without any value.
+    /// Returns the parameters of the command line, and unknown values for those without a value.
     fn parameter_values(&self, template: &Template) -> Result<ParameterValues, CliError> {
         let declared = || {
             template

@@ -1,4 +1,4 @@
-//! `taskcat report`: the report of recorded runs once more.
+//! `taskcat report`: renders the reports of recorded runs again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub(super) struct ReportArgs {
     redact: bool,
 }
 
-/// The events of one recorded run.
+/// The events of a recorded run.
 struct RecordedRun {
     path: PathBuf,
     events: Vec<RunEvent>,
@@ -79,14 +79,14 @@ impl ReportArgs {
         let report = RunReport::from_events(&events);
         let _claimed = Folder::claim(&folder)?;
         let written = fs::create_dir_all(&folder).and_then(|()| {
-            // The page leads to it.
+            // The page contains links to it.
             if !own {
                 report::events::write(&events, &folder.join("events.ndjson"))?;
             }
             report::write(&report, &folder)
         });
         written.map_err(CliError::unwritten)?;
-        // Where the project is, a record doesn't say.
+        // The recorded events don't say where the project is.
         if let Some(target) = github::target(Path::new("."))
             && let Err(error) = report::github::write(&report, &target, &mut streams::Printer)
         {
@@ -120,7 +120,7 @@ impl RecordedRun {
         Ok(Self { path, events })
     }
 
-    /// Of the runs in it: their ids, and the project of the first.
+    /// Returns the runs in it: their IDs and projects.
     fn runs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.events.iter().filter_map(|event| match &event.kind {
             EventKind::RunStarted(run) => Some((run.run_id.as_str(), run.project.as_str())),
@@ -129,7 +129,7 @@ impl RecordedRun {
     }
 }
 
-/// Records of one project, and each only once.
+/// Checks that the records are of one project and each is given only once.
 fn check(records: &[RecordedRun]) -> Result<(), CliError> {
     let mut seen: Vec<(&str, &str, &Path)> = Vec::new();
     for record in records {

@@ -1,4 +1,4 @@
-//! `taskcat simulator`: the simulator as a server for any AWS client; and `--local`: the simulator
+//! `taskcat simulator`, the simulator as a server for any AWS client; and `--local`, the simulator
 //! in the process of a run.
 
 use std::env;
@@ -60,7 +60,7 @@ pub(super) struct SimulatorArgs {
     behaviour: SimulatorBehavior,
 }
 
-/// How the simulator behaves.
+/// Options for the simulator's behavior.
 #[derive(Args)]
 pub(super) struct SimulatorBehavior {
     /// Run the simulator FACTOR times faster than AWS; `inf` takes no time at all.
@@ -78,7 +78,7 @@ pub(super) struct SimulatorBehavior {
 }
 
 impl SimulatorBehavior {
-    /// The scenario, and everything that is seeded.
+    /// Reads the scenario and all seeds.
     ///
     /// # Errors
     /// Everything that is wrong with the files.
@@ -105,7 +105,7 @@ impl SimulatorBehavior {
         }
     }
 
-    /// A cloud that behaves like this and holds what is seeded.
+    /// Returns a simulated cloud with this behavior and the seeded data.
     pub(super) fn cloud(&self, scenario: Scenario, seeds: Seeds) -> Cloud {
         Cloud::new(Clock::new(self.speed), scenario).with_seeds(seeds)
     }
@@ -125,7 +125,7 @@ async fn serve(port: u16, cloud: Cloud) -> Result<ExitStatus, CliError> {
     let running = start(port, cloud).await?;
     streams::print_line(environment(&running.endpoint_url()));
     if streams::has_failed() {
-        // Nobody would know where it is.
+        // Without the printed address, nobody could use it.
         running.stop().await;
         return Ok(ExitStatus::Passed);
     }
@@ -142,7 +142,7 @@ async fn start(port: u16, cloud: Cloud) -> Result<Running, CliError> {
     Running::start(port, cloud).await.map_err(refused)
 }
 
-/// The simulator as the AWS of one run. Whatever the run leaves in it is gone with it.
+/// The simulator of a single run. Everything in it ends with the run.
 pub(super) struct LocalSimulator(Running);
 
 impl LocalSimulator {
@@ -158,7 +158,8 @@ impl LocalSimulator {
         Aws::at(self.0.endpoint_url(), keys)
     }
 
-    /// What keeps programs that the run starts from AWS, and sends their AWS clients here.
+    /// Returns environment variables that keep programs started by the run away from AWS, and send
+    /// their AWS clients here.
     pub(super) fn hook_environment(&self) -> Vec<(String, Option<String>)> {
         let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         let removed = names
@@ -168,7 +169,7 @@ impl LocalSimulator {
         let mut environment: Vec<_> = removed
             .chain(variables(&self.0.endpoint_url()).map(set))
             .collect();
-        // A profile that a program names is not found, rather than that it leads to AWS.
+        // An explicitly named profile is not found, instead of reaching AWS.
         let none = [
             ("AWS_CONFIG_FILE", "/dev/null"),
             ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
@@ -193,14 +194,14 @@ impl LocalSimulator {
     }
 }
 
-/// Lines for a shell.
+/// Returns lines for a shell.
 fn environment(endpoint_url: &str) -> String {
     variables(endpoint_url)
         .map(|(name, value)| format!("export {name}={value}"))
         .join("\n")
 }
 
-/// What sends AWS clients to the simulator.
+/// Returns the variables that send AWS clients to the simulator.
 fn variables(endpoint_url: &str) -> [(&'static str, &str); 5] {
     [
         ("AWS_ENDPOINT_URL", endpoint_url),

@@ -1,11 +1,11 @@
-//! What is underlined at a place: diagnostics know where a value or a key begins, and its text says
-//! where it ends.
+//! Determines what to underline at a location: diagnostics know where a value or a key begins, and
+//! the text shows where it ends.
 
 use std::ops::Range;
 
 use crate::diagnostic::Location;
 
-/// Returns the key or value at a location, in bytes of the source. It ends with its line at the
+/// Returns the byte range of the key or value at a location. It ends at the end of its line at the
 /// latest.
 pub(super) fn span(location: &Location, source: &str) -> Range<usize> {
     let line = usize::try_from(location.at.line)
@@ -26,13 +26,13 @@ pub(super) fn span(location: &Location, source: &str) -> Range<usize> {
     start..start + length(before, value)
 }
 
-/// The length of the value at the beginning of a text that `before` precedes in its line.
+/// Returns the length of the value at the beginning of a text; `before` precedes it on its line.
 fn length(before: &str, value: &str) -> usize {
     match value.chars().next() {
         None => 0,
         Some(quote @ ('"' | '\'')) => quoted(value, quote),
         Some('[' | '{') => collection(value),
-        // What begins a list, or separates a key from its value.
+        // Begins a list item, or separates a key from its value.
         Some('-' | ':' | '?')
             if value[1..].is_empty() || value[1..].starts_with(char::is_whitespace) =>
         {
@@ -42,7 +42,7 @@ fn length(before: &str, value: &str) -> usize {
     }
 }
 
-/// With both quotes; without the second one, the rest of the line.
+/// Returns the length including both quotes; without the second one, the rest of the line.
 fn quoted(value: &str, quote: char) -> usize {
     let mut characters = value.char_indices().skip(1).peekable();
     while let Some((at, character)) = characters.next() {
@@ -59,7 +59,7 @@ fn quoted(value: &str, quote: char) -> usize {
     value.trim_end().len()
 }
 
-/// With both brackets; without the second one, the rest of the line.
+/// Returns the length including both brackets; without the second one, the rest of the line.
 fn collection(value: &str) -> usize {
     let mut open = 0_usize;
     let mut at = 0;
@@ -81,13 +81,13 @@ fn collection(value: &str) -> usize {
     value.trim_end().len()
 }
 
-/// An apostrophe inside of a word is no quote.
+/// Returns whether a quote can begin here: an apostrophe inside of a word isn't a quote.
 fn begins_a_value(before: &str) -> bool {
     before.trim_end().ends_with(['[', '{', ',', ':']) || before.ends_with(char::is_whitespace)
 }
 
-/// A key ends with its colon, a value with a comment or its line, and in brackets with a comma or a
-/// bracket.
+/// Returns the length of a key up to its colon, or of a value up to a comment or the end of its
+/// line, and in brackets up to a comma or bracket.
 fn plain(value: &str, is_in_flow: bool) -> usize {
     let ends = |(at, character): &(usize, char)| {
         let rest = &value[*at + character.len_utf8()..];
@@ -106,7 +106,7 @@ fn plain(value: &str, is_in_flow: bool) -> usize {
     value[..end].trim_end().len().max(1)
 }
 
-/// Whether brackets are open at the end of a text.
+/// Returns whether brackets are open at the end of a text.
 fn is_in_flow(before: &str) -> bool {
     let opened = before.matches(['[', '{']).count();
     opened > before.matches([']', '}']).count()
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
     use crate::diagnostic::Position;
 
-    /// The place is where `|` stands.
+    /// The location is marked by `|`.
     #[track_caller]
     fn check(marked: &str, expect: &str) {
         let column = marked.chars().position(|c| c == '|').unwrap() as u32 + 1;

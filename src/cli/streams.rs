@@ -1,10 +1,10 @@
-//! Standard output and standard error. Every text that this process prints goes through here, so
-//! that no closed pipe and no full disk ends it.
+//! Standard output and standard error. All output of this process goes through here, so that a
+//! closed pipe or a full disk doesn't end it.
 //!
-//! Where the reader of standard output has gone (`| head`) nothing more is written, and the command
-//! ends as it would have ended. Any other failure is kept, and [`failure`] returns it at the end.
-//! What can't be written to standard error can be told nowhere, so that it is dropped. With
-//! `--redact` all of it is masked.
+//! If the reader of standard output exits (`| head`), further output is dropped and the command
+//! ends normally. Any other failure is recorded, and [`failure`] returns it at the end. Failures
+//! to write to standard error can't be reported and are ignored. With `--redact` all output is
+//! masked.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
@@ -13,10 +13,10 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use crate::input;
 use crate::report::redact::SharedRedaction;
 
-/// What became of standard output.
+/// The state of standard output.
 enum StdoutState {
     Open,
-    /// Nobody reads it any more.
+    /// The reader has exited.
     Closed,
     Failed(io::Error),
 }
@@ -25,25 +25,24 @@ static STDOUT: Mutex<StdoutState> = Mutex::new(StdoutState::Open);
 
 static REDACTION: OnceLock<SharedRedaction> = OnceLock::new();
 
-/// Masks account ids and bucket names in all that is printed from now on, the messages of panics
-/// included.
+/// Masks account IDs and bucket names in all further output, including the messages of panics.
 pub(super) fn redact() {
     REDACTION.get_or_init(SharedRedaction::default);
     std::panic::set_hook(Box::new(|panic| tell(panic)));
 }
 
-/// What masks the texts, where they are to be masked.
+/// Returns the redaction, if output must be masked.
 pub(super) fn redaction() -> Option<&'static SharedRedaction> {
     REDACTION.get()
 }
 
-/// The text as it may be shown.
+/// Masks a text if necessary.
 pub(super) fn masked(text: impl Display) -> String {
     let text = text.to_string();
     redaction().map(|it| it.text(&text)).unwrap_or(text)
 }
 
-/// Writes text to standard output, without colours where it is no terminal.
+/// Writes text to standard output, without colors if it isn't a terminal.
 pub(super) fn print(text: impl Display) {
     write(masked(text).as_bytes());
 }
@@ -58,7 +57,8 @@ pub(super) fn tell(text: impl Display) {
     tell_in_line(format_args!("{text}\n"));
 }
 
-/// Writes text to standard error: a question, whose answer follows on the same line.
+/// Writes text without a line feed to standard error: a question, whose answer follows on the same
+/// line.
 pub(super) fn tell_in_line(text: impl Display) {
     let mut stderr = anstream::stderr().lock();
     let _ = stderr
@@ -66,12 +66,12 @@ pub(super) fn tell_in_line(text: impl Display) {
         .and_then(|()| stderr.flush());
 }
 
-/// Whether a write to standard output failed for a reason other than a closed pipe.
+/// Returns whether a write to standard output failed for a reason other than a closed pipe.
 pub(super) fn has_failed() -> bool {
     matches!(*stdout(), StdoutState::Failed(_))
 }
 
-/// Returns why standard output could not be written, unless its reader has merely gone.
+/// Returns why writing to standard output failed, unless the reader has only exited.
 pub(super) fn failure() -> Option<String> {
     match &*stdout() {
         StdoutState::Failed(error) => Some(input::reason(error)),
@@ -99,7 +99,7 @@ fn write(bytes: &[u8]) {
         return;
     }
     let mut out = anstream::stdout().lock();
-    // What is left in a buffer would be lost without a word at the end of the process.
+    // A failure to write buffered data at the end of the process would be lost.
     if let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) {
         *state = if error.kind() == ErrorKind::BrokenPipe {
             StdoutState::Closed
@@ -110,6 +110,6 @@ fn write(bytes: &[u8]) {
 }
 
 fn stdout() -> MutexGuard<'static, StdoutState> {
-    // A panic while it was held leaves a state that is as good as before.
+    // A panic while the lock was held leaves a valid state.
     STDOUT.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! `taskcat test run`, and the commands beside it.
+//! `taskcat test run` and its sibling commands.
 
 use std::env;
 use std::path::PathBuf;
@@ -53,9 +53,8 @@ impl TestCommand {
     }
 }
 
-/// How fast things happen with `--local`, in AWS's time: a stack that takes two minutes there takes
-/// a second here. Faster gains little, since a stack is looked at every half second after its first
-/// moments.
+/// The speed of `--local`: a stack that takes two minutes on AWS takes a second here. A higher
+/// speed gains little, since stacks are polled every half second.
 const LOCAL_SPEED: &str = "120";
 
 #[derive(Args)]
@@ -188,7 +187,7 @@ pub(super) struct TestRunArgs {
     behaviour: SimulatorBehavior,
 }
 
-/// What is tested.
+/// What to test.
 struct TestSubject<'s> {
     project: &'s CliProject,
     draft: &'s PlanDraft,
@@ -199,7 +198,7 @@ impl TestRunArgs {
     pub(super) fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         let previous = PreviousRun::read(&self.output_directory);
         let folder = Folder::claim(&self.output_directory)?;
-        // Whatever hinders the run, a former verdict must not pass for its own.
+        // Whatever prevents the run, an earlier verdict must not be mistaken for its own.
         folder.clear().map_err(CliError::unwritten)?;
         let tested = self.tested(previous, aws, verbosity);
         if let Err(error) = &tested
@@ -211,7 +210,7 @@ impl TestRunArgs {
         tested
     }
 
-    /// What is known of a run that did not start.
+    /// Returns the start event of a run that did not start.
     fn not_started(&self) -> RunStarted {
         let root = self.project_root.canonicalize().unwrap_or_default();
         RunStarted {
@@ -230,7 +229,7 @@ impl TestRunArgs {
         }
     }
 
-    /// The error is what kept the run from starting.
+    /// Runs the tests. The error is what prevented the run from starting.
     fn tested(
         &self,
         previous: PreviousRun,
@@ -294,7 +293,7 @@ impl TestRunArgs {
                 .await;
             if let Some(local) = local {
                 local.stop().await;
-                // A run that was cut short may not have come to them.
+                // A run that was stopped may not have reached them.
                 let is_complete = matches!(tested, Ok(ExitStatus::Passed | ExitStatus::Failed));
                 for rule in usage.unmatched_rules().iter().filter(|_| is_complete) {
                     let message = format!("the scenario's rule {rule} met nothing in this run");
@@ -399,7 +398,7 @@ impl TestRunArgs {
             ));
         }
         if self.regions != "ALL" {
-            // For tests that name no regions of their own.
+            // For tests without regions of their own.
             arguments.push(argument("project.regions", &self.regions, "--regions"));
         }
         let limits = [
@@ -455,7 +454,7 @@ impl TestRunArgs {
     }
 }
 
-/// The time since the start of the build, in CodeBuild; elsewhere none
+/// Returns the time since the start of the build in CodeBuild, elsewhere zero
 /// (<https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html>).
 fn age_of_build() -> Duration {
     let milliseconds = env::var("CODEBUILD_START_TIME")

@@ -1,6 +1,5 @@
 //! Tips for arguments that clap doesn't know and has no suggestion for: a positional argument,
-//! another tool's flag, a flag of the whole program behind a command, or a short name that is
-//! misspelled.
+//! another tool's flag, a global flag after a command, or a misspelled short name.
 
 use std::env;
 use std::ffi::OsString;
@@ -13,7 +12,7 @@ use clap::{Arg, Command, CommandFactory, Error};
 use super::Cli;
 use crate::config::nearest;
 
-/// Flags that other tools have, and ours for them; the first that the command has is meant.
+/// Flags of other tools, and ours for them; the first one that the command has is suggested.
 const OTHER_NAMES: [(&[&str], &[&str]); 7] = [
     (
         &["concurrency", "jobs", "parallel", "workers"],
@@ -33,7 +32,7 @@ const OTHER_NAMES: [(&[&str], &[&str]); 7] = [
     (&["verbose"], &["debug"]),
 ];
 
-/// Subcommands that other tools have, and ours for them.
+/// Subcommands of other tools, and ours for them.
 const OTHER_COMMANDS: [(&[&str], &str); 4] = [
     (&["ls"], "list"),
     (&["delete", "rm", "remove", "destroy"], "clean"),
@@ -41,7 +40,7 @@ const OTHER_COMMANDS: [(&[&str], &str); 4] = [
     (&["validate", "check"], "plan"),
 ];
 
-/// Adds a tip to an error of clap's that has none.
+/// Adds a tip to an error of clap that has none.
 pub(super) fn with_tip(mut error: Error) -> Error {
     let root = Cli::command();
     let command = invoked(&root, env::args_os().skip(1));
@@ -50,7 +49,8 @@ pub(super) fn with_tip(mut error: Error) -> Error {
         .into_iter()
         .any(|kind| error.get(*kind).is_some())
     {
-        // Similar letters count for less than the very name in another place.
+        // A subcommand with this exact name elsewhere is a better tip than one with similar
+        // letters.
         if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand)
             && let Some(path) = elsewhere(given, &root)
         {
@@ -140,7 +140,7 @@ fn argument_tip(error: &Error, root: &Command, command: &Command) -> Option<Stri
     nearest(name, known).map(|known| format!("a similar argument exists: '--{known}'"))
 }
 
-/// A flag of the whole program that was given behind a command.
+/// Returns the tip for a global flag that was passed after a command.
 fn before_command(flag: &Arg, root: &Command, command: &Command) -> Option<String> {
     let is_of_root = root.get_name() == command.get_name();
     let long = flag.get_long()?;
@@ -188,7 +188,7 @@ fn subcommand_tip(error: &Error, root: &Command, command: &Command) -> Option<St
     }
 }
 
-/// The way to a subcommand of this name, from the program: `test clean`.
+/// Returns the path of a subcommand with this name: `test clean`.
 fn elsewhere(name: &str, root: &Command) -> Option<String> {
     let nested = root
         .get_subcommands()

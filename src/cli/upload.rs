@@ -84,7 +84,7 @@ impl UploadArgs {
             plan.keep_buckets();
             output::diagnostics(&warnings);
             let consumers = vec![output::terminal(verbosity, false, None)];
-            // An automatic bucket is what this command is for: it stays.
+            // An automatic bucket is the result of this command, so it is kept.
             let settings = RunSettings {
                 no_delete: true,
                 ..RunSettings::default()

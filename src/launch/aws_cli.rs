@@ -1,17 +1,17 @@
-//! Commands of the AWS CLI that people can run where taskcat leaves something to them.
+//! AWS CLI commands that users can run for what taskcat leaves to them.
 
-/// Where, and as whom, a command is to be run.
+/// Region, profile and endpoint of a command.
 #[derive(Clone, Debug)]
 pub(crate) struct AwsCli {
     pub profile: String,
     pub region: String,
-    /// Of whatever stands in for AWS.
+    /// URL of the endpoint used instead of AWS.
     pub endpoint: Option<String>,
 }
 
 impl AwsCli {
-    /// `aws cloudformation delete-stack --stack-name a --region us-east-1`; `words` is the action
-    /// with its arguments.
+    /// Returns a command such as `aws cloudformation delete-stack --stack-name a --region
+    /// us-east-1`; `words` is the operation with its arguments.
     pub(crate) fn command(&self, service: &str, words: &[&str]) -> String {
         let mut command: Vec<&str> = ["aws", service]
             .into_iter()
@@ -46,13 +46,13 @@ impl AwsCli {
         self.command("cloudformation", &words)
     }
 
-    /// Deletes the bucket with its objects.
+    /// Returns the command that deletes the bucket with its objects.
     pub(crate) fn delete_bucket(&self, bucket: &str) -> String {
         self.command("s3", &["rb", &format!("s3://{bucket}"), "--force"])
     }
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {

@@ -1,8 +1,8 @@
-//! Change sets: what a stack would become is worked out, to be looked at before it is done.
+//! Creates change sets, which show what would change in a stack before it does.
 //!
-//! Called by `run`. A stack that somebody else has created gets no change set, unless it is to be
-//! adopted. Nothing is left of a change set that isn't wanted, nor of the stack in review that
-//! CloudFormation creates for a new one.
+//! Called by `run`. A stack that somebody else created gets no change set, unless it is to be
+//! adopted. A rejected change set is deleted, together with the stack in review that CloudFormation
+//! creates for a new stack.
 
 use std::time::Duration;
 
@@ -17,65 +17,65 @@ use crate::mask::{MASK, Secrets};
 use crate::plan::{OWN_TAGS, StackPlan};
 use crate::status::{ChangeSetStatus, StackStatus};
 
-/// The tag of an adopted stack: tags that the configuration doesn't name are kept at later updates
+/// Tag of an adopted stack: its tags that the configuration doesn't set are kept in later updates,
 /// too.
 pub(crate) const ADOPTED_TAG: &str = "taskcat-adopted";
 
-/// How often, and at which interval, a change set is looked for whose creation was not confirmed.
+/// Number of times to look for a change set whose creation wasn't confirmed.
 const LOOKS: u32 = 5;
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
-/// How often a deleted change set is looked for: those of nested stacks are deleted in the
-/// background.
+/// Number of times to poll for the deletion of a change set: those of nested stacks are deleted in
+/// the background.
 const DELETION_LOOKS: u32 = 60;
-/// How long somebody who has interrupted a deployment waits for its change set to be deleted.
+/// How long an interrupted deployment waits for its change set to be deleted.
 const DISCARD_LIMIT: Duration = Duration::from_secs(45);
 
-/// What is asked for.
+/// The change set to create.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ChangeSetRequest<'a> {
     pub plan: &'a StackPlan,
-    /// The change set's name, which holds the run's ID: whatever has it is this run's. One that the
-    /// user has chosen replaces a change set of that name.
+    /// The change set's name. A generated one contains the run's ID and so is this run's; a change
+    /// set with a name that the user chose is replaced.
     pub name: &'a str,
     pub replaces: bool,
-    /// Where the template was staged to.
+    /// URL of the staged template.
     pub template_url: &'a str,
     pub mark: OwnershipTag,
-    /// Take over a stack that lacks the mark.
+    /// Adopt a stack that lacks the tag.
     pub adopt: bool,
-    /// Delete a stack whose creation has failed and was rolled back, and create it anew. Deleting
-    /// takes at most so long.
+    /// Delete a stack whose creation failed and was rolled back, and create it again. The value
+    /// limits the time of the deletion.
     pub replace_failed: Option<Duration>,
 }
 
-/// A change set that can be executed, or would change nothing.
+/// A change set that can be executed, or that would change nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct ProposedChangeSet {
     pub id: String,
     pub name: String,
     pub stack_id: String,
-    /// What happens to resources: nothing where only outputs, tags or the like change.
+    /// Changes of resources; empty if only outputs, tags or the like change.
     pub changes: Vec<ReportedChange>,
-    /// CloudFormation has found no change at all, and doesn't execute it.
+    /// Whether CloudFormation found no changes and so can't execute it.
     pub is_unchanged: bool,
     pub adoption: Option<TagChanges>,
-    /// The stack came into being, in review, with this change set.
+    /// Whether the stack was created, in review, for this change set.
     pub is_new: bool,
 }
 
-/// What taking a stack over does to its tags.
+/// How adopting a stack changes its tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TagChanges {
-    /// Whose it is as far as its tags tell.
+    /// The stack and whose it is according to its tags.
     pub stack: ForeignStack,
-    /// Key and value of the tags that are removed.
+    /// Keys and values of the tags to remove.
     pub removed: Vec<(String, String)>,
-    /// Key, value so far and value from then on.
+    /// Key, old value and new value.
     pub overwritten: Vec<(String, String, String)>,
 }
 
-/// Creates the change set that makes of the stack what the plan says. An answer that got lost is
-/// made up for: a change set of that name is this run's.
+/// Creates the change set that turns the stack into the planned one. If the answer is lost, a
+/// change set with this name is this run's.
 ///
 /// # Errors
 /// The stack is somebody else's, can't be changed, or CloudFormation refuses. Then there is no
@@ -165,8 +165,8 @@ pub(crate) async fn create(
     })
 }
 
-/// Deletes a stack whose creation was rolled back, which CloudFormation lets nobody update, and
-/// waits for its end.
+/// Deletes a stack whose creation was rolled back, which CloudFormation can't update, and waits
+/// until it is deleted.
 async fn delete_failed(
     plan: &StackPlan,
     failed: &Stack,
@@ -202,7 +202,7 @@ async fn delete_failed(
     Ok(())
 }
 
-/// Deletes the stack's change set of that name, if there is one, and waits for its end.
+/// Deletes the stack's change set with that name, if there is one, and waits until it is deleted.
 async fn delete_named(stack_id: &str, name: &str, clients: &Clients) -> Result<(), AwsError> {
     let Some(found) = clients.find_change_set(stack_id, name).await? else {
         return Ok(());
@@ -228,8 +228,8 @@ async fn delete_named(stack_id: &str, name: &str, clients: &Clients) -> Result<(
     ))
 }
 
-/// The change set after a creation that reported an error: it may have been created all the same,
-/// and may appear late where no answer came.
+/// Looks for the change set after a failed creation: it may have been created nevertheless, and may
+/// appear late if there was no answer.
 async fn look_for(
     stack_name: &str,
     name: &str,
@@ -247,16 +247,15 @@ async fn look_for(
     None
 }
 
-/// The tags that the stack gets: the plan's and, of an adopted one, those that the plan doesn't
-/// name.
+/// Returns the stack's tags: the plan's, and for an adopted stack also existing ones that the plan
+/// doesn't set.
 fn tags(plan: &StackPlan, existing: Option<&Stack>, adopts: bool) -> Vec<(String, String)> {
     let mut tags = plan.tags.clone();
     let Some(stack) = existing.filter(|it| adopts || it.tag(ADOPTED_TAG).is_some()) else {
         return tags;
     };
     let is_kept = |key: &str| {
-        // CloudFormation's own can't be set, and those of test runs would have `test clean` delete
-        // the stack.
+        // AWS's own can't be set, and with a test run's tags `test clean` would delete the stack.
         !key.starts_with("aws:")
             && !OWN_TAGS.contains(&key)
             && plan.tags.iter().all(|(planned, _)| planned != key)
@@ -294,10 +293,10 @@ impl TagChanges {
     }
 }
 
-/// Waits until the change set is worked out, and takes in what it changes.
+/// Waits until the change set is created, and reads its changes.
 ///
 /// # Errors
-/// What CloudFormation refuses, or that `limit` is over. The change set still exists then.
+/// CloudFormation's refusal, or `limit` is reached. The change set still exists then.
 pub(crate) async fn work_out(
     proposal: &mut ProposedChangeSet,
     plan: &StackPlan,
@@ -311,7 +310,8 @@ pub(crate) async fn work_out(
     Ok(())
 }
 
-/// Masks the values of properties that a secret parameter is part of, as far as that can be seen.
+/// Masks the values of properties that contain a secret parameter, as far as that can be
+/// determined.
 fn hide(changes: &mut [ReportedChange], plan: &StackPlan) {
     let secret: Vec<_> = plan.parameters.iter().filter(|it| it.secret).collect();
     let values = Secrets::new(secret.iter().map(|it| it.value.clone()));
@@ -338,10 +338,10 @@ fn each_detail(changes: &mut [ReportedChange], act: &mut impl FnMut(&mut Reporte
     }
 }
 
-/// Executes the change set. The stack's events tell the rest.
+/// Executes the change set. The stack's events show the progress.
 ///
 /// # Errors
-/// It was not executed, or nobody knows.
+/// It wasn't executed, or that isn't known.
 pub(crate) async fn execute(
     proposal: &ProposedChangeSet,
     clients: &Clients,
@@ -352,7 +352,7 @@ pub(crate) async fn execute(
     else {
         return Ok(());
     };
-    // The answer to an attempt that took effect may have got lost.
+    // The answer to an attempt that took effect may have been lost.
     for look in 0..if error.may_have_taken_effect() {
         LOOKS
     } else {
@@ -374,7 +374,8 @@ pub(crate) async fn execute(
 /// Deletes the change set, and the stack in review if it exists only because of it.
 ///
 /// # Errors
-/// One of them may still exist, also where that takes longer than [`DISCARD_LIMIT`].
+/// One of them may still exist, for example because the deletion takes longer than
+/// [`DISCARD_LIMIT`].
 pub(crate) async fn discard(
     proposal: &ProposedChangeSet,
     clients: &Clients,
@@ -396,7 +397,7 @@ async fn discard_all(proposal: &ProposedChangeSet, clients: &Clients) -> Result<
     while let Some(found) = clients.find_change_set(stack_id, name).await? {
         requested.clone()?;
         looks += 1;
-        // On AWS a deletion goes on in the background only where there are nested stacks.
+        // On AWS, a deletion continues in the background only for nested stacks.
         if looks == DELETION_LOOKS || found.status == ChangeSetStatus::DeleteFailed {
             return Err(AwsError::unfinished(
                 "DeleteChangeSet",
@@ -410,14 +411,14 @@ async fn discard_all(proposal: &ProposedChangeSet, clients: &Clients) -> Result<
         return Ok(());
     }
     let mut stack = clients.describe_stack(stack_id).await?;
-    // One that was created just now may still be invisible.
+    // A stack that was just created may not be visible yet.
     for _ in 0..LOOKS {
         if stack.is_none() {
             sleep(LOOK_INTERVAL).await;
             stack = clients.describe_stack(stack_id).await?;
         }
     }
-    // Somebody else may have added a change set of his own meanwhile.
+    // Somebody else may have added another change set meanwhile.
     if stack.is_some_and(|it| it.is_in_review())
         && clients.change_set_names(stack_id).await?.is_empty()
     {

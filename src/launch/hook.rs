@@ -1,9 +1,9 @@
-//! Prehooks and posthooks: programs of the user's that run before and after a cell's stack.
+//! Runs prehooks and posthooks: users' programs that run before and after the launch of a cell's
+//! stack.
 //!
-//! A hook of type `x` is the program `taskcat-hook-x` on PATH; the type `script` is built in and
-//! runs `config.command`. Either runs in the project root and gets one JSON object on its standard
-//! input, the only way by which secrets reach it. `launch` calls [`run`] for each hook; what
-//! follows from a failure is left to it.
+//! A hook of type `x` is the program `taskcat-hook-x` on PATH; the built-in type `script` runs
+//! `config.command`. Either runs in the project root and gets a JSON object on its standard input,
+//! the only way in which secrets reach it. `run` calls [`run`] for each hook and handles failures.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -22,11 +22,11 @@ use crate::plan::{HookPlan, PlannedParameter};
 use crate::process::{self, ExitReason, FinishedProcess, last_lines};
 use crate::status::StackStatus;
 
-/// Runs one hook to its end.
+/// Runs a hook to its end.
 ///
-/// `config.timeout` limits it, in seconds. When that is over, or the future is dropped, the hook is
-/// killed with its children. Secret parameters are masked in what it prints. Its environment is
-/// this process's, with `environment`'s changes: `None` takes a variable away.
+/// `config.timeout` limits it, in seconds. When the limit is reached or the future is dropped, the
+/// hook is killed with its children. Secret parameters are masked in its output. Its environment is
+/// that of this process with the changes of `environment`: `None` removes a variable.
 ///
 /// # Errors
 /// The hook could not be run, or did not end with exit code 0.
@@ -39,8 +39,8 @@ pub(crate) async fn run(
     run_with(hook, input, project_root, environment, None).await
 }
 
-/// Checks what can be known of a hook before it is run: its type and its configuration, and with
-/// `path`, the directories of a PATH, that there is a program of its type.
+/// Checks a hook before it is run: its type, its configuration and, with `path` (the folders of a
+/// PATH), that its program exists.
 ///
 /// # Errors
 /// The hook can't be run.
@@ -64,7 +64,7 @@ pub(crate) fn check(
     }
 }
 
-/// `programs` stands in for the PATH on which hooks are looked for.
+/// Runs a hook; `programs` replaces PATH in the search for hooks.
 async fn run_with(
     hook: &HookPlan,
     input: &HookInput,
@@ -79,7 +79,7 @@ async fn run_with(
         region: input.region.clone(),
         cause,
     };
-    // A relative program would be looked for from within the project root a second time.
+    // The folder of a relative program would otherwise be applied twice.
     let project_root =
         &std::path::absolute(project_root).unwrap_or_else(|_| project_root.to_owned());
     let (mut command, program) = command(hook, project_root, programs).map_err(failed)?;
@@ -121,34 +121,34 @@ async fn run_with(
     }
 }
 
-/// What a hook is told. The field names in JSON are these, with the hook's `type` and `config`, and
-/// `project_root`.
+/// The input of a hook. The fields have these names in JSON, in addition to the hook's `type` and
+/// `config`, and `project_root`.
 #[derive(Clone, Debug)]
 pub(crate) struct HookInput {
     pub stage: HookStage,
-    /// `project.name`
+    /// The project's name, `project.name`.
     pub project: String,
     pub test: String,
     pub region: String,
     pub account_id: String,
     pub stack_name: String,
-    /// Absent before the stack is made.
+    /// The stack's ARN; absent before the launch.
     pub stack_id: Option<String>,
-    /// The stack's status; absent before the stack is made.
+    /// The stack's status; absent before the launch.
     pub status: Option<StackStatus>,
     pub parameters: Vec<PlannedParameter>,
-    /// The stack's outputs; absent before it has settled.
+    /// The stack's outputs; absent before the stack is complete.
     pub outputs: Option<Vec<StackOutput>>,
 }
 
-/// What a hook printed: the end of it, if it is much.
+/// The output of a hook, limited to its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HookOutput {
     pub stdout: String,
     pub stderr: String,
 }
 
-/// A hook that failed its cell.
+/// A hook's failure, which fails its cell.
 #[derive(Debug, thiserror::Error)]
 #[error("{} `{kind}` of stack {stack_name} in {region}: {cause}", singular(*stage))]
 pub(crate) struct HookError {
@@ -175,7 +175,7 @@ pub(crate) enum HookFailure {
     },
 }
 
-/// The command, and what to call it.
+/// Returns the command and its name for messages.
 fn command(
     hook: &HookPlan,
     project_root: &Path,
@@ -200,7 +200,8 @@ fn command(
     Ok((process::command(&program, programs), program))
 }
 
-/// A string is for the shell; a list is a program and its arguments, which no shell sees.
+/// Parses `command`: a string is run by the shell; a list is a program and its arguments, without a
+/// shell.
 fn script(
     command: Option<&Value>,
     project_root: &Path,
@@ -220,7 +221,7 @@ fn script(
         Some(Value::Array(words)) => {
             let word = |word: &Value| match word {
                 Value::String(text) => Some(text.clone()),
-                // `[sleep, 5]` in YAML means the word.
+                // `[sleep, 5]` in YAML means the string.
                 Value::Number(number) => Some(number.to_string()),
                 _ => None,
             };
@@ -233,7 +234,7 @@ fn script(
                 .split_first()
                 .filter(|(program, _)| !program.is_empty())
                 .ok_or_else(wrong)?;
-            // A path counts from the project root, a plain name is looked for on PATH.
+            // A path is relative to the project root; a plain name is searched on PATH.
             let found = if program.contains('/') {
                 project_root.join(program)
             } else {
@@ -247,7 +248,7 @@ fn script(
     }
 }
 
-/// The beginning of a command, enough to tell it from others.
+/// Returns the beginning of a command, to identify it.
 fn label(command: &str) -> String {
     const LONGEST: usize = 60;
     let line = command.trim().lines().next().unwrap_or_default();
@@ -259,7 +260,7 @@ fn label(command: &str) -> String {
     }
 }
 
-/// The limit of a hook that has none of its own; `run` limits it by `hook_timeout`, which is less.
+/// The limit of a hook without its own; `run` limits it by `hook_timeout`, which is shorter.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 fn timeout(config: &Value) -> Result<Duration, HookFailure> {
@@ -318,7 +319,7 @@ impl Serialize for HookMessage<'_> {
     }
 }
 
-/// Pairs as a JSON object, in their order.
+/// Serializes pairs as a JSON object, in their order.
 struct JsonPairs<F>(F);
 
 impl<'a, F: Fn() -> I, I: Iterator<Item = (&'a String, &'a String)>> Serialize for JsonPairs<F> {
@@ -327,7 +328,7 @@ impl<'a, F: Fn() -> I, I: Iterator<Item = (&'a String, &'a String)>> Serialize f
     }
 }
 
-/// What was printed, as it may be shown.
+/// Returns the output with secrets masked.
 fn shown(finished: &FinishedProcess, input: &HookInput) -> HookOutput {
     let mut secrets: Vec<String> = Vec::new();
     for parameter in input
@@ -336,13 +337,13 @@ fn shown(finished: &FinishedProcess, input: &HookInput) -> HookOutput {
         .filter(|parameter| parameter.secret && !parameter.value.is_empty())
     {
         let value = parameter.value.as_str();
-        // A hook that prints its input prints them as they are written in JSON.
+        // A hook that prints its input prints secrets in JSON notation.
         let quoted = Value::from(value).to_string();
         let in_json = quoted
             .strip_prefix('"')
             .and_then(|quoted| quoted.strip_suffix('"'))
             .unwrap_or(&quoted);
-        // Of a key in several lines, some may have fallen off what is kept.
+        // The kept output may contain only some lines of a multi-line key.
         let lines = value.lines().filter(|line| line.len() >= 8);
         secrets.extend([value, in_json].into_iter().chain(lines).map(str::to_owned));
     }
@@ -353,7 +354,7 @@ fn shown(finished: &FinishedProcess, input: &HookInput) -> HookOutput {
     }
 }
 
-/// The last lines of stderr, or of stdout where a hook says nothing there.
+/// Returns the last lines of stderr, or of stdout if stderr is empty.
 fn last_words(output: &HookOutput) -> String {
     let stream = if output.stderr.trim().is_empty() {
         &output.stdout
@@ -556,8 +557,8 @@ mod tests {
     fn programs(scripts: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (name, script) in scripts {
-            // Not from here: what is open for writing in any process can't run, and another test
-            // may fork now.
+            // Not written from here: a file open for writing in any process can't be executed, and
+            // another test may fork now.
             let mut shell = std::process::Command::new("sh");
             shell
                 .args(["-c", r#"printf %s "$1" > "$0"; chmod 755 "$0""#])

@@ -1,9 +1,9 @@
-//! A stack is asked for, and what can go wrong with that.
+//! Launches a stack, and handles what can go wrong.
 //!
-//! What is to stay is asked for by change sets, in [`change_set`]. Hooks, which run before a launch
-//! and after a stack has settled, are in [`hook`]. [`ownership`] tells whose an existing stack is,
-//! [`aws_cli`] what people can do about it. Following the stack is `watch`'s. Called by `run`;
-//! knows `plan`, `event` and `aws`.
+//! [`change_set`] creates and updates long-lived stacks. [`hook`] runs hooks before the launch and
+//! once the stack is complete. [`ownership`] tells whose an existing stack is, and [`aws_cli`] how
+//! users can handle it. `watch` follows the stack. Called by `run`; depends on `plan`, `event` and
+//! `aws`.
 
 pub(crate) mod aws_cli;
 pub(crate) mod change_set;
@@ -28,14 +28,14 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(crate) enum LaunchError {
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// The creation failed, and whether there is a stack could not be found out.
+    /// The creation failed, and whether the stack exists could not be determined.
     #[error("{0}; the stack may exist all the same")]
     Unconfirmed(AwsError),
     #[error(transparent)]
     NotRecorded(#[from] JournalWriteFailed),
     #[error(transparent)]
     Foreign(#[from] ForeignStack),
-    /// The stack's status allows no change set.
+    /// The stack's status doesn't allow a change set.
     #[error("the stack {stack_name} in {region} is in {status}: {help}")]
     Unchangeable {
         stack_name: String,
@@ -46,18 +46,18 @@ pub(crate) enum LaunchError {
 }
 
 impl LaunchError {
-    /// Whether the stack may have been created all the same.
+    /// Returns whether the stack may have been created nevertheless.
     pub(crate) fn may_exist(&self) -> bool {
         matches!(self, Self::Unconfirmed(_))
     }
 }
 
-/// Creates the planned stack and returns its ID. `template_url` is where the template was staged
-/// to. `stop` ends the wait for a call that is throttled, never a call that is under way.
+/// Creates the planned stack and returns its ARN. `template_url` is the URL of the staged template.
+/// `stop` ends the wait for a throttled call, never a call in progress.
 ///
-/// The client request token makes repeated calls safe. Where the answer to the call got lost, the
-/// stack may exist all the same: it is looked up by name, and taken for ours only if it carries
-/// this run's `taskcat-id`.
+/// The client request token makes repeated calls safe. If the answer is lost, the stack may exist
+/// nevertheless: it is looked up by name, and considered ours only if it has this run's
+/// `taskcat-id`.
 ///
 /// # Errors
 /// There is no stack, unless [`LaunchError::may_exist`] says otherwise.
@@ -87,7 +87,7 @@ pub(crate) async fn launch(
     };
     let stack_id = match clients.create_stack(&request, stop).await {
         Ok(stack_id) => stack_id,
-        // A repeated call whose first answer got lost may be told that the stack already exists.
+        // A retry of a call whose answer was lost may fail because the stack already exists.
         Err(error) if error.may_have_taken_effect() || error.is(ErrorKind::AlreadyExists) => {
             match look_for(plan, run_id, clients).await {
                 ExistingStack::Ours(stack_id) => stack_id,
@@ -104,15 +104,15 @@ pub(crate) async fn launch(
     Ok(stack_id)
 }
 
-/// What has the planned name.
+/// An existing stack with the planned name.
 enum ExistingStack {
-    /// The ID of this run's stack.
+    /// The ARN of this run's stack.
     Ours(String),
     Foreign,
     Nothing,
 }
 
-/// Looks for the stack after a creation that failed. It may not be visible at first.
+/// Looks for the stack after a failed creation. It may not be visible at first.
 async fn look_for(plan: &StackPlan, run_id: Uuid, clients: &Clients) -> ExistingStack {
     let started = Instant::now();
     loop {

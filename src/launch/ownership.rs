@@ -1,7 +1,7 @@
-//! Tells whose an existing stack is, before anything is done to it.
+//! Determines whose an existing stack is, before anything is done to it.
 //!
-//! A command tags the stacks that it creates and keeps. A stack in review, which exists only
-//! because of its change sets, has no tags of its own: there the change sets tell.
+//! A command tags the long-lived stacks that it creates. A stack in review, which exists only
+//! because of its change sets, has no tags of its own; there the change sets tell.
 
 use std::fmt;
 
@@ -11,43 +11,43 @@ use super::aws_cli::AwsCli;
 use crate::aws::{AwsError, Clients, Stack};
 use crate::status::StackStatus;
 
-/// How a command recognises its stacks.
+/// How a command identifies its stacks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OwnershipTag {
     /// The tag's key; its value is the stack's name.
     pub tag: &'static str,
-    /// `taskcat deploy run`
+    /// The command, such as `taskcat deploy run`.
     pub command: &'static str,
-    /// The command's option that deletes a stack whose creation has failed and creates it anew.
+    /// The command's option that deletes a stack whose creation failed and creates it again.
     pub replaces_failed: Option<&'static str>,
 }
 
-/// A stack that exists and that the command has not created.
+/// An existing stack that the command didn't create.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) struct ForeignStack {
     pub stack_name: String,
     pub region: String,
     pub account_id: String,
-    /// `taskcat deploy run`
+    /// The command, such as `taskcat deploy run`.
     pub command: &'static str,
     pub evidence: ForeignEvidence,
 }
 
-/// By what a stack is recognised as somebody else's.
+/// Evidence that a stack is somebody else's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ForeignEvidence {
-    /// Its tags, key and value.
+    /// Keys and values of its tags.
     Tags(Vec<(String, String)>),
-    /// It is in review for a change set of this name, which somebody else has created.
+    /// It is in review for a change set with this name, which somebody else created.
     ChangeSet(String),
-    /// It is in review and has no change set at all.
+    /// It is in review without a change set.
     NoChangeSet,
-    /// It belongs to the stack with this ID.
+    /// It is nested in the stack with this ARN.
     NestedIn(String),
 }
 
 impl ForeignStack {
-    /// A nested stack is its parent's, whatever anybody wants.
+    /// Returns whether it may be adopted; a nested stack belongs to its parent.
     pub(crate) fn can_be_adopted(&self) -> bool {
         !matches!(self.evidence, ForeignEvidence::NestedIn(_))
     }
@@ -84,7 +84,7 @@ impl fmt::Display for ForeignStack {
     }
 }
 
-/// `owner=web, team=shop`
+/// Formats as `owner=web, team=shop`.
 pub(crate) fn listed(tags: &[(String, String)]) -> String {
     tags.iter()
         .map(|(key, value)| format!("{key}={value}"))
@@ -92,7 +92,7 @@ pub(crate) fn listed(tags: &[(String, String)]) -> String {
         .join(", ")
 }
 
-/// By what the stack is recognised as somebody else's; `None` where it bears the mark.
+/// Returns the evidence that the stack is somebody else's; `None` if it has the command's tag.
 pub(crate) async fn foreign(
     stack: &Stack,
     mark: OwnershipTag,
@@ -138,16 +138,17 @@ pub(crate) async fn foreign(
     }
 }
 
-/// Whether a change set is named after a run or an execution of a pipeline: `taskcat-`, and a UUID
-/// with dashes or without.
+/// Returns whether a change set has the name of a run or of a pipeline execution: `taskcat-` and a
+/// UUID with or without dashes.
 fn is_run_name(change_set: &str) -> bool {
     change_set
         .strip_prefix("taskcat-")
         .is_some_and(|id| Uuid::try_parse(id).is_ok())
 }
 
-/// Why the stack's status allows no change set, as advice; `None` where CloudFormation may take
-/// one. <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>
+/// Returns what to do if the stack's status doesn't allow a change set; `None` if CloudFormation
+/// may accept one
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>).
 pub(crate) fn status_advice(stack: &Stack, mark: OwnershipTag, cli: &AwsCli) -> Option<String> {
     let name = stack.stack_name.as_str();
     match &stack.status {

@@ -1,8 +1,7 @@
-//! Runs cfn-lint, if it is installed, over the templates of a project.
+//! Lints the templates of a project with cfn-lint, if it is installed.
 //!
-//! As TaskCat's `_cfn_lint.py`, but through its command line, so that the version that the user has
-//! is the one that counts. `run` calls [`run`] with every template that a test launches and those
-//! nested in them.
+//! Like TaskCat's `_cfn_lint.py`, but runs the command, so that the user's version is used. `run`
+//! calls [`run`] with every template that a test launches and those nested in them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -19,22 +18,22 @@ use super::{Finding, submodule};
 use crate::diagnostic::{Location, Position, Severity};
 use crate::process::{self, ExitReason, FinishedProcess, indented, last_lines};
 
-/// What templates are checked for when cfn-lint knows none of their regions: its own default.
+/// The region to lint for if cfn-lint knows none of the template's regions: its own default.
 const PRIMARY_REGION: &str = "us-east-1";
 
-/// The rule that reports what is wrong with cfn-lint's own configuration.
+/// The rule for errors in cfn-lint's own configuration.
 const CONFIG_RULE: &str = "E0003";
 
-/// How long one cfn-lint may take, for as many templates as there are.
+/// Time limit of a cfn-lint process, for any number of templates.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// Lints templates, those in git submodules excepted, each for its regions. Templates of the same
-/// regions share one process, since starting it takes longer than most templates do.
+/// Lints templates, except those in git submodules, each for its regions. Templates with the same
+/// regions share a process, since starting it takes longer than linting most templates.
 ///
 /// cfn-lint runs in the project root, where it finds the project's `.cfnlintrc`.
 ///
 /// # Errors
-/// cfn-lint is there and failed: that says nothing about the templates.
+/// cfn-lint exists but failed, which says nothing about the templates.
 pub(crate) async fn run(
     templates: &[LintTarget],
     project_root: &Path,
@@ -42,7 +41,7 @@ pub(crate) async fn run(
     run_with(templates, project_root, None).await
 }
 
-/// `programs` stands in for the PATH on which cfn-lint is looked for.
+/// Lints; `programs` replaces PATH in the search for cfn-lint.
 async fn run_with(
     templates: &[LintTarget],
     project_root: &Path,
@@ -102,23 +101,23 @@ async fn run_with(
     })
 }
 
-/// A template and the regions of all tests that use it; without any, cfn-lint's own settings
+/// A template and the regions of all tests that use it; without regions, cfn-lint's own settings
 /// decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LintTarget {
-    /// Absolute, or relative to the project root.
+    /// The template's path, absolute or relative to the project root.
     pub path: PathBuf,
     pub regions: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LintOutcome {
-    /// There is no `cfn-lint` on PATH.
+    /// `cfn-lint` isn't on PATH.
     Absent,
     Findings {
-        /// Sorted by template and place.
+        /// The findings, sorted by template and location.
         findings: Vec<Finding>,
-        /// What could not be linted as asked.
+        /// What could not be linted as requested.
         warnings: Vec<String>,
         /// The templates that were linted, as the caller named them.
         linted: Vec<PathBuf>,
@@ -137,7 +136,7 @@ pub(crate) enum LintError {
     Output(serde_json::Error),
 }
 
-/// Templates by their regions: the name that cfn-lint gets, and the path that the caller gave.
+/// Templates by their regions: the name for cfn-lint, and the caller's path.
 type TemplateGroups<'a> = BTreeMap<BTreeSet<&'a str>, Vec<(PathBuf, &'a Path)>>;
 
 fn group<'a>(
@@ -151,8 +150,8 @@ fn group<'a>(
         if submodules.iter().any(|folder| path.starts_with(folder)) {
             continue;
         }
-        // Relative, as the patterns of `ignore_templates` in a `.cfnlintrc` are, and as cfn-lint
-        // writes it.
+        // Relative, like the patterns of `ignore_templates` in a `.cfnlintrc` and like cfn-lint's
+        // output.
         let name = path.strip_prefix(project_root).unwrap_or(&path);
         let name = name
             .components()
@@ -170,14 +169,14 @@ fn group<'a>(
     groups
 }
 
-/// What cfn-lint said of one group.
+/// The output of cfn-lint for a group.
 struct CfnLintOutput {
     matches: Vec<CfnLintMatch>,
     unknown_regions: Vec<String>,
 }
 
-/// None if there is no cfn-lint. Regions that it does not know make it fail; then it is asked again
-/// without them.
+/// Lints a group; returns `None` without cfn-lint. Unsupported regions make cfn-lint fail; then it
+/// is run again without them.
 async fn lint(
     regions: &BTreeSet<&str>,
     templates: &[(PathBuf, &Path)],
@@ -207,8 +206,8 @@ async fn lint(
             Err(error) => return Err(LintError::Start(error)),
         };
         match finished.end {
-            // By convention "command not found": a stand-in on PATH (pyenv's, asdf's) has nothing
-            // to stand in for.
+            // The convention for "command not found": a shim on PATH (of pyenv or asdf) has no
+            // program to run.
             ExitReason::Exited(127) => return Ok(None),
             // A bit for each severity found: 2 for errors, 4 for warnings, 8 for informational
             // findings.
@@ -233,7 +232,8 @@ async fn lint(
     }
 }
 
-/// cfn-lint takes its arguments as patterns for files, and what begins with `-` as an option.
+/// Escapes an argument: cfn-lint interprets arguments as glob patterns, and a leading `-` as an
+/// option.
 fn argument(name: &Path) -> PathBuf {
     let text = name.to_string_lossy();
     let mut argument = if text.starts_with('-') {
@@ -250,8 +250,8 @@ fn argument(name: &Path) -> PathBuf {
     argument.into()
 }
 
-/// Those of `regions` that cfn-lint names in
-/// `Regions ['…'] are unsupported. Supported regions are ['…']`.
+/// Returns those of `regions` that cfn-lint names in `Regions ['…'] are unsupported. Supported
+/// regions are ['…']`.
 fn unsupported<'a>(output: &str, regions: &BTreeSet<&'a str>) -> Vec<&'a str> {
     let Some((refused, _)) = output.split_once("are unsupported") else {
         return Vec::new();
@@ -284,7 +284,7 @@ fn read(report: &Path) -> Result<Vec<CfnLintMatch>, LintError> {
     }
 }
 
-/// One element of `--format json` (cfnlint/formatters/json.py).
+/// An element of `--format json` (cfnlint/formatters/json.py).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct CfnLintMatch {
@@ -317,8 +317,8 @@ struct CfnLintPosition {
 }
 
 impl CfnLintMatch {
-    /// None for a finding without a template: when its settings ignore all templates, cfn-lint
-    /// reads, and finds fault with, its empty standard input.
+    /// Returns the finding, or `None` if it has no template: if its settings ignore all templates,
+    /// cfn-lint reads its empty standard input and reports on that.
     fn into_finding(self, names: &BTreeMap<&Path, &Path>) -> Option<Finding> {
         let filename = PathBuf::from(self.filename?);
         let template = names
@@ -372,7 +372,7 @@ mod tests {
         }
     }
 
-    /// Findings in one line each, and warnings.
+    /// Returns findings as one line each, and warnings.
     async fn lint_all(
         root: &Path,
         targets: &[LintTarget],
@@ -514,7 +514,7 @@ mod tests {
         )
         .await;
         assert_eq!(absent.unwrap(), LintOutcome::Absent);
-        // It may run beside other tasks.
+        // It must not block other tasks.
         let idle = tokio::spawn(async move { run(&[], nothing.path()).await });
         assert_eq!(
             idle.await.unwrap().unwrap(),

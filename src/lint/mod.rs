@@ -1,6 +1,6 @@
-//! What is wrong with templates, found before anything is created.
+//! Lints templates before anything is created.
 //!
-//! One file for each source of findings. `run` decides what they stop; `report` shows them.
+//! There is one file per source of findings. `run` decides what they stop; `report` shows them.
 
 pub(crate) mod cfn_lint;
 mod submodule;
@@ -9,16 +9,16 @@ use std::path::PathBuf;
 
 use crate::diagnostic::{Location, Severity};
 
-/// One thing that a rule found in a template.
+/// Something that a rule found in a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub severity: Severity,
-    /// `E3012`
+    /// The rule's ID, such as `E3012`.
     pub rule: String,
     pub message: String,
-    /// What the rule is about: `Check if Parameters are Used`.
+    /// What the rule checks: `Check if Parameters are Used`.
     pub short_description: String,
-    /// Its file is written as [`Finding::template`] is.
+    /// Where it is; the file is the same as [`Finding::template`].
     pub location: Location,
     /// The template, as the caller named it.
     pub template: PathBuf,

@@ -1,4 +1,4 @@
-//! Where a project's git submodules are: what comes from another project is that one's to lint.
+//! Finds a project's git submodules: another project's templates must be linted there.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use crate::process::{self, OutputTail};
 
-/// Reading a file takes no time; a git that takes longer waits for something that never comes.
+/// Time limit of git. Reading a file takes no time; a longer wait would be for something that never
+/// happens.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The folders of the submodules that `.gitmodules` names, below the project root. As TaskCat's
-/// `neglect_submodule_templates`, it takes no repository, only the file.
+/// Returns the folders of the submodules in `.gitmodules`, below the project root. Like TaskCat's
+/// `neglect_submodule_templates`, this needs only the file, not a repository.
 pub(super) async fn folders(project_root: &Path) -> io::Result<Vec<PathBuf>> {
     let file = project_root.join(".gitmodules");
     if !file.is_file() {
@@ -34,7 +35,7 @@ pub(super) async fn folders(project_root: &Path) -> io::Result<Vec<PathBuf>> {
     }
 }
 
-/// Each entry is the key, a line feed, the value, and a null.
+/// Parses entries that consist of the key, a line feed, the value, and a NUL.
 fn parse(output: &OutputTail, project_root: &Path) -> Vec<PathBuf> {
     let text = output.text();
     let entries = text.split('\0').filter_map(|entry| entry.split_once('\n'));

@@ -1,8 +1,8 @@
-//! A folder as a zip archive whose bytes depend on nothing but names, contents and executable bits.
+//! Packs a folder as a zip archive whose bytes depend only on names, contents and executable bits.
 //!
-//! Entries are those of Python's `shutil.make_archive` (folders too), sorted, dated 1980-01-01,
-//! with the permissions that Lambda needs, and with what links to folders lead to, which Python
-//! leaves empty.
+//! Entries are those of Python's `shutil.make_archive` (including folders), but sorted, dated
+//! 1980-01-01, with the permissions that Lambda needs, and with the content of linked folders,
+//! which Python leaves empty.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Read, Seek, Write};
@@ -19,9 +19,8 @@ use super::{BuildResult, PackageError};
 use crate::input;
 use crate::links::ProjectBoundary;
 
-/// Packs `folder`, without `skip` and, where there are `bounds`, with no link out of them, into the
-/// archive `to`, whose folder is made. The archive is exchanged as a whole, and only if it is
-/// another one.
+/// Packs `folder`, without `skip`, into the archive `to`, whose folder is created. With `bounds`,
+/// links out of them are errors. The archive is replaced atomically, and only if it changed.
 pub(super) fn write(
     folder: &Path,
     skip: &[PathBuf],
@@ -42,8 +41,8 @@ pub(super) fn write(
                 .add_directory(&*entry.name, options(0o755))
                 .map_err(|error| not_written(error.into()))?,
             ArchiveEntryKind::File { executable, size } => {
-                // Sizes of 4 GiB and more take a longer header, which must be known before the
-                // content is.
+                // Sizes of 4 GiB and more need a longer header, which must be known before the
+                // content.
                 let options = options(if executable { 0o755 } else { 0o644 })
                     .large_file(size >= u64::from(u32::MAX));
                 zip.start_file(&*entry.name, options)
@@ -81,12 +80,12 @@ pub(super) fn write(
     })
 }
 
-/// A file in the folder of `to` (which is made), for [`exchange`]. It hides behind a dot, so that
-/// it is never staged.
+/// Creates a file in the folder of `to`, which is created, for [`exchange`]. Its name begins with a
+/// dot, so that it is never staged.
 pub(super) fn create_beside(to: &Path) -> Result<NamedTempFile, PackageError> {
     let folder = to.parent().unwrap_or(to);
     let create = |()| {
-        // The permissions that any new file gets, rather than those of a temporary one.
+        // The permissions of any new file, rather than those of a temporary one.
         tempfile::Builder::new()
             .prefix(".lambda-")
             .permissions(Permissions::from_mode(0o666))
@@ -100,8 +99,7 @@ pub(super) fn create_beside(to: &Path) -> Result<NamedTempFile, PackageError> {
         })
 }
 
-/// Puts `file` in the place of `to`, unless that has the same bytes. Answers whether it has
-/// changed.
+/// Replaces `to` with `file`, unless they have the same bytes. Returns whether it has changed.
 pub(super) fn exchange(mut file: NamedTempFile, to: &Path) -> Result<bool, PackageError> {
     let not_written = |error| PackageError::Write {
         path: to.to_owned(),
@@ -114,7 +112,7 @@ pub(super) fn exchange(mut file: NamedTempFile, to: &Path) -> Result<bool, Packa
     Ok(true)
 }
 
-/// A fixed level and date: whatever a default comes to be, the bytes stay.
+/// Returns options with a fixed level and date, so that the bytes don't depend on defaults.
 fn options(mode: u32) -> SimpleFileOptions {
     SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)

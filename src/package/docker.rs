@@ -1,7 +1,6 @@
-//! A Lambda with a `Dockerfile`: the image is built and run, and what it leaves in `/output` is
-//! taken out.
+//! Packages a Lambda with a `Dockerfile`: builds and runs the image, and copies its `/output`.
 //!
-//! As TaskCat's `_docker_build` and `_docker_extract`, with the system's `docker` program, which
+//! Like TaskCat's `_docker_build` and `_docker_extract`, with the system's `docker` program, which
 //! finds the engine by its own settings (contexts, `DOCKER_HOST`).
 
 use std::ffi::OsStr;
@@ -68,7 +67,7 @@ pub(super) async fn build(
     Ok(built)
 }
 
-/// The tag that TaskCat gives the image of a folder, so that its layers are found again.
+/// Returns the tag that TaskCat gives the image of a folder, so that its layers are reused.
 fn tag(source: &Path) -> String {
     let path = source.as_os_str().as_encoded_bytes();
     format!(
@@ -147,8 +146,8 @@ impl DockerEngine<'_> {
     }
 }
 
-/// Removes the container when the build is given up half-way. It can't be awaited then; docker goes
-/// on by itself.
+/// Removes the container when the build is cancelled. The removal can't be awaited; docker finishes
+/// it by itself.
 struct ContainerGuard<'a> {
     container: &'a str,
     programs: Option<&'a OsStr>,
@@ -174,7 +173,7 @@ impl Drop for ContainerGuard<'_> {
     }
 }
 
-/// Puts what the container left beside where `lambda.zip` belongs, file by file.
+/// Copies the container's output files to the folder of `lambda.zip`.
 fn place(
     lambda: &str,
     output: &Path,
@@ -184,7 +183,7 @@ fn place(
     let mut built = BuildResult::default();
     let folder = archive.parent().unwrap_or(archive);
     let mut files = 0;
-    // Links are not followed: one of the container's may lead to anywhere on this machine.
+    // Links aren't followed: one in the container may point to anything on this machine.
     for entry in WalkDir::new(output).min_depth(1).sort_by_file_name() {
         let entry = entry.map_err(|error| PackageError::Read {
             path: output.to_owned(),

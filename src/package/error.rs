@@ -1,4 +1,4 @@
-//! What can go wrong with packaging.
+//! Errors of packaging.
 
 use std::io;
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ pub(crate) enum PackageError {
     )]
     PipMissing { lambda: String },
 
-    /// A program could not be started although it is there.
+    /// A program exists but can't be started.
     #[error("{lambda}: cannot run `{program}`: {}", input::reason(error))]
     Start {
         lambda: String,
@@ -40,7 +40,7 @@ pub(crate) enum PackageError {
         error: io::Error,
     },
 
-    /// `output` is the last that the program printed.
+    /// A program failed; `output` is the end of its output.
     #[error("{lambda}: `{program}` {end}{}", indented(output))]
     Failed {
         lambda: String,
@@ -78,7 +78,7 @@ pub(crate) enum PackageError {
     #[error("cannot write {path:?}: {}", input::reason(error))]
     Write { path: PathBuf, error: io::Error },
 
-    /// The run is over; nobody waits for the archive.
+    /// The run is over, so the archive isn't needed anymore.
     #[error("packaging was stopped")]
     Stopped,
 }

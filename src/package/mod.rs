@@ -1,10 +1,10 @@
-//! Lambda archives: each folder under `project.lambda_source_path` becomes
+//! Packages Lambda functions: each folder under `project.lambda_source_path` becomes
 //! `<project.lambda_zip_path>/<name>/lambda.zip`.
 //!
-//! As TaskCat's `_lambda_build.py`, one file for each way to build: `docker` where there is a
-//! `Dockerfile`, `pip` where there is a `requirements.txt`, `archive` alone for the rest. `source`
-//! finds the folders, in git submodules too. Archives are reproducible, so that staging sends
-//! nothing when nothing changed. `run` calls [`package`] before it stages, and turns
+//! Follows TaskCat's `_lambda_build.py`, with one file per kind of build: `docker` if there is a
+//! `Dockerfile`, `pip` if there is a `requirements.txt`, otherwise only `archive`. `source` finds
+//! the folders, including those in git submodules. Archives are reproducible, so that staging
+//! uploads nothing if nothing changed. `run` calls [`package`] before staging, and turns
 //! [`PackageProgress`] into events.
 
 mod archive;
@@ -27,20 +27,21 @@ pub(crate) use source::BuildMethod;
 use crate::links::PathEscape;
 use source::LambdaSource;
 
-/// How long pip, or one docker command, may take.
+/// Time limit of pip, or of a docker command.
 const BUILD_LIMIT: Duration = Duration::from_secs(60 * 60);
 
-/// What to package: the keys of `project` in `.taskcat.yml` that are about it.
+/// What to package: the related keys of `project` in `.taskcat.yml`.
 #[derive(Clone, Debug)]
 pub(crate) struct PackageRequest {
     pub project_root: PathBuf,
-    /// Relative to the project root. Nothing is packaged if it does not exist.
+    /// The folder of sources, relative to the project root. Nothing is packaged if it doesn't
+    /// exist.
     pub lambda_source_path: PathBuf,
-    /// Relative to the project root.
+    /// The folder of archives, relative to the project root.
     pub lambda_zip_path: PathBuf,
-    /// Package the same folders of each folder in `submodules/`, and of theirs.
+    /// Package the same folders of each folder in `submodules/`, recursively.
     pub build_submodules: bool,
-    /// Package what links lead to outside of the project, too.
+    /// Package files that links outside the project point to, too.
     pub follow_links: bool,
 }
 
@@ -49,16 +50,16 @@ pub(crate) struct PackageRequest {
 pub(crate) struct LambdaArchive {
     /// The source folder, relative to the project root.
     pub lambda: String,
-    /// The archive, relative to the project root.
+    /// The archive's path, relative to the project root.
     pub archive: String,
     pub path: PathBuf,
-    /// False if the archive was there already, byte for byte, and was left alone.
+    /// False if the same archive existed already.
     pub changed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PackageProgress {
-    /// `lambda` as in [`LambdaArchive::lambda`].
+    /// A build has started; `lambda` as in [`LambdaArchive::lambda`].
     Started {
         lambda: String,
         build: BuildMethod,
@@ -72,7 +73,7 @@ pub(crate) fn escapes(request: &PackageRequest) -> Vec<PathEscape> {
     let source::FoundSources {
         lambdas, errors, ..
     } = source::find(request);
-    // What Docker makes of a link is Docker's business: it leads nowhere outside of the folder.
+    // Docker handles links in its build context itself and doesn't follow them outside.
     let built_here = lambdas
         .iter()
         .filter(|lambda| lambda.build != BuildMethod::Docker);
@@ -89,14 +90,14 @@ pub(crate) fn escapes(request: &PackageRequest) -> Vec<PathEscape> {
         .collect()
 }
 
-/// Packages every Lambda, as many at a time as there are cores, and answers in the order of their
-/// folders.
+/// Packages all Lambda functions, as many concurrently as there are cores; returns the archives in
+/// the order of their folders.
 ///
-/// When the future is dropped, pip and docker are killed, the container is removed, and no half
+/// If the future is dropped, pip and docker are killed, the container is removed, and no partial
 /// archive is left.
 ///
 /// # Errors
-/// Each Lambda that could not be packaged; the others are packaged all the same.
+/// Each Lambda that could not be packaged; the others still are.
 pub(crate) async fn package(
     request: &PackageRequest,
     progress: impl Fn(PackageProgress),
@@ -104,7 +105,7 @@ pub(crate) async fn package(
     package_with(request, progress, None).await
 }
 
-/// `programs` stands in for the PATH on which docker and pip are looked for.
+/// Packages; `programs` replaces PATH in the search for docker and pip.
 async fn package_with(
     request: &PackageRequest,
     progress: impl Fn(PackageProgress),
@@ -143,7 +144,8 @@ async fn package_with(
     }
 }
 
-/// None for an image that makes other files than `lambda.zip`, which is a warning.
+/// Builds a Lambda; returns `None` for an image that creates other files than `lambda.zip`, with a
+/// warning.
 async fn build_one(
     lambda: &LambdaSource,
     progress: impl Fn(PackageProgress),
@@ -189,15 +191,15 @@ async fn build_one(
     }))
 }
 
-/// What a build came to.
+/// The result of a build.
 #[derive(Debug, Default)]
 struct BuildResult {
-    /// Whether the archive is another than before; None if there is none.
+    /// Whether the archive has changed; `None` if there is none.
     changed: Option<bool>,
     warnings: Vec<String>,
 }
 
-/// Runs what reads and writes files where blocking is allowed.
+/// Runs file operations where blocking is allowed.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, PackageError> + Send + 'static,
 ) -> Result<T, PackageError> {
@@ -241,7 +243,7 @@ mod tests {
             fs::write(path, content).unwrap();
         }
 
-        /// Archives and warnings, or all errors as text.
+        /// Returns archives and warnings, or all errors as text.
         async fn package(
             &self,
             programs: Option<&OsStr>,
@@ -279,7 +281,7 @@ mod tests {
         }
     }
 
-    /// Name, permissions and content of each entry.
+    /// Returns name, permissions and content of each entry.
     fn entries(archive: &Path) -> Vec<(String, u32, String)> {
         let mut zip = zip::ZipArchive::new(File::open(archive).unwrap()).unwrap();
         let entries = (0..zip.len()).map(|at| {
@@ -578,7 +580,7 @@ mod tests {
         panic!("the archive is still being written");
     }
 
-    /// A wheel as any tool makes it: pip needs no network, and no build, for it.
+    /// Builds a wheel, so that pip needs neither a network nor a build.
     fn wheel() -> Vec<u8> {
         let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
         let info = "greeting-1.0.dist-info";
@@ -737,7 +739,7 @@ mod tests {
         );
     }
 
-    /// Writes a program for the shell.
+    /// Writes a shell script.
     fn program(folder: &Path, name: &str, script: &str) {
         let path = folder.join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();

@@ -1,5 +1,5 @@
-//! A Lambda with a `requirements.txt`: its packages are installed beside a copy of it, and that is
-//! packed.
+//! Packages a Lambda with a `requirements.txt`: installs its packages into a copy of it, and packs
+//! that.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,8 +13,8 @@ use super::source::LambdaSource;
 use super::{BuildResult, PackageError, archive, blocking, tree};
 use crate::process::{self, last_lines};
 
-/// Stands in for `python3 -m pip`, which would import modules of the Lambda in place of Python's
-/// own: the current folder leads that search path.
+/// Replaces `python3 -m pip`, which would import modules of the Lambda instead of Python's own,
+/// since the current folder is first in its search path.
 const PIP_OF_PYTHON: &str = "import sys; sys.path[:] = [folder for folder in sys.path if folder]; \
     import runpy; runpy.run_module('pip', run_name='__main__', alter_sys=True)";
 
@@ -52,7 +52,7 @@ pub(super) async fn build(
     })
 }
 
-/// Runs the first pip that is there.
+/// Runs the first pip that exists.
 async fn install(
     lambda: &LambdaSource,
     copy: &TempDir,
@@ -72,8 +72,8 @@ async fn install(
             "--disable-pip-version-check",
             "--upgrade",
         ]);
-        // Compiled modules hold the time at which their sources were written, which differs with
-        // each build, and which an archive does not keep: Python would not use them.
+        // Compiled modules contain the modification time of their sources, which differs in each
+        // build and isn't kept in an archive: Python wouldn't use them.
         command
             .arg("--no-compile")
             .env("PYTHONDONTWRITEBYTECODE", "1");
@@ -107,8 +107,8 @@ async fn install(
     })
 }
 
-/// pip notes where it took a local package from (`direct_url.json`, PEP 610): here a temporary
-/// folder with another name at each build, which means nothing in a Lambda.
+/// Removes `direct_url.json` (PEP 610), where pip records the origin of a local package: here a
+/// temporary folder, whose name differs in each build and means nothing in a Lambda.
 fn forget_where(folder: &Path) -> Result<(), PackageError> {
     let not_read = |error| PackageError::Read {
         path: folder.to_owned(),

@@ -1,7 +1,7 @@
-//! Which folders are Lambdas, how each is built, and where its archive goes.
+//! Finds the folders of Lambda functions, how to build each, and where to put its archive.
 //!
-//! As TaskCat's `_build_lambdas` and `_recurse`. A choice among them (those changed since a commit,
-//! a single one) belongs between [`find`] and the builds.
+//! Follows TaskCat's `_build_lambdas` and `_recurse`. A selection (those changed since a commit, a
+//! single one) would belong between [`find`] and the builds.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,20 +11,19 @@ use std::path::{Component, Path, PathBuf};
 use super::{PackageError, PackageRequest};
 use crate::links::ProjectBoundary;
 
-/// A folder to be packaged.
+/// A folder to package.
 #[derive(Clone, Debug)]
 pub(super) struct LambdaSource {
-    /// The folder relative to the project root: what people read.
+    /// The folder relative to the project root, for messages.
     pub name: String,
     pub source: PathBuf,
     pub build: BuildMethod,
-    /// `<lambda_zip_path>/<name>/lambda.zip`
+    /// Path of the archive: `<lambda_zip_path>/<name>/lambda.zip`.
     pub archive: PathBuf,
     pub archive_name: String,
-    /// What lies in the folder and is not part of it: its own archive, or the place of all
-    /// archives.
+    /// Paths in the folder to skip: its own archive, or the folder of all archives.
     pub skip: Vec<PathBuf>,
-    /// The project, which nothing is read or written outside of.
+    /// The project, outside of which nothing is read or written.
     pub bounds: ProjectBoundary,
 }
 
@@ -39,7 +38,7 @@ pub(crate) enum BuildMethod {
 
 #[derive(Debug, Default)]
 pub(super) struct FoundSources {
-    /// Folder by folder, the project's own before its submodules'.
+    /// The functions sorted by folder, the project's own before its submodules'.
     pub lambdas: Vec<LambdaSource>,
     pub warnings: Vec<String>,
     pub errors: Vec<PackageError>,
@@ -92,7 +91,7 @@ struct SourceSearch {
 }
 
 impl SourceSearch {
-    /// The Lambdas of one source folder.
+    /// Adds the Lambda functions of a source folder.
     fn folder(&mut self, source: &Path, zip: &Path) {
         let mut by_output: BTreeMap<PathBuf, Vec<LambdaSource>> = BTreeMap::new();
         for path in self.children(source) {
@@ -109,7 +108,7 @@ impl SourceSearch {
                     .warnings
                     .push(format!("{name} is not a folder, so it is not packaged"));
             } else if path != zip {
-                // Where links are followed, the folder itself may be outside.
+                // If links are followed, the folder itself may be outside.
                 if !self.bounds.follows_links()
                     && let Err(escape) = self.bounds.check(&path)
                 {
@@ -169,7 +168,7 @@ impl SourceSearch {
         }
     }
 
-    /// The Lambdas of what lies in `submodules/`, as deep as it goes.
+    /// Adds the Lambda functions of `submodules/`, recursively.
     fn submodules(&mut self, base: &Path, source: &Path, zip: &Path) {
         for submodule in self.children(&base.join("submodules")) {
             let within = |path: &Path| {
@@ -194,7 +193,7 @@ impl SourceSearch {
         }
     }
 
-    /// Sorted; none for a folder that does not exist.
+    /// Returns the subfolders, sorted; empty if the folder doesn't exist.
     fn children(&mut self, folder: &Path) -> Vec<PathBuf> {
         if !folder.is_dir() {
             return Vec::new();
@@ -220,7 +219,7 @@ impl SourceSearch {
     }
 }
 
-/// Python's `Path.stem`, which differs from Rust's for `name.`: a dot that nothing follows is part
+/// Implements Python's `Path.stem`, which differs from Rust's for `name.`: a trailing dot is part
 /// of the name.
 fn stem(name: &str) -> &str {
     match name.rsplit_once('.') {
@@ -229,8 +228,8 @@ fn stem(name: &str) -> &str {
     }
 }
 
-/// Python's `Path.resolve` of an absolute path: without links and dots, as far as it exists and
-/// beyond.
+/// Implements Python's `Path.resolve` of an absolute path: resolves links and dots as far as the
+/// path exists.
 fn resolve(path: &Path) -> PathBuf {
     let mut real = PathBuf::new();
     for component in path.components() {
@@ -250,7 +249,7 @@ fn resolve(path: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
-    /// What Python 3.11's `Path(name).stem` gives.
+    /// The results of `Path(name).stem` in Python 3.11.
     #[test]
     fn stems_are_those_of_python() {
         let check = |name: &str, expect: &str| assert_eq!(stem(name), expect, "{name}");

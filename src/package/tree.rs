@@ -1,5 +1,4 @@
-//! What is in a folder, with links followed: the list that both an archive and a copy are made
-//! from.
+//! Lists the content of a folder, following links, for archives and copies.
 
 use std::fs;
 use std::io;
@@ -14,14 +13,14 @@ use crate::links::ProjectBoundary;
 
 #[derive(Debug)]
 pub(super) struct ArchiveTree {
-    /// Sorted by name, so that a folder stands before what is in it.
+    /// The entries sorted by name, so that a folder precedes its content.
     pub entries: Vec<ArchiveEntry>,
     pub warnings: Vec<String>,
 }
 
 #[derive(Debug)]
 pub(super) struct ArchiveEntry {
-    /// Relative to the root, with `/`; a folder's ends with one.
+    /// The path relative to the root, with `/`; a folder's ends with one.
     pub name: String,
     pub path: PathBuf,
     pub kind: ArchiveEntryKind,
@@ -30,15 +29,15 @@ pub(super) struct ArchiveEntry {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ArchiveEntryKind {
     Folder,
-    /// `size` in bytes.
+    /// A file of `size` bytes.
     File {
         executable: bool,
         size: u64,
     },
 }
 
-/// Lists a folder, without `skip` and what is below it. Links count as what they lead to; one that
-/// leads nowhere is a warning, one that leaves the bounds is an error.
+/// Lists a folder without the paths in `skip`. Links are followed; a dangling one is a warning, one
+/// that leaves the bounds is an error.
 pub(super) fn list(
     root: &Path,
     skip: &[PathBuf],
@@ -107,7 +106,7 @@ pub(super) fn list(
     Ok(tree)
 }
 
-/// Copies a folder, links followed, into one that exists and is empty.
+/// Copies a folder, following links, into one that exists and is empty.
 pub(super) fn copy(
     tree: &ArchiveTree,
     to: &Path,
@@ -136,7 +135,7 @@ pub(super) fn copy(
     Ok(())
 }
 
-/// The warning for a link that leads nowhere; any other error stays one.
+/// Returns the warning for a dangling link; other errors are returned unchanged.
 fn dangling(root: &Path, error: walkdir::Error) -> Result<String, PackageError> {
     let leads_nowhere = error
         .io_error()

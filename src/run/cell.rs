@@ -1,4 +1,4 @@
-//! One cell from its hooks to its deletion: the life of a stack on one screen.
+//! Runs one cell from its prehooks to the deletion of its stack.
 
 use std::time::Duration;
 
@@ -18,16 +18,15 @@ use crate::stage::bucket::StagingBucket;
 use crate::status::StackStatus;
 use crate::watch::{SettledStack, Watcher};
 
-/// How a cell ended, and why it did not pass.
+/// The verdict of a cell, and why it did not pass.
 pub(super) struct CellVerdict {
     pub outcome: Outcome,
     pub reason: Option<String>,
-    /// It failed for this reason, which is AWS's and may pass.
+    /// The reason of the failure, if AWS is responsible for it and a retry may succeed.
     pub transient: Option<String>,
 }
 
-/// Takes one cell through everything. Whatever goes wrong ends this cell alone, and never before
-/// its stack is dealt with.
+/// Runs one cell. A failure affects only this cell, and its stack is always dealt with first.
 pub(super) async fn run_cell(
     context: &StepContext<'_>,
     limits: &LaunchLimits,
@@ -60,8 +59,8 @@ pub(super) async fn run_cell(
     }
 }
 
-/// Deletes what a failed attempt has created, so that a fresh stack may take its name. Returns
-/// whether it could.
+/// Deletes what a failed attempt created, so that a new stack may have the same name. Returns
+/// whether that succeeded.
 async fn retry(
     context: &StepContext<'_>,
     plan: &StackPlan,
@@ -123,7 +122,7 @@ async fn finish(
     }
 }
 
-/// Hooks, launch, wait, hooks. `stack` is set as soon as there is one.
+/// Runs prehooks, launch, wait and posthooks. `stack` is set as soon as the stack exists.
 async fn test(
     context: &StepContext<'_>,
     plan: &StackPlan,
@@ -148,7 +147,7 @@ async fn test(
     let clients = context.aws.clients(&plan.profile, &cell.region).await;
     let template_url = bucket.url(&plan.template_key);
     let run_id = context.job.plan.run_id;
-    // Never cut short: a call that is under way may take effect.
+    // Never cancelled, since a call in progress may take effect.
     let launched = launch(
         plan,
         run_id,
@@ -210,7 +209,7 @@ async fn test(
     }
 }
 
-/// Follows the stack until it has settled, with a warning when that takes unusually long.
+/// Follows the stack until its status is terminal; warns if that takes unusually long.
 pub(super) async fn settled(
     context: &StepContext<'_>,
     cell: &CellId,
@@ -250,14 +249,15 @@ pub(super) fn deletion_options(context: &StepContext<'_>, plan: &StackPlan) -> D
 }
 
 impl CellVerdict {
-    /// `first_failure` is the reason of the resource that failed first.
+    /// Returns the verdict of a stack. `first_failure` is the reason of the resource that failed
+    /// first.
     pub(super) fn of(
         settled: &SettledStack,
         first_failure: Option<&str>,
         hook_error: Option<String>,
     ) -> Self {
-        // TaskCat takes `UPDATE_COMPLETE` as well; a stack that somebody else updates while it is
-        // tested is not the stack that was to be tested.
+        // TaskCat also accepts `UPDATE_COMPLETE`, but a stack that somebody updates during the test
+        // isn't the stack to test.
         if settled.status == StackStatus::CreateComplete {
             let passed = Self {
                 outcome: Outcome::Passed,
@@ -288,7 +288,7 @@ impl CellVerdict {
         }
     }
 
-    /// Whatever the reason says, it isn't AWS's.
+    /// Returns a failure that isn't retried, whatever the reason says.
     fn failed_for_good(reason: String) -> Self {
         Self {
             outcome: Outcome::Failed,
@@ -320,7 +320,7 @@ impl CellVerdict {
     }
 }
 
-/// Runs the hooks one after the other; the first that fails is the last, and its error is returned.
+/// Runs the hooks one after the other, until one fails; returns its error.
 async fn run_hooks(
     context: &StepContext<'_>,
     plan: &StackPlan,
@@ -339,7 +339,7 @@ async fn run_hooks(
             cell: cell.clone(),
             hook: hook.clone(),
         });
-        // A hook's own limit takes precedence.
+        // The hook's own limit takes precedence.
         let limit = match planned.config.get("timeout") {
             None => plan.limits.hook,
             Some(_) => Duration::MAX,
@@ -352,7 +352,7 @@ async fn run_hooks(
         );
         let (output, error) = match timeout(limit, running).await {
             Ok(Ok(output)) => (printed(&output), None),
-            // The error's text holds the end of the output.
+            // The error's text contains the end of the output.
             Ok(Err(error)) => (None, Some(error.cause.to_string())),
             Err(_) => {
                 let (kind, limit) = (&planned.kind, HumanDuration(limit));
@@ -382,7 +382,7 @@ fn printed(output: &HookOutput) -> Option<String> {
     (!text.trim().is_empty()).then(|| text.trim_end().to_owned())
 }
 
-/// What prehooks are told; posthooks are told more.
+/// Returns the input of prehooks; posthooks get more.
 fn hook_input(context: &StepContext<'_>, plan: &StackPlan) -> HookInput {
     HookInput {
         stage: HookStage::Prehooks,
@@ -398,8 +398,8 @@ fn hook_input(context: &StepContext<'_>, plan: &StackPlan) -> HookInput {
     }
 }
 
-/// Deletes the cell's stack, or leaves it as the user asked. An interruption doesn't stop this; it
-/// is what it leads to.
+/// Deletes the cell's stack, or keeps it as the user requested. Runs even when the run is
+/// interrupted.
 pub(super) async fn tear_down(
     settings: &RunSettings,
     cell: &CellId,

@@ -1,9 +1,9 @@
-//! What earlier runs have not deleted is found and deleted: `taskcat test clean` and `test list`.
+//! Finds and deletes what earlier runs have not deleted: `taskcat test clean` and `test list`.
 //!
-//! Two sources tell of it: the journals of runs that were killed, which name stacks and buckets
-//! exactly, and the tags that stacks and buckets of a run carry. Neither is enough to delete
-//! something: the tag has to be the run's, and the account the one that the journal was written
-//! for. TaskCat's `_cli_modules/delete.py` and `list.py` know the tags of stacks only.
+//! There are two sources: the journals of runs that were killed, which name stacks and buckets
+//! exactly, and the tags of a run's stacks and buckets. Neither alone permits a deletion: the tag
+//! must be the run's, and the account must be the journal's. TaskCat's `_cli_modules/delete.py` and
+//! `list.py` use only the tags of stacks.
 
 mod delete;
 mod find;
@@ -23,49 +23,49 @@ use super::journal::{JournalFolders, JournalRecord};
 use crate::event::CellId;
 use crate::teardown::BucketOrigin;
 
-/// Where resources of runs are searched.
+/// Where to search for resources of runs.
 #[derive(Clone, Debug)]
 pub(crate) struct SearchScope {
     pub profile: String,
-    /// `None`: every region that the account has enabled.
+    /// The regions; `None` for every region enabled in the account.
     pub regions: Option<Vec<String>>,
 }
 
-/// What is to be found and deleted.
+/// What to find and delete.
 #[derive(Clone, Debug)]
 pub(crate) struct CleanRequest {
-    /// A project's name, a run's `taskcat-id` or its beginning, or `ALL`.
+    /// A project's name, a run's ID (`taskcat-id`) or its beginning, or `ALL`.
     pub what: String,
     pub search: SearchScope,
-    /// Where journals are looked for.
+    /// The folders to search for journals.
     pub folders: JournalFolders,
-    /// The endpoint called instead of AWS. A journal is valid only for the endpoint that it was
+    /// The endpoint used instead of AWS. A journal is valid only for the endpoint that it was
     /// written for.
     pub endpoint: Option<String>,
-    /// Also what belongs to runs that seem to go on.
+    /// Also include runs that seem to be in progress.
     pub include_running: bool,
-    /// Only runs whose newest event is older.
+    /// Include only runs whose newest event is older.
     pub older_than: Option<Duration>,
 }
 
-/// Without a journal, a run whose newest event is younger is taken for one that goes on.
+/// Without a journal, a run with a newer event than this is considered to be in progress.
 pub(super) const QUIET: Duration = Duration::from_secs(60 * 60);
 
-/// A shorter text isn't taken for the beginning of a `taskcat-id`.
+/// Minimum length of the beginning of a run's ID.
 const MIN_PREFIX: usize = 6;
 
-/// The `taskcat-id` that a text is; TaskCat takes both spellings of a UUID.
+/// Parses a run's ID; like TaskCat, accepts both forms of a UUID.
 pub(crate) fn run_id(text: &str) -> Option<String> {
     Uuid::parse_str(text).ok().map(|id| id.simple().to_string())
 }
 
 impl CleanRequest {
-    /// The run that is meant.
+    /// Returns the requested run's ID, if a run is requested.
     pub(crate) fn run_id(&self) -> Option<String> {
         run_id(&self.what)
     }
 
-    /// The beginning of a `taskcat-id` that is meant, if it could be one.
+    /// Returns the requested beginning of a run's ID, if it may be one.
     fn run_prefix(&self) -> Option<&str> {
         let is_hex = self
             .what
@@ -83,8 +83,8 @@ impl CleanRequest {
                 .is_some_and(|prefix| run_id.starts_with(prefix))
     }
 
-    /// How long a run without a journal has to have been quiet to be taken for one that has ended.
-    /// Whoever names a run knows that it has.
+    /// Returns how old the newest event of a run without a journal must be. A run that is named
+    /// explicitly is known to have ended.
     fn quiet(&self) -> Duration {
         match self.older_than {
             Some(limit) => limit,
@@ -94,18 +94,18 @@ impl CleanRequest {
     }
 }
 
-/// What was found.
+/// The result of a search.
 #[derive(Debug, Default)]
 pub(crate) struct CleanFindings {
     /// What can be deleted.
     pub leftovers: Vec<Leftover>,
-    /// What was left out, and why: it belongs to a run that goes on.
+    /// What was excluded because its run is in progress.
     pub running: Vec<Leftover>,
-    /// What could not be searched or followed, and why.
+    /// What could not be searched or followed, with the reasons.
     pub unsearched: Vec<String>,
-    /// Projects and runs of which something was found that wasn't asked for.
+    /// Projects and runs of leftovers that weren't requested.
     pub others: BTreeSet<(String, String)>,
-    /// Runs whose journals say that they go on.
+    /// Runs that are in progress according to their journals.
     pub(super) running_runs: BTreeSet<String>,
     /// The journals of the leftovers' runs, with their locks.
     pub(super) journals: Vec<JournalRecord>,
@@ -116,24 +116,24 @@ pub(crate) struct CleanFindings {
 pub(crate) struct Leftover {
     pub kind: LeftoverKind,
     pub name: String,
-    /// The `taskcat-id`.
+    /// The run's ID (`taskcat-id`).
     pub run_id: String,
     pub project: String,
-    /// Of a stack: the test that it belongs to, as far as that is known.
+    /// The test that a stack belongs to, if known.
     pub test: Option<String>,
     pub profile: String,
     pub account_id: String,
     pub region: String,
-    /// When it was created; unknown of something that only a journal names.
+    /// When it was created; unknown if only a journal names it.
     pub created: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LeftoverKind {
     Stack {
-        /// Absent as long as CloudFormation has not confirmed the creation.
+        /// The stack's ARN; absent until CloudFormation has confirmed the creation.
         stack_id: Option<String>,
-        /// When the creation was requested, unless it was confirmed.
+        /// When the creation was requested, if it wasn't confirmed.
         unconfirmed_since: Option<Timestamp>,
     },
     Bucket {
@@ -142,7 +142,7 @@ pub(crate) enum LeftoverKind {
 }
 
 impl CleanFindings {
-    /// Whether nothing at all is known of what was asked for.
+    /// Returns whether nothing was found for the request.
     pub(crate) fn is_unknown(&self) -> bool {
         self.leftovers.is_empty()
             && self.running.is_empty()
@@ -151,14 +151,14 @@ impl CleanFindings {
             && self.unsearched.is_empty()
     }
 
-    /// Whether the run that was asked for goes on.
+    /// Returns whether the requested run is in progress.
     pub(crate) fn is_running(&self, run_id: &str) -> bool {
         self.running_runs.contains(run_id)
     }
 }
 
 impl Leftover {
-    /// Of a bucket: what is known of its creation.
+    /// Returns what is known about the creation of a bucket.
     pub(super) fn bucket_origin(&self) -> Option<BucketOrigin<'_>> {
         let LeftoverKind::Bucket { unconfirmed_since } = self.kind else {
             return None;
@@ -175,7 +175,8 @@ impl Leftover {
         matches!(self.kind, LeftoverKind::Stack { .. })
     }
 
-    /// Called by the stack's name, since several runs of one test may have left one each.
+    /// Returns an ID with the stack's name, since several runs may have left a stack of the same
+    /// test.
     fn cell(&self) -> CellId {
         CellId {
             test: self.name.as_str().into(),

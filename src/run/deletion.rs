@@ -1,5 +1,5 @@
-//! The deletion of a stack: requested, followed, and repeated until the stack is deleted or its
-//! time is over.
+//! Deletes a stack: requests the deletion, follows it, and repeats it until the stack is deleted or
+//! the time limit is reached.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,25 +13,25 @@ use crate::status::StackStatus;
 use crate::teardown::{self, DeletionMode};
 use crate::watch::Watcher;
 
-/// Attempts at a deletion that fails for a reason that nothing is known to remove.
+/// Number of attempts at a deletion that fails for a reason that can't be removed.
 const ATTEMPTS: u32 = 4;
-/// The wait before the second attempt; it doubles with each.
+/// The wait before the second attempt; doubled before each further one.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// How stacks are deleted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DeletionOptions {
-    /// Wait until the stack is deleted.
+    /// Whether to wait until the stack is deleted.
     pub wait: bool,
-    /// As a last step, delete the stack without the resources that can't be deleted.
+    /// Whether to delete the stack without the resources that can't be deleted, as a last step.
     pub force: bool,
-    /// For all attempts together.
+    /// Time limit for all attempts together.
     pub limit: Duration,
 }
 
-/// Deletes the stack that `watcher` follows, sends how that ended, and returns whether it was
-/// deleted.
+/// Deletes the stack that `watcher` follows and sends the result as an event. Returns whether it
+/// was deleted.
 pub(super) async fn delete(
     cell: &CellId,
     watcher: &mut Watcher,
@@ -78,7 +78,7 @@ pub(super) async fn delete(
     is_deleted
 }
 
-/// Deletes a stack that an earlier run has not deleted, and returns whether it was deleted.
+/// Deletes a stack that an earlier run has not deleted. Returns whether it was deleted.
 pub(super) async fn delete_found(
     cell: &CellId,
     stack_id: String,
@@ -87,7 +87,8 @@ pub(super) async fn delete_found(
     events: &EventSender,
 ) -> bool {
     let mut watcher = Watcher::new(cell.clone(), stack_id, clients, events.clone());
-    // Without the past the first poll reports it, which is no reason not to delete.
+    // If reading earlier events fails, the first poll reports them, which is no reason not to
+    // delete.
     if let Err(error) = watcher.catch_up().await {
         tracing::debug!("the events so far can't be read: {error}");
     }
@@ -114,8 +115,8 @@ impl DeletionAttempts<'_> {
             failures += 1;
             let unblocked =
                 teardown::unblock(self.cell, self.stack_id, self.clients, self.events).await;
-            // What others hold on to is released in time: an export by the importing stack, a
-            // network interface by Lambda.
+            // What others use is released eventually: an export by the importing stack, a network
+            // interface by Lambda.
             let may_pass = unblocked || teardown::is_held_by_others(&reason);
             if failures >= ATTEMPTS && !may_pass {
                 return self.give_up(watcher, reason).await;
@@ -127,7 +128,7 @@ impl DeletionAttempts<'_> {
         }
     }
 
-    /// One deletion, awaited where the user wants it; the error is CloudFormation's reason.
+    /// Deletes once, and waits if requested; the error is CloudFormation's reason.
     async fn attempt(&self, watcher: &mut Watcher, mode: &DeletionMode) -> Result<(), String> {
         let Self {
             cell,
@@ -149,8 +150,8 @@ impl DeletionAttempts<'_> {
         }
     }
 
-    /// The last step: with `--force-delete` the stack goes without what can't be deleted, which is
-    /// then reported as not deleted.
+    /// As the last step with `--force-delete`, deletes the stack without the resources that can't
+    /// be deleted, and reports those.
     async fn give_up(&self, watcher: &mut Watcher, reason: String) -> Result<(), String> {
         if !self.options.force {
             return Err(reason);

@@ -1,6 +1,6 @@
-//! The one place where a run's happenings become events: stamped, ordered, journalled, counted, and
-//! handed to every consumer. A consumer that fails is left out from then on; neither the others nor
-//! the teardown notice.
+//! Converts the event kinds that the steps send to events: stamps, orders, journals and counts them
+//! and passes them to every consumer. A consumer that fails is dropped, without effect on the
+//! others or on teardown.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -20,28 +20,28 @@ use crate::report::EventConsumer;
 
 pub(super) struct Dispatcher {
     consumers: Vec<Box<dyn EventConsumer>>,
-    /// `None` where nothing is made that would have to go again.
+    /// The journal; `None` if nothing is created that must be deleted.
     journal: Option<Journal>,
     secrets: Secrets,
     seq: u64,
-    /// The stamp of the last event; none comes before it, not in a run that is resumed either.
+    /// The time of the last event; no later event has an earlier one, not even in a resumed run.
     last: Timestamp,
     tally: OutcomeCounts,
-    /// What consumers and the journal could not write.
+    /// Errors of consumers and the journal.
     unwritten: Vec<String>,
 }
 
-/// The run's state, as far as its verdict needs it.
+/// The counts that determine the run's verdict.
 #[derive(Default)]
 struct OutcomeCounts {
     passed: usize,
     failed: usize,
     interrupted: usize,
-    /// Ids of stacks and names of buckets that should be gone and aren't.
+    /// IDs of stacks and names of buckets that should have been deleted but still exist.
     left_behind: BTreeSet<String>,
 }
 
-/// The dispatcher at work.
+/// The running dispatcher.
 pub(super) struct DispatcherTask {
     error: oneshot::Sender<Option<String>>,
     task: JoinHandle<DispatcherResult>,
@@ -51,15 +51,15 @@ pub(super) struct DispatcherTask {
 pub(super) struct DispatcherResult {
     pub finished: RunFinished,
     pub remains: Option<LeftoverLedger>,
-    /// What consumers and the journal could not write.
+    /// Errors of consumers and the journal.
     pub unwritten: Vec<String>,
 }
 
 impl DispatcherTask {
-    /// Waits until every sender of events is gone, sends the last event, closes everything and
-    /// returns the verdict. `error` is what kept the run from testing.
+    /// Waits until every sender of events is dropped, sends the last event, closes everything and
+    /// returns the verdict. `error` is what prevented the tests.
     pub(super) async fn finish(self, error: Option<String>) -> DispatcherResult {
-        // Nobody listens only if the dispatcher panicked, which the next line passes on.
+        // Sending fails only if the dispatcher panicked, which the next line passes on.
         let _ = self.error.send(error);
         self.task
             .await
@@ -112,7 +112,7 @@ impl Dispatcher {
         }
     }
 
-    /// Takes an event in that was recorded before the run was resumed.
+    /// Applies an event that was recorded before the run was resumed.
     fn replay(&mut self, event: &RunEvent) {
         self.tally.count(&event.kind);
         self.seq = event.seq;
@@ -146,7 +146,7 @@ impl Dispatcher {
         }
     }
 
-    /// Later consumers learn what the earlier ones could not write.
+    /// Later consumers get the errors of earlier ones.
     fn finish_consumers(&mut self) {
         let mut open = VecDeque::from(std::mem::take(&mut self.consumers));
         while let Some(mut consumer) = open.pop_front() {
@@ -181,13 +181,13 @@ impl Dispatcher {
             }
         }
         if let Some(recorded) = message.recorded {
-            // The sender may have been cancelled meanwhile; then nobody waits for the answer.
+            // The sender may have been cancelled; then nobody waits for the answer.
             let _ = recorded.send(journalled);
         }
         self.each(|consumer| consumer.take(&event));
     }
 
-    /// Calls every consumer, drops those that fail, and tells the others.
+    /// Calls every consumer, drops those that fail, and informs the others.
     fn each(&mut self, mut call: impl FnMut(&mut dyn EventConsumer) -> io::Result<()>) {
         let mut errors = Vec::new();
         self.consumers.retain_mut(|consumer| {
@@ -228,7 +228,7 @@ impl OutcomeCounts {
             | EventKind::BucketDeleted { bucket: id } => {
                 self.left_behind.remove(id);
             }
-            // Nobody can say whether it has to be deleted.
+            // Whether it must be deleted isn't known.
             EventKind::LaunchFailed {
                 cell,
                 may_exist: true,

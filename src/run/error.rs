@@ -1,4 +1,4 @@
-//! What keeps a run from testing at all.
+//! Errors that prevent a run's tests.
 
 use crate::diagnostic::Diagnostic;
 use crate::lint::cfn_lint::LintError;
@@ -13,13 +13,13 @@ pub(crate) enum RunError {
     CfnLint(#[from] LintError),
     #[error("{}", lines(.0))]
     Package(Vec<PackageError>),
-    /// Files of the project that can't be read.
+    /// Files of the project can't be read.
     #[error("{}", lines(.0))]
     Files(Vec<Diagnostic>),
     #[error(transparent)]
     Stage(#[from] StageError),
-    /// A signal, the time budget or `--max-fail` stopped the run; not shown, since the events say
-    /// it.
+    /// A signal, the time budget or `--max-fail` stopped the run. Not shown, since the events say
+    /// so.
     #[error("stopped")]
     Stopped,
     #[error("interrupted twice, before everything was deleted")]

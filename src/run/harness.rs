@@ -1,5 +1,5 @@
-//! What stands around the work of every command that makes or deletes something: the dispatcher,
-//! the journal, and the interruption by signals.
+//! The frame of every command that creates or deletes something: the dispatcher, the journal, and
+//! handling of signals.
 
 use tokio_util::sync::CancellationToken;
 
@@ -15,35 +15,34 @@ use crate::report::EventConsumer;
 pub(super) struct RunHarness {
     pub started: RunStarted,
     pub secrets: Secrets,
-    /// `None` where nothing is made that would have to go again, or that outlives the process.
+    /// The journal's folders; `None` if nothing is created that must be deleted or outlives the
+    /// process.
     pub journal: Option<Journal>,
     pub consumers: Vec<Box<dyn EventConsumer>>,
     pub budget: Option<Budget>,
-    /// The events of a run that is resumed, which the consumers get once more; `started` is in
-    /// them.
+    /// The events of a resumed run, including `started`, which the consumers get again.
     pub replay: Vec<RunEvent>,
 }
 
-/// What the work holds on to.
+/// The context of the command's work.
 pub(super) struct RunContext {
     pub events: EventSender,
-    /// Cancelled when the run is to stop: whatever waits stops waiting, and everything that was
-    /// created is deleted.
+    /// Cancelled when the run must stop: waits end, and everything that was created is deleted.
     pub cancel: CancellationToken,
     pub stop: StopSwitch,
 }
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct EndedRun {
     pub finished: RunFinished,
-    /// What kept it from its work.
+    /// What prevented its work.
     pub error: Option<RunError>,
-    /// A signal stopped it.
+    /// Whether a signal stopped it.
     pub interrupted: bool,
-    /// What was not seen to be deleted; `None` where that is nothing, or nothing of interest.
+    /// What wasn't confirmed to be deleted; `None` if that is nothing, or not relevant.
     pub remains: Option<LeftoverLedger>,
-    /// Reports, and the journal, that could not be written: which, and why.
+    /// Errors of reports and the journal that could not be written.
     pub unwritten: Vec<String>,
 }
 
@@ -59,7 +58,7 @@ impl RunHarness {
         }
     }
 
-    /// Does the work between the first event and the last.
+    /// Runs the work between the first event and the last.
     pub(super) async fn run_to_end(
         self,
         work: impl AsyncFnOnce(&RunContext) -> Result<(), RunError>,

@@ -1,5 +1,5 @@
-//! Signals: the first one stops the run, which then deletes what it has created; a second one, at
-//! least a second later, ends the deletion as well.
+//! Handles signals: the first one stops the run, which then deletes what it has created; a second
+//! one, at least a second later, ends the deletion as well.
 
 use std::io;
 use std::time::Duration;
@@ -12,18 +12,18 @@ use tokio_util::sync::CancellationToken;
 use super::stop::{StopReason, StopSwitch};
 use crate::event::EventSender;
 
-/// A second signal that comes sooner belongs to the first: CI systems, and terminals whose shell
-/// passes signals on, send two.
+/// A second signal that arrives earlier belongs to the first: CI systems, and terminals whose shell
+/// forwards signals, send two.
 const SAME_SIGNAL: Duration = Duration::from_secs(1);
 
 pub(super) struct InterruptHandler {
-    /// Stop at once, whatever exists.
+    /// Cancelled to stop immediately, whatever exists.
     pub abandon: CancellationToken,
     listener: JoinHandle<()>,
 }
 
 impl InterruptHandler {
-    /// Listens; the first signal stops the run by `stop`.
+    /// Listens for signals; the first one stops the run through `stop`.
     pub(super) fn listen(events: EventSender, stop: StopSwitch) -> Self {
         let abandon = CancellationToken::new();
         let listener = tokio::spawn(listen(events, stop, abandon.clone()));
@@ -33,7 +33,7 @@ impl InterruptHandler {
     /// Stops listening and drops the sender of events.
     pub(super) async fn end(self) {
         self.listener.abort();
-        // The task only ever ends by being aborted, which is what this says.
+        // The task ends only by being aborted, so this always fails.
         let _ = self.listener.await;
     }
 }
@@ -62,13 +62,13 @@ async fn listen(events: EventSender, stop: StopSwitch, abandon: CancellationToke
     }
 }
 
-/// The names of the signals that end a run, as they arrive.
+/// Returns the names of signals that stop a run, as they arrive.
 #[cfg(unix)]
 fn signals() -> io::Result<mpsc::Receiver<&'static str>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let (sender, receiver) = mpsc::channel(8);
-    // A terminal that is closed sends SIGHUP.
+    // Closing a terminal sends SIGHUP.
     let kinds = [
         ("SIGINT", SignalKind::interrupt()),
         ("SIGTERM", SignalKind::terminate()),

@@ -1,4 +1,4 @@
-//! How many stacks may stand at once, in all and in each region.
+//! Limits the number of concurrent stacks, in total and per region.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ pub(super) struct LaunchLimits {
     by_region: HashMap<Arc<str>, Semaphore>,
 }
 
-/// The right to have a stack; given back when dropped.
+/// The permission to have a stack; returned when dropped.
 pub(super) struct LaunchPermit<'l> {
     _all: Option<SemaphorePermit<'l>>,
     _region: Option<SemaphorePermit<'l>>,
 }
 
 impl LaunchLimits {
-    /// `None` is no limit.
+    /// Creates the limits; `None` means unlimited.
     pub(super) fn new<'r>(
         all: Option<usize>,
         per_region: Option<usize>,
@@ -34,8 +34,8 @@ impl LaunchLimits {
         }
     }
 
-    /// Waits for a place in the region first, so that a crowded region doesn't hold places that
-    /// others could use.
+    /// Waits for a place in the region first, so that a busy region doesn't hold places that others
+    /// could use.
     pub(super) async fn permit(&self, region: &str) -> LaunchPermit<'_> {
         LaunchPermit {
             _region: acquire(self.by_region.get(region)).await,
@@ -45,8 +45,8 @@ impl LaunchLimits {
 }
 
 async fn acquire(semaphore: Option<&Semaphore>) -> Option<SemaphorePermit<'_>> {
-    // The semaphores are never closed, so an error can't come; without a permit the limit would
-    // merely not hold.
+    // The semaphores are never closed, so this can't fail; without a permit the limit would merely
+    // be exceeded.
     semaphore?.acquire().await.ok()
 }
 

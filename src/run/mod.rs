@@ -1,8 +1,8 @@
-//! A plan is carried out: the steps in order.
+//! Executes a plan.
 //!
-//! [`prepare`] asks AWS what the plan needs to know, [`run`] does what the plan says. Around the
-//! steps stand the dispatcher, which owns the run's state and its verdict, the [`journal`], and the
-//! interruption by signals. Called by `cli`; what people and machines see of it are the events.
+//! [`prepare`] looks up in AWS what the plan needs; [`run`] executes the steps in order. Around
+//! them are the dispatcher, which has the run's state and verdict, the [`journal`], and the
+//! handling of signals. Called by `cli`; reports get the events.
 
 mod cell;
 mod clean;
@@ -65,52 +65,51 @@ use staging::StagedBucket;
 use stop::StopSwitch;
 use teardown::BucketOrigin;
 
-/// Everything that is to be done.
+/// Everything to do in a run.
 pub(crate) struct RunJob<'j> {
     pub plan: Plan,
     pub settings: RunSettings,
-    /// Templates to check first; `None` skips the check.
+    /// Templates to lint first; `None` skips linting.
     pub lint: Option<Vec<LintTarget>>,
-    /// What to send to the buckets; `None` takes what is there.
+    /// What to upload to the buckets; `None` uses what is there.
     pub staging: Option<Staging>,
-    /// What the templates say of their resources, for the reports.
+    /// The templates' declarations, for the reports.
     pub templates: Vec<TemplateSource>,
-    /// What stands in for AWS, for the reports.
+    /// The endpoint used instead of AWS, for the reports.
     pub endpoint: Option<String>,
-    /// Where to keep the journal; `None` where AWS is in this process, and everything ends with it.
+    /// The folders for the journal; `None` for a simulator in this process, which ends with it.
     pub journal: Option<JournalFolders>,
-    /// The folder of the reports, which the journal names.
+    /// The folder of the reports, which the journal contains.
     pub output: Option<PathBuf>,
-    /// What hooks find in their environment, over that of this process; `None` takes a variable
-    /// away.
+    /// Changes to the environment of hooks; `None` removes a variable.
     pub hook_environment: Vec<(String, Option<String>)>,
-    /// Where the project's files have what a cell may fail of; asked only for cells that fail.
+    /// Predicts the failures of a cell; called only for cells that fail.
     pub foresee: Option<&'j PredictFailures<'j>>,
 }
 
-/// Possible causes of a cell's failure, and their places in the project's files.
+/// Returns possible causes of a cell's failure with their locations in the project's files.
 pub(crate) type PredictFailures<'j> = dyn Fn(&CellId) -> Vec<PredictedFailure> + Sync + 'j;
 
 const LINT_ABSENT: &str = "cfn-lint is not on PATH, so templates are not checked before the launch \
     (`pip install cfn-lint`; -l skips the check)";
 
-/// The age at which a stack in progress is slow, by default.
+/// The default age at which a stack in progress is slow.
 pub(crate) const SLOW_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// What the user decided about a run, beyond the configuration.
+/// The user's settings for a run, besides the configuration.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RunSettings {
     pub no_delete: bool,
     pub keep_failed: bool,
     pub wait_for_delete: bool,
-    /// Stacks at once; `None` is no limit.
+    /// Maximum number of concurrent stacks; `None` is unlimited.
     pub max_concurrency: Option<usize>,
     pub max_concurrency_per_region: Option<usize>,
     /// Delete stacks without the resources that can't be deleted, as a last step.
     pub force_delete: bool,
-    /// Stop the run after so many failed tests.
+    /// Number of failed tests after which the run stops.
     pub max_fail: Option<usize>,
-    /// Warn about a stack that is in progress for longer.
+    /// Age at which to warn about a stack in progress.
     pub slow_after: Duration,
     pub budget: Option<Budget>,
 }
@@ -131,7 +130,7 @@ impl Default for RunSettings {
     }
 }
 
-/// What every step of a run works with.
+/// The context of every step of a run.
 struct StepContext<'r> {
     job: &'r RunJob<'r>,
     aws: &'r Aws,
@@ -142,7 +141,7 @@ struct StepContext<'r> {
     begun: Mutex<BTreeMap<usize, BucketCreation>>,
     /// Markers that this run may have put into shared buckets.
     markers: Mutex<Vec<PlacedMarker>>,
-    /// Failed tests so far.
+    /// Number of failed tests so far.
     failures: AtomicUsize,
     /// Keys of the staged files, once they are known.
     keys: OnceLock<Vec<String>>,
@@ -166,12 +165,12 @@ impl<'r> StepContext<'r> {
     }
 }
 
-/// What is known of the creation of a bucket.
+/// What is known about the creation of a bucket.
 #[derive(Clone, Debug)]
 struct BucketCreation {
     requested: Timestamp,
     is_confirmed: bool,
-    /// Where it was last requested.
+    /// The region where it was last requested.
     region: String,
 }
 
@@ -181,7 +180,7 @@ impl StepContext<'_> {
     }
 
     fn begun(&self) -> MutexGuard<'_, BTreeMap<usize, BucketCreation>> {
-        // A panic while it was held leaves plain values, which are as good as before.
+        // A panic while the lock was held leaves valid values.
         self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -200,7 +199,7 @@ impl StepContext<'_> {
             .map(|(index, creation)| (&self.job.plan.buckets[index], creation))
     }
 
-    /// Tells where the project's files have what a cell that failed may have failed of.
+    /// Sends the possible causes of a cell's failure and their locations.
     fn locate_failures(&self, cell: &CellId) {
         let places = self
             .job
@@ -215,7 +214,7 @@ impl StepContext<'_> {
         }
     }
 
-    /// Counts a failed test, and stops the run if that is one too many.
+    /// Counts a failed test, and stops the run if the limit is reached.
     fn count_failure(&self) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
         if self
@@ -227,14 +226,14 @@ impl StepContext<'_> {
         }
     }
 
-    /// Keys of the staged files, as far as they are known.
+    /// Returns the keys of the staged files, as far as they are known.
     fn staged_keys(&self) -> &[String] {
         self.keys.get().map(Vec::as_slice).unwrap_or_default()
     }
 }
 
-/// Tests every cell, and returns when everything is reported and gone. The error is the journal's:
-/// without it nothing is begun.
+/// Tests every cell; returns when everything is reported and deleted. The error is the journal's:
+/// without a journal, nothing is created.
 pub(crate) async fn run(
     job: &RunJob<'_>,
     aws: &Aws,
@@ -263,7 +262,7 @@ pub(crate) async fn run(
         .await)
 }
 
-/// Packages and uploads, and leaves the result where it is.
+/// Packages and uploads the project and keeps the buckets.
 pub(crate) async fn upload(
     job: &RunJob<'_>,
     aws: &Aws,
@@ -274,7 +273,7 @@ pub(crate) async fn upload(
         let context = StepContext::new(job, aws, context);
         let staged = staging::stage(&context).await;
         staging::release(&context).await;
-        // Every other bucket has got the files.
+        // All other buckets have the files.
         match staged.and_then(|buckets| buckets.into_iter().collect::<Result<Vec<_>, _>>()) {
             Ok(_) | Err(RunError::Stopped) => Ok(()),
             Err(error) => Err(error),
@@ -283,7 +282,7 @@ pub(crate) async fn upload(
     harness.run_to_end(work).await
 }
 
-/// What an upload would do, a line each: `upload s3://…`, `remove s3://…`.
+/// Returns what an upload would do, one line each: `upload s3://…`, `remove s3://…`.
 pub(crate) async fn dry_run(
     job: &RunJob<'_>,
     aws: &Aws,
@@ -308,7 +307,7 @@ pub(crate) async fn dry_run(
     (ended, lines)
 }
 
-/// The steps. The error is what kept the cells from being tested at all.
+/// Runs the steps. The error is what prevented all tests.
 async fn steps(context: &StepContext<'_>) -> Result<(), RunError> {
     let result = match before_cells(context).await {
         Ok(buckets) => {
@@ -330,11 +329,11 @@ async fn steps(context: &StepContext<'_>) -> Result<(), RunError> {
     result
 }
 
-/// Lint, then packaging and upload. Lint's errors stop the run before anything is created.
+/// Lints, packages and uploads. Lint errors stop the run before anything is created.
 ///
 /// # Errors
-/// [`RunError::Stopped`] where the run was stopped meanwhile. The creation of buckets isn't cut
-/// short by that: a call on the way may take effect.
+/// [`RunError::Stopped`] if the run was stopped meanwhile. The creation of buckets isn't cancelled,
+/// since a call in progress may take effect.
 async fn before_cells(context: &StepContext<'_>) -> Result<Vec<StagedBucket>, RunError> {
     if context.job.plan.cells.is_empty() && context.job.plan.buckets.is_empty() {
         return Ok(Vec::new());
@@ -350,7 +349,7 @@ async fn before_cells(context: &StepContext<'_>) -> Result<Vec<StagedBucket>, Ru
 }
 
 async fn check(context: &StepContext<'_>, targets: &[LintTarget]) -> Result<(), RunError> {
-    // Several tests may lead to one template.
+    // Several tests may use one template.
     let templates: BTreeSet<_> = targets.iter().map(|target| &target.path).collect();
     context.events.send(EventKind::LintStarted {
         templates: templates.len(),
@@ -398,7 +397,7 @@ fn lint_finding(finding: Finding) -> LintFinding {
     }
 }
 
-/// Tells of the cells that can't be launched.
+/// Sends the results of cells that can't be launched.
 fn refuse(context: &StepContext<'_>) {
     for refused in &context.job.plan.refused {
         if !refused.places.is_empty() {
@@ -457,7 +456,7 @@ fn not_run(context: &StepContext<'_>, outcome: Outcome, reason: Option<&str>) {
     }
 }
 
-/// Deletes the buckets that were made for this run, whether or not the run came to filling them.
+/// Deletes the buckets created for this run, whether or not anything was uploaded.
 async fn delete_buckets(context: &StepContext<'_>) {
     let keys = context.staged_keys();
     let auto = context
@@ -510,7 +509,7 @@ fn uploading(job: &RunJob<'_>, aws: &Aws) -> RunStarted {
     }
 }
 
-/// Every cell as events tell of it, those that can't be launched last.
+/// Returns every cell for events, those that can't be launched last.
 fn cells(plan: &Plan) -> Vec<PlannedCell> {
     let refused = plan.refused.iter().map(|refused| refused.cell.clone());
     plan.cells

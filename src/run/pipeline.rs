@@ -1,9 +1,8 @@
-//! `taskcat pipeline`: the stack that tests, merges and brings into production is deployed, looked
-//! at and taken away.
+//! Implements `taskcat pipeline`: deploys, inspects and deletes the stack of the CI/CD pipeline.
 //!
-//! Deployed as any stack that stays; what is peculiar is its bucket of programs, which is created
-//! before the stack and deleted after it. Only a stack and a bucket that bear our tag are deleted,
-//! and nothing is emptied before CloudFormation has begun to delete the stack.
+//! It is deployed like any long-lived stack, except that its bucket of programs is created before
+//! the stack and deleted after it. Only a stack and a bucket with our tag are deleted, and no
+//! bucket is emptied before CloudFormation has started to delete the stack.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,51 +24,51 @@ use crate::report::EventConsumer;
 use crate::status::StackStatus;
 use crate::teardown;
 
-/// The time limit of the deletion of a pipeline's stack.
+/// Time limit for the deletion of a pipeline's stack.
 const DELETE_LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
 
-/// How often a stack in review that is being deleted is looked at: it holds nothing, so that takes
-/// seconds.
+/// Number of times to poll for the deletion of a stack in review: it has no resources, so that
+/// takes seconds.
 const DELETION_LOOKS: u32 = 30;
 
-/// The mark of stacks that `taskcat pipeline deploy` has created.
+/// The tag of stacks created by `taskcat pipeline deploy`.
 const MARK: OwnershipTag = OwnershipTag {
     tag: pipeline::TAG,
     command: "taskcat pipeline deploy",
     replaces_failed: None,
 };
 
-/// A stack that has the name of a pipeline.
+/// A stack with the name of a pipeline.
 #[derive(Clone, Debug)]
 pub(crate) struct PipelineStack {
     pub target: Target,
     pub stack: Stack,
-    /// Set where the stack is somebody else's.
+    /// Present if the stack is somebody else's.
     pub foreign: Option<ForeignStack>,
 }
 
-/// What a pipeline keeps, and what is deleted with it.
+/// The buckets of a pipeline, which are deleted with it.
 #[derive(Clone, Debug)]
 pub(crate) struct PipelineBuckets {
-    /// Those that the stack has created, and that still exist.
+    /// Existing buckets that the stack created.
     pub own: Vec<String>,
     pub tools: ToolsBucket,
 }
 
-/// The bucket that is created for a pipeline's programs.
+/// The bucket created for a pipeline's programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ToolsBucket {
     /// It doesn't exist, or the programs are in a bucket of the user's.
     Absent,
     Ours(String),
-    /// One of that name exists, for this reason it may be somebody else's.
+    /// A bucket with that name exists, but may be somebody else's for this reason.
     Foreign {
         bucket: String,
         reason: String,
     },
 }
 
-/// Whose pipeline of that name, and where: in the profile's home region where none is given.
+/// Returns the pipeline's name, account and region; by default, the profile's home region.
 pub(crate) async fn target(
     name: &str,
     region: Option<&str>,
@@ -89,7 +88,7 @@ pub(crate) async fn target(
     })
 }
 
-/// The stack of that name, whosever it is.
+/// Finds the stack with that name, whoever owns it.
 pub(crate) async fn find(target: &Target, aws: &Aws) -> Result<Option<PipelineStack>, AwsError> {
     let clients = clients(target, aws).await;
     let Some(stack) = clients.describe_stack(&target.name).await? else {
@@ -103,7 +102,7 @@ pub(crate) async fn find(target: &Target, aws: &Aws) -> Result<Option<PipelineSt
     }))
 }
 
-/// The AWS CLI as the pipeline's owner would call it.
+/// Returns AWS CLI settings for the pipeline's owner.
 pub(crate) fn aws_cli(target: &Target, endpoint: Option<&str>) -> AwsCli {
     AwsCli {
         profile: target.profile.clone(),
@@ -112,7 +111,7 @@ pub(crate) fn aws_cli(target: &Target, endpoint: Option<&str>) -> AwsCli {
     }
 }
 
-/// The buckets of a pipeline.
+/// Returns the buckets of a pipeline.
 pub(crate) async fn buckets(
     pipeline: &PipelineStack,
     aws: &Aws,
@@ -124,7 +123,7 @@ pub(crate) async fn buckets(
         .into_iter()
         .filter(|it| it.resource_type == "AWS::S3::Bucket");
     let own = own.filter_map(|it| it.physical_id).collect();
-    // A stack in review doesn't say where its programs are.
+    // The tags of a stack in review don't say where its programs are.
     let is_made = stack
         .parameter("ToolsBucket")
         .is_none_or(|bucket| bucket == target.tools_bucket());
@@ -136,8 +135,8 @@ pub(crate) async fn buckets(
     Ok(PipelineBuckets { own, tools })
 }
 
-/// Whether the bucket that would be created for the programs can be used: one that exists already
-/// has to be ours, or the one that the pipeline's programs are in.
+/// Checks whether the bucket for the programs can be used: an existing one must be ours, or contain
+/// the pipeline's programs.
 pub(crate) async fn usable_tools_bucket(
     target: &Target,
     previous: Option<&Stack>,
@@ -173,7 +172,7 @@ async fn tools_bucket(target: &Target, clients: &Clients) -> Result<ToolsBucket,
     Ok(ToolsBucket::Foreign { bucket, reason })
 }
 
-/// What the pipeline's stages are at; `None` where the stack has no pipeline yet.
+/// Returns the state of the pipeline's stages; `None` if the stack doesn't have a pipeline yet.
 pub(crate) async fn state(
     pipeline: &PipelineStack,
     aws: &Aws,
@@ -188,7 +187,7 @@ pub(crate) async fn state(
     }
 }
 
-/// Returns the region of a bucket; `None` where there is no such bucket.
+/// Returns the region of a bucket; `None` if it does not exist.
 pub(crate) async fn bucket_region(
     target: &Target,
     bucket: &str,
@@ -221,7 +220,7 @@ pub(crate) async fn holds(
     Ok(found.iter().any(|object| object.key == key))
 }
 
-/// The stack that the pipeline brings changes to, if it stands already.
+/// Returns the stack that the pipeline deploys to, if it exists.
 pub(crate) async fn production(
     pipeline: &PipelineStack,
     aws: &Aws,
@@ -237,9 +236,8 @@ pub(crate) async fn production(
     }
 }
 
-/// Stages the kit and deploys the stack, of which `former` is what stands so far. Programs that
-/// nothing needs in the end are taken away: the former ones after an update, the new ones if
-/// nothing comes of it.
+/// Stages the programs and deploys the stack; `former` is the existing one. Unused programs are
+/// deleted: the old ones after an update, the new ones if the deployment fails.
 pub(crate) async fn deploy(
     job: &RunJob<'_>,
     target: &Target,
@@ -270,10 +268,9 @@ pub(crate) async fn deploy(
             staging::release(&context).await;
             let stack = settled_stack(target, aws).await;
             match (deployed.as_ref().unwrap_or(&Decision::Drop), previous) {
-                // Whoever reviews the change set needs what it is about.
+                // Reviewing the change set requires its programs.
                 (Decision::Leave, _) => {}
-                // Where there is a stack, of this deployment or of another one at the same time, it
-                // needs the programs.
+                // A stack, of this deployment or of a concurrent one, needs the programs.
                 (_, None) if matches!(stack, Ok(None)) => {
                     take_programs_back(&context, target).await
                 }
@@ -292,7 +289,7 @@ pub(crate) async fn deploy(
         .await
 }
 
-/// The stack of that name, once a deletion that is under way has ended.
+/// Returns the stack with that name, once a deletion in progress has ended.
 async fn settled_stack(target: &Target, aws: &Aws) -> Result<Option<Stack>, AwsError> {
     let clients = clients(target, aws).await;
     let mut stack = clients.describe_stack(&target.name).await;
@@ -307,7 +304,7 @@ async fn settled_stack(target: &Target, aws: &Aws) -> Result<Option<Stack>, AwsE
     stack
 }
 
-/// A pipeline is a deployment of one stack.
+/// Returns the cell of the pipeline's deployment, its only one.
 fn cell_of(target: &Target) -> CellId {
     CellId {
         test: target.name.as_str().into(),
@@ -315,7 +312,7 @@ fn cell_of(target: &Target) -> CellId {
     }
 }
 
-/// Of a stack that has not come to be: with the bucket, if it was made for them.
+/// Deletes the programs of a stack that wasn't created, with the bucket if it was created for them.
 async fn take_programs_back(context: &StepContext<'_>, target: &Target) {
     for bucket in context.begun_buckets() {
         let clients = context.aws.clients(&bucket.profile, &bucket.region).await;
@@ -338,8 +335,8 @@ async fn take_programs_back(context: &StepContext<'_>, target: &Target) {
     }
 }
 
-/// Deletes the bucket that was created for the programs, if that is certain; says how to do it by
-/// hand otherwise.
+/// Deletes the bucket created for the programs if it is certainly ours; otherwise says how to
+/// delete it.
 async fn delete_tools(
     tools: Result<ToolsBucket, AwsError>,
     keys: &[String],
@@ -362,8 +359,8 @@ async fn delete_tools(
     events.send(EventKind::BucketDeleteFailed { bucket, reason });
 }
 
-/// Of the new programs and the former, those that the stack doesn't go by. While it is at work it
-/// may need both.
+/// Deletes those of the new and old programs that the stack doesn't use. During an update it may
+/// need both.
 async fn take_unused_programs(
     context: &StepContext<'_>,
     target: &Target,
@@ -391,7 +388,7 @@ async fn take_unused_programs(
     }
 }
 
-/// Bucket and prefix.
+/// Returns bucket and prefix of the programs.
 fn programs(stack: &Stack) -> Option<(&str, &str)> {
     let place = stack
         .parameter("ToolsBucket")
@@ -399,9 +396,9 @@ fn programs(stack: &Stack) -> Option<(&str, &str)> {
     place.filter(|(_, prefix)| !prefix.is_empty())
 }
 
-/// Deletes the pipeline: the stack, what its buckets hold, the programs. CloudFormation is asked
-/// first, so that nothing is emptied where it refuses; buckets that then block the deletion are
-/// emptied, and it is repeated.
+/// Deletes the pipeline: the stack, the contents of its buckets, the programs. CloudFormation's
+/// deletion is requested first, so that nothing is emptied if it is refused; buckets that block the
+/// deletion are emptied, and it is repeated.
 pub(crate) async fn delete(
     pipeline: &PipelineStack,
     aws: &Aws,
@@ -429,7 +426,7 @@ pub(crate) async fn delete(
             match programs(stack).filter(|(bucket, _)| *bucket != target.tools_bucket()) {
                 Some(place) => delete_own_programs(place, target, &clients, &context.events).await,
                 None => {
-                    // Asked once more: time has passed since it was shown.
+                    // Looked up again, since time has passed since it was shown.
                     let tools = tools_bucket(target, &clients).await;
                     delete_tools(
                         tools,
@@ -447,8 +444,8 @@ pub(crate) async fn delete(
         .await
 }
 
-/// The bucket of programs that a pipeline without a stack has left, by a deployment or deletion
-/// that was cut off.
+/// Returns the bucket of programs left by an interrupted deployment or deletion of a pipeline that
+/// has no stack.
 pub(crate) async fn leftover_tools(target: &Target, aws: &Aws) -> Result<Option<String>, AwsError> {
     match tools_bucket(target, &*clients(target, aws).await).await? {
         ToolsBucket::Ours(bucket) => Ok(Some(bucket)),
@@ -456,7 +453,7 @@ pub(crate) async fn leftover_tools(target: &Target, aws: &Aws) -> Result<Option<
     }
 }
 
-/// Deletes that bucket.
+/// Deletes the leftover bucket of programs.
 pub(crate) async fn delete_leftover_tools(
     target: &Target,
     aws: &Aws,
@@ -485,8 +482,8 @@ pub(crate) async fn delete_leftover_tools(
         .await
 }
 
-/// Deletes programs unless another pipeline may use them: earlier versions put those of all
-/// pipelines that shared a bucket of the user's into one folder.
+/// Deletes programs unless another pipeline may use them: earlier versions put the programs of all
+/// pipelines that shared a user's bucket into one folder.
 async fn delete_own_programs(
     place: (&str, &str),
     target: &Target,
@@ -506,7 +503,7 @@ async fn delete_own_programs(
     }
 }
 
-/// What `deploy` has put there.
+/// Deletes what `deploy` has uploaded.
 async fn delete_programs((bucket, prefix): (&str, &str), clients: &Clients, events: &EventSender) {
     let deleted = match clients.list_objects(bucket, prefix).await {
         Ok(objects) => {

@@ -1,4 +1,4 @@
-//! Configuration and templates become a plan: what only AWS knows is asked, all of it at once.
+//! Turns configuration and templates into a plan: looks up everything in AWS at once.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ use crate::plan::{
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PrepareError {
-    /// No profile could be identified, which is said for the first.
+    /// No profile could be identified; the error is the first one's.
     #[error("{}", .error.of_profile(.profile))]
     Identity { profile: String, error: AwsError },
     #[error(transparent)]
     Plan(#[from] PlanError),
 }
 
-/// Asks what the draft has to know, and plans. A profile that can't be identified, or a question
-/// without an answer, fails the cells that need it; only where no profile is anybody there is
-/// nothing to do.
+/// Looks up what the draft requires and builds the plan. A profile that can't be identified or a
+/// lookup that fails only affects the cells that need it; it is an error if no profile can be
+/// identified.
 pub(crate) async fn prepare(
     draft: &PlanDraft,
     aws: &Aws,
@@ -32,7 +32,7 @@ pub(crate) async fn prepare(
     Ok(draft.build(&identities, &answers)?)
 }
 
-/// Who the profiles are, by one call each where their first region can be used.
+/// Identifies the profiles, with one call each if their first region can be used.
 async fn identify(
     profiles: Vec<ProfileRegions>,
     aws: &Aws,
@@ -60,7 +60,7 @@ async fn identify(
     Ok(identities.collect())
 }
 
-/// The region that has answered comes first: it can be used.
+/// Returns an identity, with the region that answered first, since it can be used.
 fn of_caller(
     caller: CallerIdentity,
     answered: String,
@@ -75,7 +75,7 @@ fn of_caller(
     }
 }
 
-/// Who one profile is, asked in a region.
+/// Identifies a profile in a region.
 pub(super) async fn identity(
     profile: &str,
     region: &str,
@@ -85,8 +85,7 @@ pub(super) async fn identity(
     Ok(of_caller(caller, region.to_owned(), Vec::new()))
 }
 
-/// What the parameters need to know. An answer that can't be had fails the cells that need it, and
-/// nothing else.
+/// Looks up what the parameters require. A failed lookup only affects the cells that need it.
 async fn answer(lookups: Vec<Lookup>, aws: &Aws) -> LookupAnswers {
     let asked = lookups.into_iter().map(async |lookup| {
         let answer = ask(&lookup, aws).await.map_err(|error| {
@@ -100,7 +99,7 @@ async fn answer(lookups: Vec<Lookup>, aws: &Aws) -> LookupAnswers {
     join_all(asked).await.into_iter().collect()
 }
 
-/// Why a question has no answer; what was asked, and where, stands before it.
+/// Returns why a lookup failed; the message begins with what was looked up and where.
 fn unanswered(error: &AwsError) -> String {
     match (&error.code, error.kind) {
         (Some(code), ErrorKind::NotFound) => format!("it doesn't exist ({code})"),
@@ -149,8 +148,8 @@ async fn ask(lookup: &Lookup, aws: &Aws) -> Result<LookupAnswer, AwsError> {
             key,
             expires_seconds,
         } => {
-            // A signature holds for the bucket's own region. Without permission to ask for it, the
-            // test's is the best guess.
+            // A signature is valid only for the bucket's own region. Without permission to look it
+            // up, the test's region is the best guess.
             let region = clients.bucket_region(bucket).await.ok().flatten();
             let clients = aws
                 .clients(&lookup.profile, region.as_deref().unwrap_or(&lookup.region))

@@ -1,11 +1,11 @@
-//! Masks secrets in whatever AWS, hooks and programs say, before anybody sees it.
+//! Masks secrets in the output of AWS, hooks and programs before it is shown.
 
 use crate::event::EventKind;
 use crate::mask::Secrets;
 
-/// Fields that name things, and aren't masked: a secret that equals the name of a test must not
-/// rename the test. The texts of every other field are masked, so that no field that is added later
-/// can be forgotten.
+/// Fields with names, which aren't masked: a secret that equals the name of a test must not rename
+/// the test. The strings of all other fields are masked, so that fields added later can't be
+/// forgotten.
 const NAMES: [&str; 39] = [
     "account_id",
     "action",
@@ -59,7 +59,7 @@ pub(super) fn mask(secrets: &Secrets, kind: EventKind) -> EventKind {
     if !secrets.mask_fields(&mut value, &|field| !NAMES.contains(&field)) {
         return kind;
     }
-    // Only texts have changed, so the value still reads as what it was.
+    // Only texts have changed, so the value can still be deserialized.
     serde_json::from_value(value).unwrap_or_else(|_| EventKind::Warning {
         cell: None,
         message: "an event held a secret and was dropped".into(),

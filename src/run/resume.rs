@@ -1,8 +1,8 @@
-//! A run that was killed goes on: its stacks are followed, reported and deleted as if nothing had
-//! happened, from its journal or, without one, from the tags of its stacks.
+//! Resumes a run that was killed: follows, reports and deletes its stacks, using its journal or,
+//! without one, the tags of its stacks.
 //!
-//! What nobody can know any more is said: a test whose stack was not created yet, or whose hooks
-//! have not run, is interrupted.
+//! What can't be determined anymore is reported: a test whose stack wasn't created yet, or whose
+//! hooks didn't run, is interrupted.
 
 use std::io;
 
@@ -39,10 +39,10 @@ pub(crate) enum ResumeError {
     Journal(#[from] io::Error),
 }
 
-/// What is to be resumed.
+/// What to resume.
 #[derive(Clone, Debug)]
 pub(crate) struct ResumeRequest {
-    /// Its `what` is the run's ID.
+    /// The search; its `what` is the run's ID.
     pub find: CleanRequest,
     pub limits: TestLimits,
     pub settings: RunSettings,
@@ -63,7 +63,7 @@ impl Resumption {
     /// Finds the run in its journal and by its tags.
     ///
     /// # Errors
-    /// It goes on, or nothing of it is left.
+    /// It is still in progress, or nothing was found.
     pub(crate) async fn find(request: &ResumeRequest, aws: &Aws) -> Result<Self, ResumeError> {
         let Some(run_id) = request.find.run_id() else {
             return Err(ResumeError::NotFound(request.find.what.clone()));
@@ -91,17 +91,17 @@ impl Resumption {
         })
     }
 
-    /// The folder of the run's reports, as far as a journal tells.
+    /// Returns the folder of the run's reports, if a journal names it.
     pub(crate) fn output(&self) -> Option<&std::path::Path> {
         self.header.as_ref()?.output.as_deref()
     }
 
-    /// Whether these are the events of this run, up to where it was killed.
+    /// Returns whether these are the events of this run until it was killed.
     pub(crate) fn is_record(&self, events: &[RunEvent]) -> bool {
         matches!(events.first().map(|it| &it.kind), Some(EventKind::RunStarted(run)) if run.run_id == self.run_id)
     }
 
-    /// The cells, with what is left of them.
+    /// Returns the cells with their leftover stacks.
     fn tasks(&self, replay: &[RunEvent]) -> Vec<ResumedCell> {
         let planned: Vec<_> = match &self.header {
             Some(header) => header
@@ -152,7 +152,7 @@ impl Resumption {
     }
 }
 
-/// A cell of the run, with what is known and what is left of it.
+/// A cell of the run with what is known about it and its leftover stack.
 #[derive(Debug)]
 struct ResumedCell {
     cell: CellId,
@@ -160,10 +160,10 @@ struct ResumedCell {
     template: String,
     account_id: String,
     has_posthooks: bool,
-    /// The verdict is in.
+    /// Whether it has a verdict.
     is_finished: bool,
     outcome: Option<Outcome>,
-    /// Its stack was being deleted.
+    /// Whether its stack was being deleted.
     is_deleting: bool,
     events: Vec<StackEvent>,
     leftover: Option<Leftover>,
@@ -213,7 +213,7 @@ impl ResumedCell {
         }
     }
 
-    /// Takes in what was recorded before the run was killed.
+    /// Applies what was recorded before the run was killed.
     fn recall(&mut self, kind: &EventKind) {
         match kind {
             EventKind::StackEvent { cell, detail } if *cell == self.cell => {
@@ -233,7 +233,7 @@ impl ResumedCell {
     }
 }
 
-/// Goes on with a run. `replay` is what it has recorded, if its events are still there.
+/// Resumes a run. `replay` contains its recorded events, if they still exist.
 ///
 /// # Errors
 /// The journal can't be written.
@@ -334,7 +334,7 @@ impl ResumedRun<'_> {
         deletion::delete(&task.cell, &mut watcher, options, events).await;
     }
 
-    /// Follows the cell's stack; `None` where it has none.
+    /// Returns a watcher of the cell's stack; `None` if it has none.
     async fn stack(&self, task: &ResumedCell) -> Result<Option<Watcher>, AwsError> {
         let Some(found) = &task.leftover else {
             return Ok(None);
@@ -412,7 +412,7 @@ impl ResumedRun<'_> {
         });
     }
 
-    /// Deletes a bucket of the run's own.
+    /// Deletes a bucket that the run created.
     async fn bucket(&self, found: &Leftover) {
         let Some(origin) = found.bucket_origin() else {
             return;

@@ -1,11 +1,12 @@
-//! Which failures are AWS's and pass by themselves, so that a test may be tried again.
+//! Recognizes failures that AWS is responsible for and that are temporary, so that a test may be
+//! retried.
 
 use std::sync::LazyLock;
 
 use regex::RegexSet;
 
-/// The words with which AWS reports such failures. The codes are those of resource handlers:
-/// <https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract-errors.html>
+/// Patterns of the messages of such failures. The codes are those of resource handlers
+/// (<https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract-errors.html>).
 static TRANSIENT: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
     RegexSet::new([
         // Capacity: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html
@@ -21,7 +22,6 @@ static TRANSIENT: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
         r"(?i)\brate exceeded\b|\bthrottl(ed|ing)\b|\bThrottlingException\b|\bTooManyRequests\w*\b",
         r"\bRequestLimitExceeded\b",
         // A role that was created a moment ago and isn't visible everywhere yet:
-        // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
         r"(?i)role .*cannot be assumed by",
         r"(?i)invalid principal in policy",
         r"(?i)invalid iam instance profile",
@@ -30,7 +30,7 @@ static TRANSIENT: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
     .ok()
 });
 
-/// Whether a stack that failed for this reason may well succeed when it is created again.
+/// Returns whether a stack that failed for this reason may succeed on another attempt.
 pub(super) fn is_transient(reason: &str) -> bool {
     TRANSIENT
         .as_ref()

@@ -1,4 +1,4 @@
-//! Packaging and upload, in front of a run or alone (`taskcat upload`).
+//! Packages and uploads the project, before tests or on its own (`taskcat upload`).
 
 use std::time::Duration;
 
@@ -19,29 +19,29 @@ use crate::stage::local::{self, LocalFile};
 use crate::stage::marker::{PlacedMarker, RunMarkers};
 use crate::stage::sync::{self, BucketChanges, UploadSettings};
 
-/// Uploads in flight at once, to all buckets together.
+/// Maximum number of concurrent uploads to all buckets.
 const UPLOADS: usize = 32;
 
-/// What is sent to the buckets, and how.
+/// What to upload to the buckets, and how.
 pub(crate) struct Staging {
-    /// `None` where packaging is disabled.
+    /// How to package Lambda functions; `None` if packaging is disabled.
     pub package: Option<package::PackageRequest>,
     pub exclusions: Exclusions,
-    /// Stage what links lead to outside of the project.
+    /// Stage files that links outside the project point to.
     pub follow_links: bool,
-    /// The age up to which another run's marker keeps objects from being removed.
+    /// Age up to which another run's marker prevents the removal of objects.
     pub marker_limit: Duration,
 }
 
-/// A bucket with the project's files, or why it isn't one.
+/// A bucket with the project's files, or why it can't be used.
 pub(super) type StagedBucket = Result<StagingBucket, RunError>;
 
-/// Finds or makes the plan's buckets and brings their content up to date. Without [`Staging`],
-/// takes what is there. A bucket that can't be had or filled, as in a region that isn't enabled,
-/// costs the tests that need it alone.
+/// Finds or creates the plan's buckets and updates their content. Without [`Staging`], uses what is
+/// there. A bucket that can't be created or filled, for example in a region that isn't enabled,
+/// only affects the tests that need it.
 ///
 /// # Errors
-/// The run was stopped, the files can't be staged anywhere, or no bucket can be had.
+/// The run was stopped, the files can't be staged anywhere, or no bucket can be used.
 pub(super) async fn stage(context: &StepContext<'_>) -> Result<Vec<StagedBucket>, RunError> {
     let plan = &context.job.plan;
     let Some(staging) = &context.job.staging else {
@@ -57,9 +57,9 @@ pub(super) async fn stage(context: &StepContext<'_>) -> Result<Vec<StagedBucket>
     if context.stop.token.is_cancelled() {
         return Err(RunError::Stopped);
     }
-    // Archives are staged too, so the files are listed only now; that makes no call, so the buckets
-    // are created meanwhile. Neither cuts the other short: a bucket whose creation is on the way
-    // has to be known.
+    // The archives are staged, too, so the files are listed only now; that makes no calls, so the
+    // buckets are created meanwhile. Neither cancels the other: a bucket whose creation is in
+    // progress must be recorded.
     let (buckets, files) = futures::join!(ensure_buckets(context), list(context, staging));
     let (mut buckets, files) = (some(buckets)?, files?);
     let prefix = prefix(&plan.project_name);
@@ -103,7 +103,7 @@ pub(super) async fn stage(context: &StepContext<'_>) -> Result<Vec<StagedBucket>
     some(buckets)
 }
 
-/// The buckets, unless there is none that can be used: then the first one's reason.
+/// Returns the buckets, or the first one's error if none can be used.
 fn some(mut buckets: Vec<StagedBucket>) -> Result<Vec<StagedBucket>, RunError> {
     if buckets.is_empty() || buckets.iter().any(Result::is_ok) {
         return Ok(buckets);
@@ -111,7 +111,7 @@ fn some(mut buckets: Vec<StagedBucket>) -> Result<Vec<StagedBucket>, RunError> {
     buckets.swap_remove(0).map(|bucket| vec![Ok(bucket)])
 }
 
-/// Takes in what went wrong with each bucket.
+/// Replaces each bucket that failed with its error.
 fn fail<T>(buckets: &mut [StagedBucket], results: Vec<Result<T, StageError>>) {
     for (bucket, result) in buckets.iter_mut().zip(results) {
         if let (Ok(_), Err(error)) = (&bucket, result) {
@@ -120,8 +120,8 @@ fn fail<T>(buckets: &mut [StagedBucket], results: Vec<Result<T, StageError>>) {
     }
 }
 
-/// Whether anything has to be sent or removed. Where nothing is launched afterwards, nothing else
-/// needs a marker.
+/// Returns whether anything must be uploaded or removed. Without later launches, markers are needed
+/// only for that.
 async fn changes_anything(
     buckets: &mut [StagedBucket],
     files: &[LocalFile],
@@ -156,7 +156,7 @@ async fn mark(context: &StepContext<'_>, buckets: &mut [StagedBucket], markers: 
             return Ok(());
         };
         let marker = markers.place(bucket);
-        // Known before it is put, and never cut short: a call on the way may take effect.
+        // Recorded before it is put, and never cancelled, since a call in progress may take effect.
         context.markers().push(marker.clone());
         let acl = Some(planned.object_acl.as_str())
             .filter(|acl| *acl != "private" && planned.kind.is_given());
@@ -165,13 +165,13 @@ async fn mark(context: &StepContext<'_>, buckets: &mut [StagedBucket], markers: 
     fail(buckets, marked.await);
 }
 
-/// Deletes the markers that the run has put, at its end.
+/// Deletes the run's markers at its end.
 pub(super) async fn release(context: &StepContext<'_>) {
     let markers = std::mem::take(&mut *context.markers());
     join_all(markers.iter().map(|marker| marker.release(context.events))).await;
 }
 
-/// Deletes the markers that killed runs have left, and returns whether none is left for certain.
+/// Deletes the markers left by killed runs; returns whether all are certainly deleted.
 pub(super) async fn release_left(
     markers: Vec<LeftoverMarker>,
     aws: &Aws,
@@ -199,8 +199,7 @@ pub(super) async fn release_left(
         .all(|is_released| is_released)
 }
 
-/// What an upload would change, bucket by bucket, without changing it. Archives are built, buckets
-/// are not.
+/// Returns what an upload would change in each bucket. Archives are built; buckets aren't created.
 pub(super) async fn dry_run(context: &StepContext<'_>) -> Result<Vec<String>, RunError> {
     let plan = &context.job.plan;
     let Some(staging) = &context.job.staging else {
@@ -272,7 +271,7 @@ async fn ensure_buckets(context: &StepContext<'_>) -> Vec<StagedBucket> {
             }
             Ok(ensured?)
         });
-    // All are awaited, also after an error: a creation on the way may take effect.
+    // All are awaited, even after an error, since a creation in progress may take effect.
     join_all(ensured).await
 }
 
@@ -315,7 +314,7 @@ async fn package(
         .map_err(RunError::Package)
 }
 
-/// `private` is what S3 does without being told, and automatic buckets take no ACLs at all.
+/// Returns the ACL to set. `private` is S3's default, and automatic buckets don't accept ACLs.
 fn acl<'b>(context: &StepContext<'_>, bucket: &'b BucketPlan) -> Option<&'b str> {
     let acl = Some(bucket.object_acl.as_str()).filter(|acl| *acl != "private")?;
     if !bucket.kind.is_given() {

@@ -1,5 +1,5 @@
-//! Why and when a run stops before its tests have ended: a signal, its time budget, too many
-//! failures. What it has created is deleted all the same.
+//! Stops a run before its tests have ended: because of a signal, its time budget, or too many
+//! failures. What it has created is still deleted.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use crate::duration::HumanDuration;
 use crate::event::{EventKind, EventSender};
 
-/// Stops the run, once; clones share it.
+/// Stops the run, once; shared by its clones.
 #[derive(Clone, Default)]
 pub(super) struct StopSwitch {
-    /// Cancelled when the run is to stop: whatever waits stops waiting.
+    /// Cancelled when the run must stop, which ends all waits.
     pub token: CancellationToken,
     reason: Arc<OnceLock<StopReason>>,
 }
@@ -23,11 +23,11 @@ pub(super) struct StopSwitch {
 pub(crate) enum StopReason {
     Signal(&'static str),
     Budget(HumanDuration),
-    /// `--max-fail`
+    /// The limit of `--max-fail`.
     Failures(usize),
 }
 
-/// The reason of a test that is interrupted by it.
+/// Formats the reason of a test that was interrupted.
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -71,12 +71,12 @@ impl StopSwitch {
         self.reason.get().copied()
     }
 
-    /// Completes the future unless the run stops first.
+    /// Completes the future unless the run stops first; then returns `None`.
     pub(super) async fn until_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         self.token.run_until_cancelled(work).await
     }
 
-    /// Completes the future unless the run stops, or `limit` elapses, first.
+    /// Completes the future unless the run stops or `limit` elapses first.
     pub(super) async fn within<T>(
         &self,
         limit: Duration,
@@ -90,7 +90,7 @@ impl StopSwitch {
     }
 }
 
-/// How a wait ended.
+/// The result of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WaitOutcome<T> {
     Done(T),
@@ -98,17 +98,17 @@ pub(super) enum WaitOutcome<T> {
     Stopped,
 }
 
-/// A time budget of a run.
+/// The time budget of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
-    /// For the whole run.
+    /// The budget for the whole run.
     total: HumanDuration,
-    /// When it is used up.
+    /// When the budget is used up.
     end: Instant,
 }
 
 impl Budget {
-    /// A budget of which `used` is over already: the age of a CI's build that began before this
+    /// Creates a budget of which `used` has elapsed: the age of a CI job that started before this
     /// process.
     pub(crate) fn new(total: HumanDuration, used: Duration) -> Self {
         Self {
@@ -123,8 +123,8 @@ impl Budget {
         stop.stop(StopReason::Budget(self.total), events);
     }
 
-    /// What is set aside for the deletion: a fifth, but no less than a minute and no more than half
-    /// an hour, and never more than half of the budget.
+    /// Returns the time reserved for deletion: a fifth, but at least a minute, at most half an
+    /// hour, and never more than half of the budget.
     fn reserve(self) -> Duration {
         let fifth = self.total.0 / 5;
         fifth

@@ -1,4 +1,4 @@
-//! A bucket to stage to: found, or made.
+//! Finds or creates a bucket to stage to.
 
 use std::sync::Arc;
 
@@ -12,17 +12,17 @@ use crate::catalog;
 use crate::event::{EventKind, EventSender};
 use crate::plan::{BucketKind, BucketPlan};
 
-/// A bucket that stands.
+/// An existing bucket.
 pub(crate) struct StagingBucket {
     pub name: String,
-    /// Clients of the region that the bucket really is in.
+    /// Clients for the bucket's actual region.
     pub clients: Arc<Clients>,
-    /// Made just now, therefore empty.
+    /// Whether the bucket was just created and so is empty.
     pub fresh: bool,
 }
 
-/// Finds the planned bucket, or makes it where the plan says so. TaskCat's `S3BucketObj.create`,
-/// and the checks of `_bucket_matches_existing`.
+/// Finds the planned bucket, or creates it if the plan says so. Follows TaskCat's
+/// `S3BucketObj.create` and the checks of `_bucket_matches_existing`.
 pub(crate) async fn ensure(
     plan: &BucketPlan,
     run_id: Uuid,
@@ -78,8 +78,8 @@ async fn create_in(
     })
 }
 
-/// Whether nothing was created, for a reason that may be the region's own: it isn't enabled, or a
-/// policy denies it.
+/// Returns whether nothing was created for a reason that may be specific to the region: it isn't
+/// enabled, or a policy denies it.
 fn is_of_region(error: &AwsError) -> bool {
     error.operation == "CreateBucket"
         && (error.is(ErrorKind::Credentials)
@@ -87,7 +87,7 @@ fn is_of_region(error: &AwsError) -> bool {
             || error.has_code("IllegalLocationConstraintException"))
 }
 
-/// The planned bucket, if it stands. An automatic one never does: its name is random.
+/// Finds the planned bucket, if it exists. An automatic one never does, since its name is random.
 pub(crate) async fn find(
     plan: &BucketPlan,
     aws: &Aws,
@@ -130,15 +130,15 @@ async fn create(
         .await?;
     match clients.create_bucket(&bucket, &tags(plan, run_id)).await {
         Ok(()) => {}
-        // There was none a moment ago: the answer to an earlier attempt got lost.
+        // It didn't exist a moment ago: the answer to an earlier attempt was lost.
         Err(error) if plan.tag.is_some() && error.has_code("BucketAlreadyOwnedByYou") => {}
-        // Another run of the same account makes the same regional bucket at the same moment.
+        // Another run in the same account creates the same regional bucket concurrently.
         Err(error)
             if plan.kind != BucketKind::Auto && error.has_code("BucketAlreadyOwnedByYou") =>
         {
             return Ok(());
         }
-        // The answer to the call that created it was lost; the name is the run's own.
+        // The answer to the call that created it was lost; the name belongs to this run.
         Err(error) if plan.kind == BucketKind::Auto && may_have_created(&error) => {
             if !is_ours(&bucket, run_id, clients).await {
                 return Err(error.into());
@@ -148,11 +148,11 @@ async fn create(
     }
     if let Err(error) = secure(plan, run_id, clients, events).await {
         if plan.kind != BucketKind::Auto {
-            // Nothing is in it yet, and nobody would delete it later. The error that matters is the
-            // first.
+            // Nothing is in it yet, and nobody would delete it later. The first error is the one to
+            // report.
             let _ = clients.delete_bucket(&bucket).await;
         }
-        // One of the run's own is deleted at its end.
+        // A bucket of the run's own is deleted at its end.
         return Err(error.into());
     }
     events.send(EventKind::BucketCreated { bucket, region });
@@ -163,7 +163,7 @@ fn may_have_created(error: &AwsError) -> bool {
     error.may_have_taken_effect() || error.has_code("BucketAlreadyOwnedByYou")
 }
 
-/// Whether a bucket with the run's own name is the run's: nobody else has tagged it.
+/// Returns whether a bucket with this run's name belongs to it: it has no other run's tag.
 async fn is_ours(bucket: &str, run_id: Uuid, clients: &Clients) -> bool {
     let run_id = run_id.simple().to_string();
     let tags = clients.bucket_tags(bucket).await.ok().flatten();
@@ -173,7 +173,7 @@ async fn is_ours(bucket: &str, run_id: Uuid, clients: &Clients) -> bool {
     })
 }
 
-/// Keys and values of the tags by which a bucket is recognised.
+/// Returns keys and values of the tags that identify a bucket.
 fn tags(plan: &BucketPlan, run_id: Uuid) -> Vec<(String, String)> {
     match (plan.kind, &plan.tag) {
         (BucketKind::Auto, None) => vec![
@@ -185,8 +185,8 @@ fn tags(plan: &BucketPlan, run_id: Uuid) -> Vec<(String, String)> {
     }
 }
 
-/// Public access blocked, TLS required, tagged as ours. Regional buckets carry no run's tag, since
-/// runs share them.
+/// Blocks public access, requires TLS and sets our tags. Regional buckets don't have the run's tag,
+/// since runs share them.
 async fn secure(
     plan: &BucketPlan,
     run_id: Uuid,
@@ -198,11 +198,11 @@ async fn secure(
     let tagged = async {
         match tags.is_empty() {
             true => Ok(()),
-            // Not every server takes them at the creation.
+            // Not every server accepts tags at creation.
             false => clients.tag_bucket(bucket, &tags).await,
         }
     };
-    // A plain-HTTP stand-in for S3 would be locked out by a policy that demands TLS.
+    // A policy that requires TLS would lock out a plain-HTTP endpoint.
     let plain_http = clients
         .s3_endpoint()
         .is_some_and(|url| url.starts_with("http://"));
@@ -214,8 +214,8 @@ async fn secure(
     };
     let blocked = async {
         match clients.block_public_access(bucket).await {
-            // An organisation may forbid the call because it blocks public access for the whole
-            // account anyway.
+            // An organization may forbid the call because it blocks public access for the whole
+            // account.
             Err(error) if error.is(ErrorKind::Denied) => {
                 events.warn(
                     None,
@@ -230,9 +230,9 @@ async fn secure(
 }
 
 impl StagingBucket {
-    /// Where CloudFormation finds the object `key`: virtual-host style on AWS, path style on a
-    /// stand-in, which on the loopback interface is called `localhost` (moto takes no address
-    /// there).
+    /// Returns the URL of the object `key` for CloudFormation: virtual-hosted style on AWS, path
+    /// style on other endpoints, where a loopback address becomes `localhost` (moto accepts no
+    /// address there).
     pub(crate) fn url(&self, key: &str) -> String {
         let name = &self.name;
         match self.clients.s3_endpoint() {

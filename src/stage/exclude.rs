@@ -1,11 +1,11 @@
-//! What is not staged: TaskCat's own exclusions, `--exclude-prefix`, and the project's
+//! Determines what isn't staged: TaskCat's own exclusions, `--exclude-prefix`, and the project's
 //! `.taskcatignore`.
 //!
-//! `local` asks it about every folder and file, and the remote side about keys that no local file
-//! has. TaskCat's exclusions follow `_s3_sync.py` to the letter: file names by two `fnmatch`
-//! patterns, folders and remote keys by `gitwildmatch` of the Python package `pathspec`, which
-//! differs from git (a pattern of a folder covers what is in it, and the last pattern that matches
-//! decides). `.taskcatignore` is gitignore proper, read by the crate `ignore`.
+//! `local` checks every folder and file, and `sync` the keys without a local file. TaskCat's
+//! exclusions follow `_s3_sync.py` exactly: file names by two `fnmatch` patterns, folders and
+//! remote keys by `gitwildmatch` of the Python package `pathspec`, which differs from git (a
+//! pattern for a folder matches its content, and the last matching pattern decides).
+//! `.taskcatignore` has the semantics of gitignore, implemented by the crate `ignore`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use regex::{Regex, escape};
 use crate::diagnostic::{Diagnostic, Location, Position};
 use crate::input;
 
-/// The file in the project root that names what is not to be staged, in gitignore's syntax.
+/// The file in the project root that lists what isn't staged, in gitignore's syntax.
 pub(crate) const IGNORE_FILE: &str = ".taskcatignore";
 
 /// S3Sync's `exclude_files` and `exclude_path_prefixes`, in its order.
@@ -36,7 +36,7 @@ pub(crate) struct Exclusions {
     ignore_file: Gitignore,
 }
 
-/// One gitwildmatch pattern; a negated one (`!…`) takes back what those before it exclude.
+/// A gitwildmatch pattern; a negated one (`!…`) reverts exclusions of earlier ones.
 #[derive(Clone, Debug)]
 struct ExclusionPattern {
     regex: Regex,
@@ -44,11 +44,11 @@ struct ExclusionPattern {
 }
 
 impl Exclusions {
-    /// `prefixes` are the values of `--exclude-prefix`.
+    /// Loads the exclusions; `prefixes` are the values of `--exclude-prefix`.
     ///
     /// # Errors
-    /// Every pattern that can't be read, of both sources: staging what a user meant to keep at home
-    /// would be worse.
+    /// Every invalid pattern of both sources, since ignoring it could publish what the user wants
+    /// to exclude.
     pub(crate) fn load(project_root: &Path, prefixes: &[String]) -> Result<Self, Vec<Diagnostic>> {
         let (ignore_file, mut errors) = read_ignore_file(project_root);
         let mut patterns = Vec::new();
@@ -75,9 +75,9 @@ impl Exclusions {
         }
     }
 
-    /// Whether TaskCat would leave an object under this key (relative to the project's prefix)
-    /// alone when no local file has it: S3Sync's `_exclude_remote`. `.taskcatignore` has no say
-    /// here: what was staged before it was ignored is a leftover, to be removed.
+    /// Returns whether TaskCat would keep an object with this key (relative to the project's
+    /// prefix) without a local file: S3Sync's `_exclude_remote`. `.taskcatignore` doesn't apply
+    /// here: an object staged before it was ignored is a leftover and is removed.
     pub(crate) fn excludes_remote(&self, key: &str) -> bool {
         let key = key
             .strip_prefix('/')
@@ -91,7 +91,7 @@ impl Exclusions {
         last.is_some_and(|pattern| pattern.excludes)
     }
 
-    /// Whether a file is left out, for its own sake or its folders'. `key` is relative to the
+    /// Returns whether a file is excluded, itself or by its folders. `key` is relative to the
     /// project root, with `/`.
     pub(crate) fn excludes(&self, key: &str) -> bool {
         let mut folders = key.match_indices('/').map(|(at, _)| &key[..at]);
@@ -102,22 +102,21 @@ impl Exclusions {
             || folders.any(|folder| self.excludes_tree(folder))
     }
 
-    /// Whether the files directly in a folder are left out. `folder` is relative to the project
-    /// root, with `/`.
+    /// Returns whether the files directly in a folder are excluded. `folder` is relative to the
+    /// project root, with `/`.
     pub(super) fn excludes_files_of(&self, folder: &str) -> bool {
         self.excludes_remote(&format!("{folder}/"))
     }
 
-    /// Whether everything under a folder is left out, so that it needs no walk.
+    /// Returns whether everything under a folder is excluded, so that it needn't be walked.
     pub(super) fn excludes_tree(&self, folder: &str) -> bool {
         self.ignore_file.matched(folder, true).is_ignore()
-            // A pattern that matches a folder matches all in it; only a negated one can take some
-            // of that back.
+            // A pattern that matches a folder matches everything in it; only a negated one can
+            // revert that.
             || (self.excludes_files_of(folder) && self.patterns.iter().all(|pattern| pattern.excludes))
     }
 
-    /// Whether a file is left out for its own sake. `key` is relative to the project root, with
-    /// `/`.
+    /// Returns whether a file itself is excluded. `key` is relative to the project root, with `/`.
     pub(super) fn excludes_file(&self, key: &str) -> bool {
         let name = key.rsplit('/').next().unwrap_or(key);
         name.starts_with('.')
@@ -135,7 +134,7 @@ fn read_ignore_file(project_root: &Path) -> (Gitignore, Vec<Diagnostic>) {
         let diagnostic = Diagnostic::error(format!("cannot read {}: {error}", file.display()));
         return (Gitignore::empty(), vec![diagnostic]);
     }
-    // Everything is asked for by its path relative to the project root, which the crate calls `.`.
+    // Paths are relative to the project root, which the crate calls `.`.
     let mut builder = GitignoreBuilder::new(".");
     let mut errors = unclosed_brackets(&file);
     if let Some(error) = builder.add(&file) {
@@ -148,8 +147,8 @@ fn read_ignore_file(project_root: &Path) -> (Gitignore, Vec<Diagnostic>) {
     (ignore_file, errors)
 }
 
-/// Lines with a bracket that nothing closes. git matches nothing by them (`wildmatch.c`), and the
-/// crate takes them for plain names; nobody means either.
+/// Reports lines with an unclosed bracket. git matches nothing with them (`wildmatch.c`), and the
+/// crate takes them literally; neither is intended.
 fn unclosed_brackets(file: &Path) -> Vec<Diagnostic> {
     let text = input::text(file).unwrap_or_default();
     let lines = (1..)
@@ -169,7 +168,7 @@ fn unclosed_brackets(file: &Path) -> Vec<Diagnostic> {
     unclosed.map(diagnostic).collect()
 }
 
-/// The column of a `[` that no `]` follows. A `]` that comes first inside is a member of the set.
+/// Returns the column of a `[` without a `]`. A `]` right after the `[` is a member of the set.
 fn unclosed_bracket(line: &str) -> Option<u32> {
     let mut characters = (1..).zip(line.chars());
     while let Some((column, character)) = characters.next() {
@@ -191,7 +190,7 @@ fn unclosed_bracket(line: &str) -> Option<u32> {
     None
 }
 
-/// One diagnostic for each thing that is wrong in an ignore file, at its line where it has one.
+/// Adds one diagnostic per problem in an ignore file, at its line if known.
 fn diagnose(file: &Path, line: Option<u64>, error: &ignore::Error, into: &mut Vec<Diagnostic>) {
     match error {
         ignore::Error::Partial(errors) => errors
@@ -220,8 +219,8 @@ fn diagnose(file: &Path, line: Option<u64>, error: &ignore::Error, into: &mut Ve
 }
 
 impl ExclusionPattern {
-    /// `GitWildMatchPattern.pattern_to_regex` of pathspec 0.10. None for a comment, a blank line,
-    /// or `/`.
+    /// Implements `GitWildMatchPattern.pattern_to_regex` of pathspec 0.10. Returns `None` for a
+    /// comment, a blank line, or `/`.
     fn parse(text: &str) -> Result<Option<Self>, String> {
         let text = text.trim();
         if text.is_empty() || text == "/" || text.starts_with('#') {
@@ -240,7 +239,7 @@ impl ExclusionPattern {
     }
 }
 
-/// `.` in these expressions matches a line feed too, which a file's name may hold.
+/// Converts a pattern for paths. `.` also matches a line feed, since file names may contain one.
 fn path_regex(pattern: &str) -> Result<String, String> {
     let mut segments: Vec<&str> = pattern.split('/').collect();
     segments.dedup_by(|next, before| *next == "**" && *before == "**");
@@ -250,7 +249,7 @@ fn path_regex(pattern: &str) -> Result<String, String> {
     if segments.first() == Some(&"") {
         segments.remove(0);
     } else if matches!(segments.as_slice(), [name] | [name, ""] if *name != "**") {
-        // One name, with or without a slash behind it, counts at any depth.
+        // A single name, with or without a trailing slash, matches at any depth.
         segments.insert(0, "**");
     }
     let count = segments.len();
@@ -294,8 +293,8 @@ fn path_regex(pattern: &str) -> Result<String, String> {
     Ok(regex)
 }
 
-/// `_translate_segment_glob`: `*`, `?`, bracket expressions and backslashes within one path
-/// segment.
+/// Implements `_translate_segment_glob`: `*`, `?`, bracket expressions and backslashes within a
+/// path segment.
 fn segment_regex(segment: &str) -> Result<String, String> {
     let mut regex = String::new();
     let mut rest = segment;
@@ -325,7 +324,7 @@ fn segment_regex(segment: &str) -> Result<String, String> {
     Ok(regex)
 }
 
-/// The regex class of a bracket expression whose `[` has been read, and what stands behind its `]`.
+/// Converts a bracket expression after its `[`; returns the regex class and the text after the `]`.
 fn bracket(rest: &str) -> Option<(String, &str)> {
     let negated = rest.strip_prefix('!');
     let members_from = negated.unwrap_or(rest);
@@ -339,7 +338,7 @@ fn bracket(rest: &str) -> Option<(String, &str)> {
         "[".to_owned()
     };
     for member in members.chars() {
-        // Python knows no set operations or nested classes inside brackets, Rust does.
+        // Unlike Rust, Python has no set operations or nested classes inside brackets.
         if "[]\\^&~".contains(member) {
             class.push('\\');
         }
@@ -364,7 +363,7 @@ mod tests {
         )
     }
 
-    /// What pathspec 0.10.3 answers, with these patterns behind TaskCat's own.
+    /// The results of pathspec 0.10.3 with these patterns after TaskCat's own.
     #[test]
     fn remote_keys_as_pathspec_matches_them() {
         let check = |prefixes: &[&str], key: &str, expect: bool| {

@@ -1,8 +1,9 @@
-//! The project's files as they are to be staged: one walk, and one read of each for its checksum.
+//! Lists the project's files to stage: walks the project once, and reads each file once for its
+//! checksum.
 //!
-//! Which files count is `exclude`'s to say; comparing them with a bucket and sending them is left
-//! to the remote side, which calls [`list`] once however many buckets there are. As in TaskCat
-//! (`_s3_sync.py`), a link to a file is the file, and a link to a folder is not followed.
+//! `exclude` determines which files are staged; `sync` compares and uploads them, and calls
+//! [`list`] once for any number of buckets. As in TaskCat (`_s3_sync.py`), a link to a file is
+//! staged as that file, and a link to a folder is not followed.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -22,14 +23,13 @@ use crate::input::{self, InputError};
 use crate::links::ProjectBoundary;
 use crate::report_files;
 
-/// Lists the files to stage, sorted by key. It reads every file, so call it where blocking is
-/// allowed.
+/// Lists the files to stage, sorted by key. Reads every file, so call it where blocking is allowed.
 ///
 /// What can't be staged for a reason that the user may not care about (a dangling link, a name that
-/// is not UTF-8) is a warning; what is there and can't be read is an error.
+/// isn't UTF-8) is a warning; an existing file that can't be read is an error.
 ///
 /// # Errors
-/// Every problem found, warnings included, if one of them is an error.
+/// All problems, including warnings, if one of them is an error.
 pub(crate) fn list(
     project_root: &Path,
     exclusions: &Exclusions,
@@ -59,7 +59,7 @@ pub(crate) fn list(
     })
 }
 
-/// Lists the links that lead outside of the project, as errors. It reads no file.
+/// Lists the links that lead outside of the project, as errors. Reads no files.
 pub(crate) fn links_outside(
     project_root: &Path,
     exclusions: &Exclusions,
@@ -78,16 +78,16 @@ pub(crate) struct LocalListing {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LocalFile {
-    /// Relative to the project root, with `/`; the object's key follows the project's prefix with
-    /// it.
+    /// The path relative to the project root, with `/`; the object's key is the project's prefix
+    /// followed by it.
     pub key: String,
     pub path: PathBuf,
-    /// In bytes, as read.
+    /// Number of bytes read.
     pub size: u64,
-    /// The ETag, without its quotes, that S3 gives the object: the MD5 of the content, or from
-    /// [`PART_SIZE`] on the MD5 of the parts' MD5s and their number (`<md5>-3`). TaskCat's
-    /// `_hash_file` differs from S3 for empty files and for those of exactly [`PART_SIZE`], and
-    /// sends them each time.
+    /// The ETag that S3 gives the object, without quotes: the MD5 of the content, or from
+    /// [`PART_SIZE`] on the MD5 of the parts' MD5s with their number (`<md5>-3`). TaskCat's
+    /// `_hash_file` differs from S3 for empty files and for those of exactly [`PART_SIZE`], so it
+    /// uploads them each time.
     pub etag: String,
 }
 
@@ -100,7 +100,7 @@ struct FileWalk<'a> {
     bounds: ProjectBoundary,
     /// Links that lead outside.
     outside: Vec<Diagnostic>,
-    /// Whether the folder that was looked at last holds reports.
+    /// The last checked folder, and whether it contains reports.
     report_folder: Option<(PathBuf, bool)>,
 }
 
@@ -163,7 +163,7 @@ impl<'a> FileWalk<'a> {
         }
     }
 
-    /// Relative to the project root, with `/`.
+    /// Returns the path relative to the project root, with `/`.
     fn key(&self, path: &Path) -> Option<String> {
         Some(
             path.strip_prefix(self.project_root)
@@ -180,7 +180,7 @@ impl<'a> FileWalk<'a> {
                 .is_some_and(|(folder, _)| self.exclusions.excludes_files_of(folder))
     }
 
-    /// Whether a file is a report of this run or an earlier one, wherever `-o` has put it.
+    /// Returns whether a file is a report of this run or an earlier one, wherever `-o` put it.
     fn is_report(&mut self, path: &Path) -> bool {
         let name = path
             .file_name()
@@ -202,7 +202,7 @@ impl<'a> FileWalk<'a> {
     fn take(&mut self, key: String, kind: fs::FileType, path: PathBuf) {
         let kind = if kind.is_symlink() {
             match fs::metadata(&path) {
-                // A link to a folder is excluded as a folder is, too.
+                // A link to an excluded folder is excluded, too.
                 Ok(target) if target.is_dir() && self.exclusions.excludes_tree(&key) => return,
                 Ok(target) => match self.bounds.check(Path::new(&key)) {
                     Ok(()) => target.file_type(),
@@ -254,10 +254,9 @@ fn unreadable(path: &Path, why: &str) -> Diagnostic {
     ))
 }
 
-/// Reads files on as many threads as pay off. The order of the answer is that in which files were
-/// done.
+/// Reads files on several threads. The results are in order of completion.
 fn read_all(found: Vec<(String, PathBuf)>) -> Vec<Result<LocalFile, Diagnostic>> {
-    /// Below this a further thread costs more than it brings.
+    /// Number of files below which another thread costs more than it saves.
     const FILES_A_THREAD: usize = 64;
     let threads = thread::available_parallelism()
         .map_or(1, usize::from)
@@ -303,7 +302,7 @@ fn read(key: &str, path: &Path, buffer: &mut [u8]) -> Result<LocalFile, Diagnost
     }
 }
 
-/// Size and ETag.
+/// Returns size and ETag.
 fn checksum(content: &mut impl Read, buffer: &mut [u8]) -> io::Result<(u64, String)> {
     let (mut parts, mut part, mut size) = (Vec::new(), Md5::new(), 0_u64);
     loop {
@@ -338,7 +337,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
         .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-            // Writing to a string cannot fail.
+            // Writing to a string can't fail.
             let _ = write!(text, "{byte:02x}");
             text
         })
@@ -473,7 +472,7 @@ mod tests {
                 "{size}"
             );
         };
-        // What boto3's upload_file gives for the same content.
+        // The values are what boto3's upload_file returns for the same content.
         check(0, "d41d8cd98f00b204e9800998ecf8427e");
         check(1, "cfcd208495d565ef66e7dff9f98764da");
         check(PART_SIZE - 1, "f8e3b826ee75de4ff12173bad1db527d");

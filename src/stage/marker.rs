@@ -1,9 +1,9 @@
-//! Markers: small objects by which runs that stage to one bucket know of each other.
+//! Markers: small objects that inform runs about each other if they stage to the same bucket.
 //!
-//! A bucket that is not a run's own may be staged to by several runs of one project at once: two
-//! branches, or two machines. Each puts a marker under the project's prefix before it looks at the
-//! bucket, and removes nothing as long as another run's marker is there. A marker goes when its run
-//! ends; one that was left is ignored, and deleted, once it is older than a limit.
+//! Several runs of a project may stage to a shared bucket concurrently: on two branches or two
+//! machines. Each puts a marker under the project's prefix before it lists the bucket, and removes
+//! nothing as long as another run's marker exists. A run deletes its marker at its end; a leftover
+//! marker is ignored and deleted once it is older than a limit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,18 +16,18 @@ use super::bucket::StagingBucket;
 use crate::aws::{AwsError, Clients, ErrorKind, Object};
 use crate::event::{EventKind, EventSender};
 
-/// Where markers are, below the project's prefix. A hidden folder, so that no file of a project is
-/// ever staged there.
+/// The folder of markers below the project's prefix. Hidden, so that no file of a project is ever
+/// staged there.
 const FOLDER: &str = ".taskcat/runs/";
 
-/// The age from which a marker is taken for one of a run that was killed.
+/// Age from which a marker is considered to be of a run that was killed.
 pub(crate) const LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// How a run recognises the markers of others.
+/// Identifies the markers of a project's runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RunMarkers<'r> {
     pub run_id: Uuid,
-    /// The project's, with a slash at its end.
+    /// The project's prefix, with a trailing slash.
     pub prefix: &'r str,
     pub limit: Duration,
 }
@@ -35,22 +35,22 @@ pub(crate) struct RunMarkers<'r> {
 /// Another run that stages to the bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LiveRun {
-    /// The `taskcat-id`.
+    /// The run's ID (`taskcat-id`).
     pub run_id: String,
-    /// When its marker is too old to count.
+    /// When its marker expires.
     pub until: Timestamp,
 }
 
-/// The markers in a bucket.
+/// Other runs' markers in a bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OtherMarkers {
-    /// The newest last.
+    /// Runs with a valid marker, the newest last.
     pub live: Vec<LiveRun>,
     /// Keys of markers that are older than the limit.
     pub stale: Vec<String>,
 }
 
-/// A run's marker in one bucket.
+/// A run's marker in a bucket.
 #[derive(Clone)]
 pub(crate) struct PlacedMarker {
     pub bucket: String,
@@ -63,18 +63,18 @@ impl RunMarkers<'_> {
         format!("{}{FOLDER}", self.prefix)
     }
 
-    /// The marker of this run.
+    /// Returns the key of this run's marker.
     pub(crate) fn key(&self) -> String {
         key_of(self.prefix, &self.run_id.simple().to_string())
     }
 
-    /// Whether a key below the project's prefix is a marker's.
+    /// Returns whether a key below the project's prefix is a marker's.
     pub(crate) fn is_marker(relative_key: &str) -> bool {
         relative_key.starts_with(FOLDER)
     }
 
-    /// Other runs' markers among the objects. Their age counts by S3's clock as far as this run's
-    /// own marker tells it.
+    /// Finds other runs' markers among the objects. Their age is measured by S3's clock, as shown
+    /// by this run's own marker.
     pub(crate) fn others(&self, objects: &[Object]) -> OtherMarkers {
         let own = self.key();
         let folder = self.folder();
@@ -104,7 +104,7 @@ impl RunMarkers<'_> {
         others
     }
 
-    /// Other runs' markers in the bucket as it is now.
+    /// Lists other runs' markers in the bucket now.
     pub(crate) async fn look(&self, bucket: &StagingBucket) -> Result<OtherMarkers, AwsError> {
         Ok(self.others(
             &bucket
@@ -114,7 +114,7 @@ impl RunMarkers<'_> {
         ))
     }
 
-    /// This run's marker in the bucket. Nothing is put yet.
+    /// Returns this run's marker for the bucket, without putting it.
     pub(crate) fn place(&self, bucket: &StagingBucket) -> PlacedMarker {
         PlacedMarker {
             bucket: bucket.name.clone(),
@@ -125,7 +125,7 @@ impl RunMarkers<'_> {
 }
 
 impl PlacedMarker {
-    /// Puts the marker; the journal knows of it before. `acl` is that of the files.
+    /// Puts the marker, which must already be in the journal. `acl` is that of the files.
     pub(crate) async fn put(
         &self,
         acl: Option<&str>,
@@ -165,8 +165,8 @@ impl PlacedMarker {
         Ok(put?)
     }
 
-    /// Deletes the marker, if it is there, and returns whether that is so for certain. One that
-    /// stays is found by the journal, and is too old one day.
+    /// Deletes the marker, if it exists; returns whether it certainly doesn't exist anymore. A
+    /// remaining one can be found through the journal and expires.
     pub(crate) async fn release(&self, events: &EventSender) -> bool {
         match self.clients.delete_object(&self.bucket, &self.key).await {
             Err(error) if !error.is(ErrorKind::NotFound) => {
@@ -193,7 +193,7 @@ impl PlacedMarker {
     }
 }
 
-/// The key of a run's marker. `prefix` is the project's, with a slash at its end.
+/// Returns the key of a run's marker. `prefix` is the project's, with a trailing slash.
 pub(crate) fn key_of(prefix: &str, run_id: &str) -> String {
     format!("{prefix}{FOLDER}{run_id}")
 }

@@ -1,8 +1,8 @@
-//! The project goes to S3: which files, to which buckets, under which keys.
+//! Stages the project to S3: selects files, buckets and keys.
 //!
-//! [`local`] lists what is to be staged, [`bucket`] makes sure that a bucket stands, [`marker`]
-//! tells other runs of this one, [`sync`] brings the bucket's content up to date. Deleting buckets
-//! is `teardown`'s. Called by `run`; knows `plan`, `event` and `aws`.
+//! [`local`] lists the files, [`bucket`] finds or creates the bucket, [`marker`] informs other
+//! runs, and [`sync`] updates the bucket's content. `teardown` deletes buckets. Called by `run`;
+//! depends on `plan`, `event` and `aws`.
 
 pub(crate) mod bucket;
 pub(crate) mod exclude;
@@ -34,8 +34,8 @@ pub(crate) enum StageError {
 }
 
 impl StageError {
-    /// Whether certainly nothing was created: AWS refused the creation, and no earlier attempt may
-    /// have succeeded.
+    /// Returns whether certainly nothing was created: AWS refused the creation, and no earlier
+    /// attempt may have succeeded.
     pub(crate) fn is_refusal(&self) -> bool {
         match self {
             Self::Aws(error) => {

@@ -1,15 +1,15 @@
-//! The policy of a bucket that we make.
+//! The policy of a bucket that taskcat creates.
 
 use serde_json::json;
 
 use crate::plan::BucketPlan;
 
-/// The bucket's policy document, or `None` if there is nothing to say. `require_tls` is false only
-/// for endpoints that speak no TLS.
+/// Returns the bucket's policy document, or `None` if it would be empty. `require_tls` is false
+/// only for endpoints without TLS.
 ///
-/// Old signatures are denied unless the configuration enables them, as TaskCat's `sigv4_policy`
-/// does. Accounts of the organisation may read what is staged, which is all that their stacks need
-/// (TaskCat's `multi_account_policy` lets them write as well).
+/// Signature version 2 is denied unless the configuration enables it, like TaskCat's `sigv4_policy`
+/// does. Accounts of the organization may read what is staged, which is all that their stacks need
+/// (TaskCat's `multi_account_policy` also lets them write).
 pub(super) fn bucket_policy(bucket: &BucketPlan, require_tls: bool) -> Option<String> {
     let arn = format!("arn:{}:s3:::{}", bucket.partition, bucket.name);
     let objects = format!("{arn}/*");

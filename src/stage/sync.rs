@@ -1,5 +1,5 @@
-//! A bucket's content is brought up to date: what is missing or different is sent, what the project
-//! no longer has goes.
+//! Updates a bucket's content: uploads what is missing or different, and removes what the project
+//! no longer has.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,24 +14,24 @@ use super::marker::{OtherMarkers, RunMarkers};
 use crate::aws::{AwsError, Object};
 use crate::event::{EventKind, EventSender};
 
-/// Objects that are asked for their checksum at once.
+/// Maximum number of objects whose checksum is requested concurrently.
 const QUESTIONS: usize = 16;
 
-/// What has to change in one bucket.
+/// The changes to a bucket.
 #[derive(Default)]
 pub(crate) struct BucketChanges<'f> {
     pub uploads: Vec<&'f LocalFile>,
-    /// Full keys, with the prefix.
+    /// Full keys of the objects to remove, including the prefix.
     pub removals: Vec<String>,
     pub unchanged: usize,
-    /// How many of the uploads replace an object of other content.
+    /// Number of uploads that replace an object with different content.
     pub replaced: usize,
     /// Other runs that stage to the bucket. As long as there are any, nothing is removed.
     pub others: OtherMarkers,
 }
 
 impl<'f> BucketChanges<'f> {
-    /// What an empty bucket needs, or one that is yet to be made.
+    /// Returns the changes to an empty bucket, or to one that will be created.
     pub(crate) fn all(files: &'f [LocalFile]) -> Self {
         Self {
             uploads: files.iter().collect(),
@@ -39,7 +39,7 @@ impl<'f> BucketChanges<'f> {
         }
     }
 
-    /// The event that announces them.
+    /// Returns the event that announces the changes.
     pub(crate) fn started(&self, bucket: &str) -> EventKind {
         EventKind::UploadStarted {
             bucket: bucket.to_owned(),
@@ -50,8 +50,8 @@ impl<'f> BucketChanges<'f> {
         }
     }
 
-    /// Keeps what would be removed as long as another run stages to the bucket, and warns once of
-    /// what that means.
+    /// Keeps what would be removed as long as another run stages to the bucket, and warns about the
+    /// consequences.
     pub(crate) fn respect_others(&mut self, bucket: &str, events: &EventSender) {
         let Some(newest) = self.others.live.last() else {
             return;
@@ -96,10 +96,10 @@ impl<'f> BucketChanges<'f> {
     }
 }
 
-/// Compares by key and checksum: the ETag, or what an earlier upload has noted where a KMS key
-/// makes something else of it (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>).
-/// Keys under the project's prefix that the project doesn't have, and that the exclusions don't
-/// protect, are to be removed.
+/// Compares by key and checksum: the ETag, or the checksum that an earlier upload recorded if a KMS
+/// key makes the ETag something else
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>). Keys under the project's
+/// prefix without a local file are removed, unless exclusions protect them.
 pub(crate) async fn compare<'f>(
     bucket: &StagingBucket,
     files: &'f [LocalFile],
@@ -149,8 +149,8 @@ pub(crate) async fn compare<'f>(
     Ok(changes)
 }
 
-/// Whether what an earlier upload has noted with each object is the file's checksum. What can't be
-/// asked is sent again.
+/// Returns whether the checksum that an earlier upload recorded with each object is the file's. If
+/// it can't be read, the file is uploaded again.
 async fn noted_as<'f>(
     bucket: &StagingBucket,
     unclear: Vec<(&'f LocalFile, &Object)>,
@@ -168,20 +168,20 @@ async fn noted_as<'f>(
     asked.buffered(QUESTIONS).collect().await
 }
 
-/// How changes are carried out.
+/// How to upload.
 #[derive(Clone, Copy)]
 pub(crate) struct UploadSettings<'r> {
     pub bucket: &'r StagingBucket,
     pub markers: RunMarkers<'r>,
-    /// Dropped, with a warning, where the bucket takes none.
+    /// ACL of the objects; ignored with a warning if the bucket doesn't accept ACLs.
     pub acl: Option<&'r str>,
-    /// Files in flight at once.
+    /// Maximum number of concurrent uploads.
     pub concurrency: usize,
     pub events: &'r EventSender,
 }
 
 impl UploadSettings<'_> {
-    /// Carries the changes out.
+    /// Applies the changes.
     pub(crate) async fn apply(
         self,
         mut changes: BucketChanges<'_>,
@@ -195,7 +195,7 @@ impl UploadSettings<'_> {
         } = self;
         let name = &bucket.name;
         if !changes.removals.is_empty() && changes.others.live.is_empty() {
-            // A run that has begun meanwhile may rely on what it has found there.
+            // A run that has started meanwhile may rely on the objects that it found.
             changes.others.live = markers.look(bucket).await?.live;
         }
         changes.respect_others(name, events);
@@ -215,7 +215,7 @@ impl UploadSettings<'_> {
         }
         self.send(changes.uploads).await?;
         if !changes.others.live.is_empty() {
-            // What another run was removing while this one looked has to be sent after all.
+            // What another run removed meanwhile must be uploaded after all.
             let removed = self.missing(files).await?;
             self.send(removed).await?;
         }

@@ -1,4 +1,4 @@
-//! Deletes a bucket that a run has created for itself, once it is certain that it has.
+//! Deletes a bucket that a run created, if it is certain that the run did.
 
 use std::time::Duration;
 
@@ -11,34 +11,34 @@ use crate::catalog;
 use crate::event::{EventKind, EventSender};
 use crate::plan::auto_bucket_name;
 
-/// Attempts at emptying and deleting a bucket that something else still fills.
+/// Number of attempts to empty and delete a bucket that something else keeps filling.
 const ATTEMPTS: u32 = 5;
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
-/// What is known of the creation of a bucket.
+/// What is known about the creation of a bucket.
 #[derive(Clone, Debug)]
 pub(crate) struct BucketOrigin<'a> {
-    /// The `taskcat-id` of the run that created it: 32 hex digits.
+    /// The ID of the run that created it (`taskcat-id`), 32 hex digits.
     pub run_id: &'a str,
     pub project: &'a str,
     pub account_id: &'a str,
-    /// When the creation was requested, unless AWS has confirmed it.
+    /// When the creation was requested, if AWS hasn't confirmed it.
     pub unconfirmed_since: Option<Timestamp>,
 }
 
-/// Whose bucket a name belongs to.
+/// Whose bucket has a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BucketOwnership {
     Missing,
-    /// Its `taskcat-id` is the run's.
+    /// Its tag `taskcat-id` is the run's.
     Tagged,
-    /// It is empty, has no `taskcat-id`, and has the name that follows from the run's ID: the run
-    /// ended between the bucket's creation and its tags.
+    /// It is empty, has no tag `taskcat-id`, and its name is derived from the run's ID: the run
+    /// ended after creating the bucket and before tagging it.
     Untagged,
     Foreign,
 }
 
-/// Tells whether a bucket is the run's.
+/// Determines whether a bucket is the run's.
 pub(super) async fn ownership(
     bucket: &str,
     origin: &BucketOrigin<'_>,
@@ -68,7 +68,7 @@ impl BucketOrigin<'_> {
         })
     }
 
-    /// How much longer a bucket that isn't found may still appear.
+    /// Returns how much longer a missing bucket may still appear.
     fn settles_in(&self) -> Duration {
         let Some(since) = self.unconfirmed_since else {
             return Duration::ZERO;
@@ -78,9 +78,9 @@ impl BucketOrigin<'_> {
     }
 }
 
-/// Deletes a bucket with its content, and sends how that ended. The caller knows that it may be
-/// deleted. `keys` is what the run put there, which saves listing it; what others put there is
-/// found when the deletion is refused.
+/// Deletes a bucket with its content, and sends the result as an event. The caller knows that it
+/// may be deleted. `keys` lists what the run uploaded, which saves listing the bucket; other
+/// objects are found when the deletion is refused.
 pub(crate) async fn delete_bucket(
     bucket: &str,
     keys: &[String],
@@ -91,7 +91,7 @@ pub(crate) async fn delete_bucket(
     send(bucket, deleted, events);
 }
 
-/// Deletes a bucket with its content if it turns out to be the run's, and sends how that ended.
+/// Deletes a bucket with its content if it is the run's, and sends the result as an event.
 pub(crate) async fn delete_bucket_of_run(
     bucket: &str,
     origin: &BucketOrigin<'_>,
@@ -101,7 +101,7 @@ pub(crate) async fn delete_bucket_of_run(
     let result = match settled_ownership(bucket, origin, clients).await {
         Ok(BucketOwnership::Missing) => Ok(()),
         Ok(BucketOwnership::Tagged) => delete_with_content(bucket, &[], clients).await,
-        // Nothing is deleted from it: should it not be empty after all, S3 refuses.
+        // Nothing in it is deleted: if it isn't empty, S3 refuses.
         Ok(BucketOwnership::Untagged) => clients
             .delete_bucket(bucket)
             .await
@@ -125,8 +125,8 @@ fn send(bucket: &str, deleted: Result<(), String>, events: &EventSender) {
     });
 }
 
-/// A bucket whose creation was not confirmed may appear late, so that its absence means nothing at
-/// first.
+/// Determines the owner of a bucket repeatedly, since one whose creation wasn't confirmed may
+/// appear late.
 async fn settled_ownership(
     bucket: &str,
     origin: &BucketOrigin<'_>,

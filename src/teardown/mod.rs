@@ -1,8 +1,8 @@
 //! Deletes what a run has created.
 //!
-//! Deletions are requested here and followed by `watch`; `run` joins the two. Only what this run
-//! created is touched: its stacks by ID, its buckets by their tag, and buckets inside its stacks
-//! that block their deletion.
+//! Requests deletions; `watch` follows them, and `run` combines the two. Only what this run created
+//! is touched: its stacks by ID, its buckets by their tag, and buckets inside its stacks that block
+//! their deletion.
 
 mod bucket;
 
@@ -14,7 +14,7 @@ use crate::aws::{AwsError, Clients, ErrorKind, request_token};
 use crate::event::{CellId, EventKind, EventSender, LeftoverResource};
 use crate::status::ResourceStatus;
 
-/// Nested stacks are searched this deep for what blocks a deletion.
+/// Maximum depth of nested stacks to search for what blocks a deletion.
 const DEPTH: u32 = 10;
 
 /// How CloudFormation deletes a stack
@@ -22,11 +22,11 @@ const DEPTH: u32 = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeletionMode {
     Standard,
-    /// Without the resources that failed to be deleted.
+    /// Deletes without the resources that failed to be deleted.
     Force,
 }
 
-/// Requests the deletion of the stack. One that doesn't exist is no error.
+/// Requests the deletion of the stack. A stack that doesn't exist isn't an error.
 pub(crate) async fn delete_stack(
     cell: &CellId,
     stack_id: &str,
@@ -48,9 +48,9 @@ pub(crate) async fn delete_stack(
     }
 }
 
-/// Whether a deletion failed because something else still uses a resource, and will release it by
-/// itself: an export that another stack imports, a network interface that Lambda or a load balancer
-/// gives back late.
+/// Returns whether a deletion failed because something else still uses a resource and will release
+/// it: an export that another stack imports, or a network interface that Lambda or a load balancer
+/// releases late.
 pub(crate) fn is_held_by_others(reason: &str) -> bool {
     let reason = reason.to_lowercase();
     [
@@ -65,9 +65,9 @@ pub(crate) fn is_held_by_others(reason: &str) -> bool {
     .any(|words| reason.contains(words))
 }
 
-/// Clears what is known to block the deletion of a stack: buckets that the stack has created and
-/// that its resources have filled, which CloudFormation deletes only when they are empty. Returns
-/// whether another attempt is worthwhile.
+/// Removes known obstacles to the deletion of a stack: empties buckets that the stack created and
+/// its resources filled, since CloudFormation deletes only empty ones. Returns whether another
+/// attempt is worthwhile.
 pub(crate) async fn unblock(
     cell: &CellId,
     stack_id: &str,
@@ -83,7 +83,7 @@ pub(crate) async fn unblock(
     for bucket in buckets.filter_map(|resource| resource.physical_id.as_deref()) {
         // Its name may belong to somebody else by now.
         match clients.bucket_is_empty(bucket, account_of(stack_id)).await {
-            // Something else blocks it.
+            // Something else blocks the deletion.
             Ok(true) => {}
             Err(error) if error.is(ErrorKind::Denied) => {
                 events.warn(
@@ -105,21 +105,21 @@ pub(crate) async fn unblock(
     cleared
 }
 
-/// The account in an ARN: `arn:aws:cloudformation:us-east-1:123456789012:stack/…`.
+/// Returns the account in an ARN such as `arn:aws:cloudformation:us-east-1:123456789012:stack/…`.
 fn account_of(arn: &str) -> Option<&str> {
     arn.split(':').nth(4).filter(|account| !account.is_empty())
 }
 
-/// The resources of a stack, and of those nested in it, that are not deleted. What can't be listed
-/// is left out: the list is for people and for [`unblock`], and the stack itself is reported in any
-/// case.
+/// Returns the resources of a stack and its nested stacks that aren't deleted. What can't be listed
+/// is left out: the list is for display and for [`unblock`], and the stack itself is always
+/// reported.
 pub(crate) async fn left_behind(stack_id: &str, clients: &Clients) -> Vec<LeftoverResource> {
     let mut left = Vec::new();
     collect_left(stack_id, clients, DEPTH, &mut left).await;
     left
 }
 
-/// `Queue (AWS::SQS::Queue)`
+/// Formats as `Queue (AWS::SQS::Queue)`.
 pub(crate) fn describe(resource: &LeftoverResource) -> String {
     format!("{} ({})", resource.logical_id, resource.resource_type)
 }

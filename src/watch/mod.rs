@@ -1,7 +1,7 @@
-//! Stacks are followed by their events, nested ones included, until they come to rest.
+//! Follows stacks and their nested stacks by their events until their status is terminal.
 //!
-//! One poll per live stack and tick, and only for what is new. Called by `run`; knows `event` and
-//! `aws`.
+//! Each stack in progress is polled once per interval, only for new events. Called by `run`;
+//! depends on `event` and `aws`.
 
 mod pace;
 
@@ -16,25 +16,24 @@ use crate::aws::{AwsError, Clients, ErrorKind, INVISIBLE, Stack};
 use crate::event::{CellId, EventKind, EventSender, StackEvent, StackOutput};
 use crate::status::StackStatus;
 
-/// How long polls of one stack may fail in a row, each repeated for a while, before following it is
-/// given up.
+/// How long polling a stack may fail before following it is given up.
 const LONGEST_FAILURE: Duration = Duration::from_secs(15);
 
-/// How often in a row a stack has to be missing to count as deleted. CloudFormation shows deleted
-/// stacks by their ID for 90 days, so that one that is missing once may only not be visible
+/// Number of consecutive times that a stack must be missing to count as deleted. CloudFormation
+/// shows deleted stacks by ID for 90 days, so a stack that is missing once may only not be visible
 /// everywhere.
 const MISSES: u32 = 3;
 
 const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
 
-/// Follows one cell's stack through its life.
+/// Follows a cell's stack.
 pub(crate) struct Watcher {
     cell: CellId,
     clients: Arc<Clients>,
     events: EventSender,
-    /// The cell's own stack first, then the nested ones as they appear.
+    /// The cell's own stack, followed by nested ones as they appear.
     stacks: Vec<FollowedStack>,
-    /// Why the first resource failed.
+    /// The reason of the first failed resource.
     first_failure: Option<String>,
 }
 
@@ -45,12 +44,12 @@ struct FollowedStack {
     status: StackStatus,
     reason: Option<String>,
     failing_since: Option<Instant>,
-    /// How often in a row it was said not to exist.
+    /// Number of consecutive times that it was reported missing.
     misses: u32,
     since: Instant,
 }
 
-/// A stack that has come to rest.
+/// A stack with a terminal status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SettledStack {
     pub status: StackStatus,
@@ -86,17 +85,17 @@ impl Watcher {
         *self.status() == StackStatus::DeleteComplete
     }
 
-    /// The last known status of the cell's own stack.
+    /// Returns the last known status of the cell's own stack.
     pub(crate) fn status(&self) -> &StackStatus {
         &self.stacks[0].status
     }
 
-    /// The reason of the resource, here or in a nested stack, that failed first.
+    /// Returns the reason of the resource, here or in a nested stack, that failed first.
     pub(crate) fn first_failure(&self) -> Option<&str> {
         self.first_failure.as_deref()
     }
 
-    /// Takes an event in that was reported earlier, and follows the stack that it tells of.
+    /// Applies an event that was reported earlier, and follows the nested stack that it mentions.
     pub(crate) fn recall(&mut self, event: &StackEvent) {
         self.follow(event);
         if let Some(stack) = self
@@ -109,13 +108,12 @@ impl Watcher {
         }
     }
 
-    /// Takes everything that has happened so far as known: for a stack of an earlier run, whose
-    /// past is not this run's.
+    /// Skips all events so far, for a stack of an earlier run.
     pub(crate) async fn catch_up(&mut self) -> Result<(), AwsError> {
         self.stacks[0].poll(&self.clients).await.map(|_| ())
     }
 
-    /// Returns when the new stack has come to rest, with what it put out.
+    /// Waits until the status of the new stack is terminal, and returns it with its outputs.
     pub(crate) async fn settled(&mut self) -> Result<SettledStack, AwsError> {
         let start = Instant::now();
         loop {
@@ -125,7 +123,7 @@ impl Watcher {
                 break;
             }
         }
-        // What happened in nested stacks between their last poll and the end.
+        // Events of nested stacks between their last poll and the end.
         self.poll().await?;
         let described = self.described().await?;
         let root = &self.stacks[0];
@@ -146,7 +144,7 @@ impl Watcher {
         Ok(settled)
     }
 
-    /// The stack as DescribeStacks shows it, which may be later than its events do.
+    /// Returns the stack's description, which may be newer than its events.
     async fn described(&self) -> Result<Option<Stack>, AwsError> {
         let start = Instant::now();
         loop {
@@ -158,19 +156,19 @@ impl Watcher {
         }
     }
 
-    /// Returns when what was begun with a stack that was [caught up](Self::catch_up) with has come
-    /// to rest.
+    /// Waits until the status is terminal again after an operation on a stack whose earlier events
+    /// were [skipped](Self::catch_up).
     pub(crate) async fn changed(&mut self) -> Result<SettledStack, AwsError> {
         self.stacks[0].status = StackStatus::CreateInProgress;
         self.stacks[0].reason = None;
         self.settled().await
     }
 
-    /// Returns when a deletion that was asked for has ended, with the stack's last status and its
-    /// reason. Only the cell's own stack is polled: nested stacks go with it. If it fails, one more
-    /// look at all of them shows why.
+    /// Waits until a requested deletion has ended, and returns the stack's last status and its
+    /// reason. Only the cell's own stack is polled, since nested stacks are deleted with it. If the
+    /// deletion fails, all are polled once more to find the reason.
     pub(crate) async fn deleted(&mut self) -> Result<(StackStatus, Option<String>), AwsError> {
-        // One that somebody else requested may have ended before this one was.
+        // A deletion that somebody else requested may have ended before.
         if !self.is_deleted() {
             self.stacks[0].status = StackStatus::CreateInProgress;
             self.stacks[0].reason = None;
@@ -190,7 +188,7 @@ impl Watcher {
         Ok((self.stacks[0].status.clone(), self.stacks[0].reason.clone()))
     }
 
-    /// One poll of every stack that isn't at rest, and of those that appear by it.
+    /// Polls every stack in progress, and those found by that.
     async fn poll(&mut self) -> Result<(), AwsError> {
         let mut from = 0;
         while from < self.stacks.len() {
@@ -206,7 +204,7 @@ impl Watcher {
         Ok(())
     }
 
-    /// Follows the nested stack that an event tells of, and keeps the first failure.
+    /// Follows the nested stack that an event mentions, and keeps the first failure.
     fn follow(&mut self, event: &StackEvent) {
         if event.resource_type == STACK_TYPE
             && !event.is_of_stack()
@@ -227,7 +225,7 @@ impl Watcher {
         }
     }
 
-    /// Passes events on, and follows the stacks that they tell of.
+    /// Passes events on, and follows the stacks that they mention.
     fn take(&mut self, found: Vec<StackEvent>) {
         for event in found {
             self.follow(&event);
@@ -254,13 +252,13 @@ impl FollowedStack {
         }
     }
 
-    /// Whether nothing was seen of it, and not for long.
+    /// Returns whether the stack is new and no event has been seen yet.
     fn is_new(&self) -> bool {
         self.seen.is_empty() && self.since.elapsed() < INVISIBLE
     }
 
-    /// The stack's new events, oldest first. A poll that fails for a passing reason finds nothing;
-    /// the next one makes up for it.
+    /// Returns the stack's new events, oldest first; empty after a temporary failure, since the
+    /// next poll returns them.
     async fn poll(&mut self, clients: &Clients) -> Result<Vec<StackEvent>, AwsError> {
         let found = match clients
             .new_events(&self.stack_id, self.depth, &mut self.seen)

@@ -1,10 +1,10 @@
-//! How long to wait before the next look at a stack.
+//! The interval of polling a stack.
 
 use std::time::Duration;
 
-/// By how long the stack has been followed: most stacks that end soon end in the first seconds, and
-/// one that has taken ten minutes can wait four seconds more. A finished stack is always noticed
-/// within five.
+/// Returns the interval by the time that the stack has been followed: most fast stacks finish in
+/// the first seconds, and one that has taken ten minutes can wait four seconds more. A finished
+/// stack is always noticed within five seconds.
 pub(super) fn delay(age: Duration) -> Duration {
     Duration::from_millis(match age.as_secs() {
         0 if age.as_millis() < 300 => 100,

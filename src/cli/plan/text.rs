@@ -1,5 +1,5 @@
-//! A forecast for people: the matrix, what fails and why, what only AWS knows, and one line that
-//! sums it up.
+//! Formats a forecast as text: the matrix, failures with their reasons, what only AWS knows, and a
+//! summary.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal};
@@ -13,13 +13,13 @@ use crate::diagnostic::Location;
 use crate::plan::forecast::{Forecast, ForecastCell, ForecastVerdict, VerdictCounts};
 use crate::template::{Failure, FailureNote, NestingStack};
 
-/// Where there is no terminal to ask.
+/// Width in columns without a terminal.
 const WIDTH: usize = 100;
 
-/// What is narrower than this is taken for this.
+/// Minimum width in columns.
 const NARROWEST: usize = 40;
 
-/// The whole, with colours. `all_regions`: not every cell is declared.
+/// Returns the whole text with colors. `all_regions`: not every cell is configured.
 pub(super) fn text(forecast: &Forecast, all_regions: bool) -> String {
     let width = if io::stdout().is_terminal() {
         usize::from(Term::stdout().size().1).max(NARROWEST)
@@ -51,7 +51,7 @@ fn word(verdict: ForecastVerdict) -> &'static str {
     }
 }
 
-/// The longest word's.
+/// Length of the longest word.
 const WORD: usize = "needs AWS".len();
 
 fn style(verdict: ForecastVerdict) -> Style {
@@ -62,7 +62,7 @@ fn style(verdict: ForecastVerdict) -> Style {
     }
 }
 
-/// The cells by test.
+/// Cells by test.
 struct CellsByTest<'a>(IndexMap<&'a str, Vec<&'a ForecastCell>>);
 
 impl<'a> CellsByTest<'a> {
@@ -74,7 +74,7 @@ impl<'a> CellsByTest<'a> {
         Self(tests)
     }
 
-    /// A row for each test and a column for each region; none where that is too wide.
+    /// Returns a table with a row per test and a column per region; `None` if it is too wide.
     fn matrix(&self, width: usize) -> Option<String> {
         let regions: IndexSet<&str> = self
             .0
@@ -119,8 +119,7 @@ impl<'a> CellsByTest<'a> {
         Some(text)
     }
 
-    /// For each test its regions by what would become of them; declared ones are marked where not
-    /// all are.
+    /// Returns the regions of each test by verdict; configured ones are marked if not all are.
     fn lists(&self, width: usize, mark: bool) -> String {
         let mut text = String::new();
         for (name, cells) in &self.0 {
@@ -151,7 +150,7 @@ impl<'a> CellsByTest<'a> {
     }
 }
 
-/// Words in lines of the width, below each other after a head of `indent` columns.
+/// Wraps words to the width, after a head of `indent` columns.
 fn wrapped(head: &str, indent: usize, words: &[String], width: usize) -> String {
     let mut text = head.to_owned();
     let mut column = indent;
@@ -170,9 +169,9 @@ fn wrapped(head: &str, indent: usize, words: &[String], width: usize) -> String 
     text + "\n"
 }
 
-/// A failure that cells have in common. Where nothing differs but the region's name, it is one.
+/// A failure that several cells share, at most with a different region name.
 struct SharedFailure<'a> {
-    /// The first cell's.
+    /// The failure in the first cell.
     failure: &'a Failure,
     cells: RegionsByTest<'a>,
 }
@@ -194,23 +193,23 @@ fn faults(forecast: &Forecast) -> Vec<SharedFailure<'_>> {
     faults.into_values().collect()
 }
 
-/// Something that only AWS knows, and whom it concerns.
+/// Something that only AWS knows, with the cells that need it.
 #[derive(Default)]
 struct SharedUnknown<'a> {
-    /// As the first cell has it.
+    /// Its description in the first cell.
     what: &'a str,
-    /// How many there are that differ by nothing but the region's name.
+    /// Variants that differ only in the region's name.
     variants: IndexSet<&'a str>,
     parameters: IndexSet<&'a str>,
-    /// The first cell's.
+    /// The failures that depend on it in the first cell.
     failures: &'a [Failure],
     cells: RegionsByTest<'a>,
 }
 
-/// So many of the failures that hang on an answer are shown.
+/// Number of dependent failures to show.
 const SHOWN: usize = 3;
 
-/// What AWS would have to be asked for cells that nothing else is wrong with.
+/// Returns what AWS must be asked for cells without failures.
 fn needs(forecast: &Forecast) -> String {
     let mut questions: IndexMap<String, SharedUnknown> = IndexMap::new();
     for cell in forecast
@@ -264,7 +263,7 @@ fn needs(forecast: &Forecast) -> String {
     text
 }
 
-/// A text about a region, with no region in it.
+/// Replaces a region's name in a text.
 fn anywhere(text: &str, region: &str) -> String {
     text.replace(region, "\0")
 }
@@ -279,7 +278,7 @@ impl<'a> RegionsByTest<'a> {
     }
 }
 
-/// `test one in us-east-1; tests two, three in 12 regions`
+/// Formats as `test one in us-east-1; tests two, three in 12 regions`.
 impl fmt::Display for RegionsByTest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LISTED: usize = 4;
@@ -315,7 +314,7 @@ fn summary(forecast: &Forecast, all_regions: bool) -> String {
     format!("{all}\ndeclared: {declared}")
 }
 
-/// `6 cells: 4 would launch, 1 would fail, 1 needs AWS`
+/// Returns `6 cells: 4 would launch, 1 would fail, 1 needs AWS`.
 fn told(summary: VerdictCounts) -> String {
     let VerdictCounts {
         cells,

@@ -22,7 +22,7 @@ use crate::teardown;
 
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Deletes what was found. What can't be deleted counts as not deleted, and its journal is kept.
+/// Deletes what was found. If something can't be deleted, it is counted and its journal is kept.
 pub(crate) async fn clean(
     what: &str,
     findings: CleanFindings,
@@ -47,7 +47,7 @@ pub(crate) async fn clean(
                 .into_iter()
                 .map(|it| delete_stack(it, options, aws, &context.events));
             let deleted = context.stop.until_stopped(join_all(stacks)).await;
-            // Stacks may read from the buckets as long as they are being deleted.
+            // Stacks may read from the buckets while they are being deleted.
             let buckets = buckets
                 .into_iter()
                 .map(|it| delete_bucket(it, aws, &context.events));
@@ -66,13 +66,13 @@ pub(crate) async fn clean(
             Ok(())
         })
         .await;
-    // A deletion that nobody waits for counts as done here, too: should it fail, the stack's tags
-    // still tell.
+    // A deletion that isn't awaited counts as done; if it fails, the stack can be found by its
+    // tags.
     if ended.finished.left_behind == 0 {
-        // A run that goes on keeps its journal.
+        // The journal of a run in progress is kept.
         let ended = journals.iter().filter(|it| !it.is_alive());
         for record in ended.filter(|it| !undeleted.contains(&it.header.run_id)) {
-            // A journal that can't be removed is only clutter.
+            // A journal that can't be removed does no harm.
             let _ = fs::remove_file(&record.path);
         }
     }
@@ -106,8 +106,8 @@ async fn delete_stack(found: &Leftover, options: DeletionOptions, aws: &Aws, eve
     deletion::delete_found(&found.cell(), stack_id, clients, options, events).await;
 }
 
-/// The ID of the run's stack; `None` where there is none any more. A stack whose creation was not
-/// confirmed may appear late, so that its absence means nothing at first.
+/// Returns the ID of the run's stack; `None` if it doesn't exist anymore. A stack whose creation
+/// wasn't confirmed may appear late, so its absence is checked repeatedly.
 pub(in crate::run) async fn current_stack(
     found: &Leftover,
     stack_id: Option<&str>,
@@ -137,7 +137,8 @@ async fn delete_bucket(found: &Leftover, aws: &Aws, events: &EventSender) {
     teardown::delete_bucket_of_run(&found.name, &origin, &clients, events).await;
 }
 
-/// Without cells: nothing is tested. `what` is a project, or what else is deleted.
+/// Returns a start event without cells, since nothing is tested. `what` is a project or another
+/// description.
 pub(in crate::run) fn started(what: &str, endpoint: Option<String>, aws: &Aws) -> RunStarted {
     RunStarted {
         task: RunTask::Clean,

@@ -12,15 +12,15 @@ use crate::aws::{Aws, AwsError, Bucket, ErrorKind, Stack};
 use crate::run::journal::{self, JournalRecord};
 use crate::run::prepare;
 
-/// With what every name of an automatic bucket begins.
+/// Prefix of the names of automatic buckets.
 const BUCKET_PREFIX: &str = "tcat-";
-/// Buckets that are examined concurrently.
+/// Number of buckets to examine concurrently.
 const BUCKETS_AT_ONCE: usize = 16;
 
 /// Searches journals, stacks and buckets.
 ///
 /// # Errors
-/// The account's regions, or the caller's identity, can't be told.
+/// The account's regions or the caller's identity can't be determined.
 pub(crate) async fn find(request: &CleanRequest, aws: &Aws) -> Result<CleanFindings, AwsError> {
     let (records, errors) = journal::read_all(&request.folders);
     let mut finder = LeftoverFinder {
@@ -60,12 +60,12 @@ struct LeftoverFinder<'f> {
     request: &'f CleanRequest,
     aws: &'f Aws,
     findings: CleanFindings,
-    /// By profile; the error says why it can't be identified.
+    /// Accounts by profile; an error says why the profile can't be identified.
     accounts: BTreeMap<String, Result<String, AwsError>>,
 }
 
 impl LeftoverFinder<'_> {
-    /// Keeps the journal of a run that has ended, and whose AWS this is.
+    /// Keeps the journal of a run that has ended and was written for this endpoint and account.
     async fn take_journal(&mut self, record: JournalRecord) {
         let header = &record.header;
         let path = record.path.display();
@@ -122,7 +122,7 @@ impl LeftoverFinder<'_> {
         self.findings.journals.push(record);
     }
 
-    /// The account that a profile belongs to.
+    /// Returns the account of a profile.
     async fn account(&mut self, profile: &str, region: &str) -> Result<String, AwsError> {
         if let Some(known) = self.accounts.get(profile) {
             return known.clone();
@@ -141,7 +141,7 @@ impl LeftoverFinder<'_> {
             .unwrap_or_default()
     }
 
-    /// Profiles and regions to search. Where a run is named and has a journal, that names them all.
+    /// Returns the profiles and regions to search. The journal of a requested run lists them all.
     async fn places(&mut self) -> Result<BTreeSet<(String, String)>, AwsError> {
         let mut places = BTreeSet::new();
         for record in &self.findings.journals {
@@ -224,7 +224,7 @@ impl LeftoverFinder<'_> {
     }
 
     async fn take_stack(&mut self, profile: &str, region: &str, stack: Stack) {
-        // A nested stack goes with the one that it is nested in.
+        // A nested stack is deleted with its parent.
         let Some(run_id) = stack.tag("taskcat-id").filter(|_| !stack.is_nested()) else {
             return;
         };
@@ -266,8 +266,8 @@ impl LeftoverFinder<'_> {
         self.take(leftover, newest.or(stack.updated).or(stack.created));
     }
 
-    /// Automatic buckets bear the run's tag. One of a run that ended before it was tagged can only
-    /// be found by the journal.
+    /// Finds automatic buckets by the run's tag. A bucket that was never tagged can only be found
+    /// in the journal.
     async fn search_buckets(&mut self, profile: &str, regions: &[&str]) {
         let home = regions.first().copied().unwrap_or_default();
         let clients = self.aws.clients(profile, home).await;
@@ -331,7 +331,7 @@ impl LeftoverFinder<'_> {
         }
     }
 
-    /// Region and tags; `None` where it has been deleted meanwhile, or can't be ours.
+    /// Returns region and tags; `None` if the bucket was deleted meanwhile or can't be ours.
     async fn look_at(
         &self,
         profile: &str,
@@ -367,7 +367,7 @@ impl LeftoverFinder<'_> {
             .any(|record| record.header.run_id == run_id)
     }
 
-    /// Takes a leftover in, as one of a run that has ended or that goes on.
+    /// Adds a leftover of a run that has ended or is in progress.
     fn take(&mut self, leftover: Leftover, newest: Option<Timestamp>) {
         let known = self
             .findings
@@ -385,7 +385,7 @@ impl LeftoverFinder<'_> {
         }
     }
 
-    /// Adds what journals name and no search has found: it may be invisible still.
+    /// Adds what journals name and no search has found, since it may not be visible yet.
     fn add_journalled(&mut self) {
         let mut missing = Vec::new();
         for record in &self.findings.journals {
@@ -432,7 +432,7 @@ impl LeftoverFinder<'_> {
     }
 }
 
-/// How long ago something happened; for ever where nobody knows.
+/// Returns how long ago something happened; the maximum if unknown.
 pub(in crate::run) fn age(at: Option<Timestamp>) -> Duration {
     let Some(at) = at else { return Duration::MAX };
     Duration::try_from(Timestamp::now().duration_since(at)).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Where journals are kept.
+//! The folders of journals.
 
 use std::fs;
 use std::io;
@@ -9,18 +9,18 @@ use crate::input;
 /// The folder of journals, relative to the project root. Hidden, so that it is never staged.
 pub(super) const FOLDER: &str = ".taskcat/runs";
 
-/// The folders that may hold the journals of a project, in the order in which they are tried.
+/// The folders that may contain a project's journals, in the order in which they are tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct JournalFolders {
     pub project_root: PathBuf,
     /// The folder of the reports.
     pub output: Option<PathBuf>,
-    /// The user's folder for the state of programs, shared by all projects.
+    /// The user's state folder, shared by all projects.
     pub state: Option<PathBuf>,
 }
 
 impl JournalFolders {
-    /// The folders themselves, whether or not they exist.
+    /// Returns the folders, whether or not they exist.
     pub(crate) fn all(&self) -> Vec<PathBuf> {
         let bases = [Some(&self.project_root), self.output.as_ref()];
         let mut folders: Vec<_> = bases
@@ -32,7 +32,7 @@ impl JournalFolders {
         folders
     }
 
-    /// The first folder that can be written to, which is created if necessary.
+    /// Returns the first folder that can be written to, creating it if necessary.
     ///
     /// # Errors
     /// None can be written; the error is the first folder's.
@@ -47,7 +47,7 @@ impl JournalFolders {
         Err(first.unwrap_or_else(|| io::Error::other("no folder for journals")))
     }
 
-    /// The journals that exist, in the order of their names.
+    /// Returns the existing journals, sorted by name.
     pub(crate) fn journals(&self) -> Vec<PathBuf> {
         let entries = self
             .all()
@@ -62,7 +62,7 @@ impl JournalFolders {
     }
 }
 
-/// Creates a folder and shows that files can be created in it.
+/// Creates a folder and checks that files can be created in it.
 fn create(folder: &Path) -> io::Result<()> {
     let named = |error: io::Error| {
         io::Error::new(
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_written_is_passed_over() {
         let base = tempfile::tempdir().unwrap();
-        // A file where the folder would be, which hinders root, too.
+        // A file in place of the folder, which also stops root.
         fs::write(base.path().join(".taskcat"), "").unwrap();
         let output = base.path().join("out");
         let mut folders = JournalFolders {

@@ -1,7 +1,7 @@
-//! What a run has created, or may have created, and not been seen to delete.
+//! What a run has created, or may have created, and not yet deleted.
 //!
-//! One fold of events for the writer, which keeps a journal as long as the ledger isn't empty, and
-//! for the reader, which follows the journal of a run that was killed.
+//! The ledger is folded from events, both by the writer, which keeps a journal until the ledger is
+//! empty, and by the reader of a killed run's journal.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ use crate::event::{CellId, EventKind, RunEvent};
 /// Resources that may exist.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ledger {
-    /// By cell: a cell has one stack at a time.
+    /// Stacks by cell, since a cell has one stack at a time.
     pub stacks: BTreeMap<CellId, Creation>,
-    /// By name.
+    /// Buckets by name.
     pub buckets: BTreeMap<String, Creation>,
     /// Markers in shared buckets, by bucket and key, with the bucket's region.
     pub markers: BTreeMap<(String, String), String>,
@@ -25,10 +25,10 @@ pub(crate) struct Ledger {
 pub(crate) struct Creation {
     /// When it was requested.
     pub at: Timestamp,
-    /// The stack's ID, or the bucket's name, once AWS has answered; `None` as long as the call may
+    /// The stack's ARN or the bucket's name, once AWS has answered; `None` as long as the call may
     /// still take effect.
     pub confirmed: Option<String>,
-    /// Where it was last requested.
+    /// The region where it was last requested.
     pub region: String,
 }
 
@@ -43,8 +43,8 @@ impl Creation {
 }
 
 impl Ledger {
-    /// Takes an event in. Of the buckets only those count for which `is_own` holds: others are
-    /// shared by later runs.
+    /// Applies an event. Only buckets for which `is_own` returns true count; others are shared with
+    /// later runs.
     pub(crate) fn apply(&mut self, event: &RunEvent, is_own: impl Fn(&str) -> bool) {
         match &event.kind {
             EventKind::StackCreating { cell, .. } => {
@@ -57,8 +57,8 @@ impl Ledger {
             }
             EventKind::LaunchFailed { cell, may_exist: false, .. }
             | EventKind::StackDeleted { cell, .. }
-            // Whoever doesn't wait for a deletion takes it for done; should it fail, the stack's
-            // tags still tell.
+            // A deletion that isn't awaited counts as done; if it fails, the stack can be found by
+            // its tags.
             | EventKind::StackDeleteUnawaited { cell, .. } => {
                 self.stacks.remove(cell);
             }
@@ -87,7 +87,7 @@ impl Ledger {
         self.stacks.is_empty() && self.buckets.is_empty() && self.markers.is_empty()
     }
 
-    /// Whether an event changes a ledger, and so belongs in a journal.
+    /// Returns whether an event changes the ledger and so must be written to a journal.
     pub(crate) fn concerns(kind: &EventKind) -> bool {
         matches!(
             kind,

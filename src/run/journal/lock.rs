@@ -1,35 +1,34 @@
-//! Whether the run of a journal still goes on.
+//! Determines whether the run of a journal is in progress.
 //!
 //! A run holds an exclusive lock on its journal, which the operating system releases however the
-//! process ends, and which other PID namespaces of the same machine see too. Where a file system
-//! has no locks, or the journal was written on another machine, its modification time decides: a
-//! run touches its journal every [`HEARTBEAT`].
+//! process ends, and which other PID namespaces of the same machine see, too. Without locks in the
+//! file system, or for a journal of another machine, the modification time decides: a run touches
+//! its journal every [`HEARTBEAT`].
 
 use std::fs::{self, File, TryLockError};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-/// How often a run touches its journal.
+/// Interval at which a run touches its journal.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// A journal that was touched this recently belongs to a run that goes on, where nothing else
-/// tells.
+/// Age up to which a journal's modification time means that its run is in progress.
 const FRESH: Duration = Duration::from_secs(60);
 
-/// The process of a run, recognisable across PID namespaces and reboots.
+/// The process of a run, identifiable across PID namespaces and reboots.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RunProcess {
     pub id: u32,
-    /// Identifies the boot of the machine; absent where the system doesn't tell.
+    /// Identifies the boot of the machine; absent if the system doesn't provide it.
     pub boot_id: Option<String>,
     /// Identifies a process together with its ID: its start in clock ticks since the boot.
     pub started: Option<u64>,
 }
 
 impl RunProcess {
-    /// This process.
+    /// Returns this process.
     pub(crate) fn current() -> Self {
         let id = std::process::id();
         Self {
@@ -48,16 +47,17 @@ impl RunProcess {
     }
 }
 
-/// <https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html>
+/// Returns the boot's ID (<https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html>).
 fn boot_id() -> Option<String> {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim().to_owned())
 }
 
-/// Field 22 of <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>.
+/// Returns field 22 of `/proc/PID/stat`
+/// (<https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>).
 fn start_time(process: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The second field is the program's name in parentheses and may hold anything.
+    // The second field is the program's name in parentheses and may contain anything.
     stat.rsplit_once(')')?
         .1
         .split_whitespace()
@@ -66,20 +66,20 @@ fn start_time(process: u32) -> Option<u64> {
         .ok()
 }
 
-/// Whether a run goes on.
+/// Whether a run is in progress.
 #[derive(Debug)]
 pub(crate) enum Liveness {
-    /// Its process holds the lock, or has touched the journal a moment ago.
+    /// Its process holds the lock, or has touched the journal recently.
     Alive,
-    /// It has ended. The file's lock is now ours, so that nobody else follows the journal.
+    /// It has ended. This process now holds the lock, so that no other one follows the journal.
     Ended(File),
 }
 
-/// Takes the lock of a journal, if its run has ended. `file` is the open journal.
+/// Takes the lock of a journal if its run has ended. `file` is the open journal.
 pub(super) fn take(file: File, process: &RunProcess) -> Liveness {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Liveness::Alive,
-        // Another machine's lock may not reach here, even though the file does.
+        // A lock on another machine may not be visible here, even though the file is.
         Ok(()) if process.is_of_this_boot() || !is_fresh(&file) => Liveness::Ended(file),
         Err(TryLockError::Error(_)) if process.is_of_this_boot() && !process.exists() => {
             Liveness::Ended(file)
@@ -93,7 +93,7 @@ pub(super) fn take(file: File, process: &RunProcess) -> Liveness {
 
 fn is_fresh(file: &File) -> bool {
     let modified = file.metadata().and_then(|metadata| metadata.modified());
-    // A time in the future is no older than one just now.
+    // A time in the future counts as now.
     modified.is_ok_and(|at| SystemTime::now().duration_since(at).unwrap_or_default() < FRESH)
 }
 
@@ -121,7 +121,7 @@ mod tests {
         holder.lock().unwrap();
         assert!(is_alive(open(), &process));
         drop(holder);
-        // The process still exists, but it is another run's: the lock decides.
+        // The process still exists, but belongs to another run: the lock decides.
         assert!(!is_alive(open(), &process));
     }
 

@@ -1,10 +1,10 @@
-//! What a run is about to create, on disk before it is created, so that a run that was killed can
-//! be cleaned up after.
+//! Records what a run is about to create, on disk before it is created, so that the resources of a
+//! killed run can be deleted.
 //!
 //! A journal is `.taskcat/runs/<taskcat-id>.ndjson` in the project, or in another of the
-//! [`JournalFolders`]: a [`JournalHeader`] with everything that the run may create, then the run's
-//! events about stacks and buckets, which add up to a [`Ledger`]. It is removed once everything in
-//! it was seen to be deleted.
+//! [`JournalFolders`]: a [`JournalHeader`] with everything that the run may create, followed by the
+//! run's events about stacks and buckets, which are folded into a [`Ledger`]. It is removed once
+//! everything in it has been deleted.
 
 mod folders;
 mod ledger;
@@ -28,11 +28,11 @@ use super::RunSettings;
 use crate::event::{CellId, RunEvent};
 use crate::plan::{BucketKind, BucketPlan, Plan};
 
-/// A journal's first line.
+/// The first line of a journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JournalHeader {
-    /// The `taskcat-id`, 32 hex digits.
+    /// The run's ID (`taskcat-id`), 32 hex digits.
     pub run_id: String,
     pub project: String,
     pub project_root: PathBuf,
@@ -40,15 +40,15 @@ pub(crate) struct JournalHeader {
     pub output: Option<PathBuf>,
     pub process: RunProcess,
     pub started: Timestamp,
-    /// The endpoint called instead of AWS, if any. The journal is valid only for it.
+    /// The endpoint used instead of AWS, if any. The journal is valid only for it.
     pub endpoint: Option<String>,
-    /// Whether stacks are to be left in place, as the user of the run decided.
+    /// Whether stacks are kept, as the run's user requested.
     pub no_delete: bool,
     pub keep_failed: bool,
     pub stacks: Vec<PlannedStack>,
     pub buckets: Vec<PlannedBucket>,
-    /// Buckets that the run stages to and that aren't its own: it puts a marker there, and nothing
-    /// that a journal could delete.
+    /// Buckets that the run stages to but doesn't own: it puts only a marker there, and a journal
+    /// can't delete anything else.
     #[serde(default)]
     pub shared_buckets: Vec<PlannedBucket>,
 }
@@ -67,9 +67,9 @@ pub(crate) struct PlannedStack {
     pub stack_name: String,
     pub profile: String,
     pub account_id: String,
-    /// The template's path relative to the project root.
+    /// The template's path, relative to the project root.
     pub template: String,
-    /// Whether hooks are to run once the stack is complete.
+    /// Whether hooks must run once the stack is complete.
     pub has_posthooks: bool,
 }
 
@@ -126,13 +126,13 @@ impl JournalHeader {
 }
 
 impl JournalHeader {
-    /// Whether the run creates a bucket for itself, and deletes it.
+    /// Returns whether the run creates and deletes the bucket.
     fn owns(&self, bucket: &str) -> bool {
         self.buckets.iter().any(|own| own.name == bucket)
     }
 }
 
-/// The journal of a run that goes on. Its lock is held as long as it is open.
+/// The journal of a run in progress. It is locked as long as it is open.
 pub(crate) struct Journal {
     file: File,
     path: PathBuf,
@@ -145,13 +145,14 @@ impl Journal {
     /// Creates the journal in the first folder that can be written to.
     ///
     /// # Errors
-    /// None can be.
+    /// None can be written to.
     pub(crate) fn create(folders: &JournalFolders, header: &JournalHeader) -> io::Result<Self> {
         let path = folders
             .writable()?
             .join(format!("{}.ndjson", header.run_id));
         let mut file = File::options().write(true).create_new(true).open(&path)?;
-        // A file system without locks is no reason not to test: the modification time tells, too.
+        // A file system without locks is no reason not to test, since the modification time is
+        // checked, too.
         let _ = file.try_lock();
         write_line(&mut file, header)?;
         file.sync_data()?;
@@ -165,7 +166,7 @@ impl Journal {
         })
     }
 
-    /// Goes on with the journal of a run that has ended; `None` for one that goes on.
+    /// Continues the journal of a run that has ended; `None` if it is still in progress.
     pub(crate) fn resume(record: JournalRecord) -> Option<Self> {
         let JournalRecord {
             path,
@@ -184,7 +185,7 @@ impl Journal {
             ledger,
             touched: SystemTime::UNIX_EPOCH,
         };
-        // Written lines follow what is there, also after a torn one.
+        // New lines are appended, even after an incomplete one.
         let _ = io::Seek::seek(&mut journal.file, io::SeekFrom::End(0));
         let _ = journal.file.write_all(b"\n");
         Some(journal)
@@ -194,7 +195,7 @@ impl Journal {
         &self.header
     }
 
-    /// What may exist by now.
+    /// Returns what may exist now.
     pub(crate) fn ledger(&self) -> &Ledger {
         &self.ledger
     }
@@ -212,20 +213,20 @@ impl Journal {
         }
     }
 
-    /// Shows other machines that the run goes on.
+    /// Updates the modification time, so that other machines see that the run is in progress.
     pub(crate) fn touch(&mut self) {
         let now = SystemTime::now();
         if now.duration_since(self.touched).unwrap_or_default() >= HEARTBEAT {
             self.touched = now;
-            // Where it can't be touched, the lock still tells.
+            // If this fails, the lock still shows it.
             let _ = self.file.set_modified(now);
         }
     }
 
-    /// Closes the journal, and removes it if everything in it was seen to be deleted.
+    /// Closes the journal, and removes it if everything in it has been deleted.
     pub(crate) fn close(self) {
         if self.ledger.is_empty() {
-            // A journal that can't be removed is only clutter.
+            // A journal that can't be removed does no harm.
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -1,8 +1,8 @@
 //! Reads the journals of earlier runs.
 //!
-//! A journal lies in the project, where a pull request can put one. So it is input like any other:
-//! its type, size and every name in it are checked, and nothing is deleted only because a journal
-//! names it.
+//! A journal is in the project, where a pull request can add one. So it is untrusted input: its
+//! type, size and every name in it are checked, and nothing is deleted only because a journal names
+//! it.
 
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
@@ -21,10 +21,10 @@ use crate::event::RunEvent;
 use crate::input;
 use crate::stage::marker;
 
-/// The size from which a journal isn't read, in bytes. One of 1,000 stacks has about 1 MB.
+/// Maximum size of a journal in bytes. A run with 1,000 stacks needs about 1 MB.
 const MAX_SIZE: u64 = 64 * 1024 * 1024;
 
-/// Why a file isn't read as a journal.
+/// Why a file can't be read as a journal.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JournalError {
     #[error("can't read the journal {}: {}", path.display(), input::reason(error))]
@@ -39,9 +39,9 @@ pub(crate) struct JournalRecord {
     pub path: PathBuf,
     pub header: JournalHeader,
     pub ledger: Ledger,
-    /// When the run was last seen to go on.
+    /// When the run was last known to be in progress.
     pub newest: Option<Timestamp>,
-    /// Whether the run goes on. As long as a record of an ended run is held, so is its lock.
+    /// Whether the run is in progress. The record of an ended run holds the lock of its journal.
     pub liveness: Liveness,
 }
 
@@ -50,7 +50,7 @@ impl JournalRecord {
         matches!(self.liveness, Liveness::Alive)
     }
 
-    /// Stacks that may exist.
+    /// Returns stacks that may exist.
     pub(crate) fn stacks(&self) -> impl Iterator<Item = (&PlannedStack, &Creation)> {
         let creation = |it| self.ledger.stacks.get(it);
         self.header
@@ -59,7 +59,7 @@ impl JournalRecord {
             .filter_map(move |it| Some((it, creation(&it.cell)?)))
     }
 
-    /// Buckets of the run's own that may exist.
+    /// Returns the run's own buckets that may exist.
     pub(crate) fn buckets(&self) -> impl Iterator<Item = (&PlannedBucket, &Creation)> {
         let creation = |it: &str| self.ledger.buckets.get(it);
         self.header
@@ -68,7 +68,7 @@ impl JournalRecord {
             .filter_map(move |it| Some((it, creation(&it.name)?)))
     }
 
-    /// Markers that may be in shared buckets. Only ever the run's own.
+    /// Returns the run's own markers that may be in shared buckets.
     pub(crate) fn markers(&self) -> Vec<LeftoverMarker> {
         let own = marker::key_of(&format!("{}/", self.header.project), &self.header.run_id);
         let left = self
@@ -93,16 +93,16 @@ impl JournalRecord {
     }
 }
 
-/// A marker that a killed run has left in a shared bucket.
+/// A marker that a killed run left in a shared bucket.
 #[derive(Clone, Debug)]
 pub(crate) struct LeftoverMarker {
     pub bucket: PlannedBucket,
-    /// The one that the bucket really is in.
+    /// The bucket's actual region.
     pub region: String,
     pub key: String,
 }
 
-/// Reads all journals of a project. What isn't a journal is reported in the second list.
+/// Reads all journals of a project. The second list contains errors about other files.
 pub(crate) fn read_all(folders: &JournalFolders) -> (Vec<JournalRecord>, Vec<JournalError>) {
     let mut records = Vec::new();
     let mut errors = Vec::new();
@@ -146,7 +146,7 @@ fn read(path: &Path) -> Result<JournalRecord, JournalError> {
     check(&header, path).map_err(|reason| invalid(&reason))?;
     let mut ledger = Ledger::default();
     for line in lines {
-        // The last line of a killed run may be torn; what it was to announce had not begun.
+        // The last line of a killed run may be incomplete; what it announces had not started.
         if let Ok(event) = serde_json::from_slice::<RunEvent>(&line.map_err(failed)?) {
             ledger.apply(&event, |bucket| header.owns(bucket));
         }
@@ -165,13 +165,13 @@ fn read(path: &Path) -> Result<JournalRecord, JournalError> {
     })
 }
 
-/// Opens without following a symbolic link and without waiting for the other end of a FIFO.
+/// Opens a file without following a symbolic link and without waiting for the other end of a FIFO.
 #[cfg(unix)]
 fn open(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
 
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    // Its bits are those of `open(2)`, and all fit.
+    // All flags of `open(2)` fit into an `i32`.
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
     open_with(OpenOptions::new().custom_flags(flags), path)
 }
@@ -181,7 +181,7 @@ fn open(path: &Path) -> io::Result<File> {
     open_with(&mut OpenOptions::new(), path)
 }
 
-/// Opens for writing as well where that is possible: a resumed run goes on with its journal.
+/// Opens a file also for writing if possible, since a resumed run continues its journal.
 fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     match options.read(true).write(true).open(path) {
         Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => {
@@ -192,17 +192,19 @@ fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 }
 
 static RUN_ID: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[0-9a-f]{32}$").ok());
-/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html>
+/// Names of stacks
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html>).
 static STACK_NAME: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"^[a-zA-Z][-a-zA-Z0-9]{0,127}$").ok());
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+/// Names of buckets
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>).
 static BUCKET_NAME: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"^[a-z0-9][-.a-z0-9]{1,61}[a-z0-9]$").ok());
 static REGION: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$").ok());
 static ACCOUNT_ID: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[0-9]{12}$").ok());
 
-/// Whether every name in the header is one that a run writes.
+/// Checks that every name in the header has the form that a run writes.
 fn check(header: &JournalHeader, path: &Path) -> Result<(), String> {
     let matches = |regex: &LazyLock<Option<Regex>>, what: &str, text: &str| {
         let is_valid = regex.as_ref().is_some_and(|regex| regex.is_match(text));
