@@ -14,10 +14,18 @@ pub enum GitError {
     NotRun(#[from] io::Error),
     /// The project isn't in a git repository; with git's message.
     #[error("{} is not in a git repository: {message}", root.display())]
-    NoRepository { root: PathBuf, message: String },
+    NoRepository {
+        /// The project root.
+        root: PathBuf,
+        /// What git prints.
+        message: String,
+    },
     /// No branch is checked out.
     #[error("no branch is checked out in {}", root.display())]
-    Detached { root: PathBuf },
+    Detached {
+        /// The project root.
+        root: PathBuf,
+    },
 }
 
 /// Returns the last component of the branch's name, like TaskCat: `login` for `feature/login`.

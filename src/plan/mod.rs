@@ -268,11 +268,22 @@ pub enum LookupKind {
     /// The available zones: EC2 DescribeAvailabilityZones with `state=available`.
     AvailabilityZones,
     /// An SSM parameter: SSM GetParameter, decrypted.
-    SsmParameter { name: String },
+    SsmParameter {
+        /// The parameter's name.
+        name: String,
+    },
     /// A secret: `SecretString` of Secrets Manager GetSecretValue.
-    Secret { id: String },
+    Secret {
+        /// The secret's name or ARN.
+        id: String,
+    },
     /// An object's text: S3 GetObject as UTF-8, trimmed.
-    Object { bucket: String, key: String },
+    Object {
+        /// The bucket's name.
+        bucket: String,
+        /// The object's key.
+        key: String,
+    },
     /// A presigned URL for an object.
     PresignedUrl {
         /// The bucket's name.

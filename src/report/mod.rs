@@ -57,7 +57,12 @@ pub trait EventConsumer: Send {
 pub enum ReportError {
     /// The file can't be read.
     #[error("cannot read {}: {source}", path.display())]
-    Read { path: PathBuf, source: InputError },
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why it can't be read.
+        source: InputError,
+    },
     /// A line isn't an event.
     #[error("{}:{line}: not an event of taskcat: {source}", path.display())]
     Event {

@@ -313,17 +313,17 @@ pub struct Attempt {
 #[serde(rename_all = "snake_case")]
 pub enum CellState {
     /// Not started.
-    /// Started, without a verdict.
     #[default]
     Waiting,
-    /// Passed.
+    /// Started, without a verdict.
     Running,
-    /// Failed.
+    /// Passed.
     Passed,
-    /// Stopped before it passed or failed.
+    /// Failed.
     Failed,
-    /// Not launched because of an earlier error.
+    /// Stopped before it passed or failed.
     Interrupted,
+    /// Not launched because of an earlier error.
     Skipped,
 }
 

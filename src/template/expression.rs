@@ -23,16 +23,16 @@ macro_rules! functions {
     ($($function:ident = $key:literal),+ $(,)?) => {
         /// An intrinsic function.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Function {
+        pub(crate) enum Function {
             $(#[doc = concat!("`", $key, "`")] $function,)+
         }
 
         impl Function {
             #[cfg(test)]
-            pub const ALL: &[Self] = &[$(Self::$function),+];
+            pub(crate) const ALL: &[Self] = &[$(Self::$function),+];
 
             /// Returns the name in the long form: `Fn::GetAtt`.
-            pub const fn key(self) -> &'static str {
+            pub(crate) const fn key(self) -> &'static str {
                 match self {
                     $(Self::$function => $key,)+
                 }
@@ -40,7 +40,7 @@ macro_rules! functions {
 
             /// Returns the function of a mapping's key. The key of a loop contains the loop's name,
             /// too.
-            pub fn from_key(key: &str) -> Option<Self> {
+            pub(crate) fn from_key(key: &str) -> Option<Self> {
                 match key {
                     $($key => Some(Self::$function),)+
                     _ => loop_name(key).map(|_| Self::ForEach),

@@ -15,8 +15,13 @@ use crate::template::Unknown;
 /// The result of resolving a value.
 #[derive(Clone, PartialEq, Eq)]
 pub enum RenderedValue {
-    /// A value; must not be shown if `secret` is set.
-    Value { text: String, secret: bool },
+    /// A resolved value.
+    Value {
+        /// The value as CreateStack takes it.
+        text: String,
+        /// Whether it must not be shown.
+        secret: bool,
+    },
     /// A value that only a run or AWS knows.
     Unknown(Unknown),
     /// No value, with the reason for the test's failure.

@@ -13,7 +13,12 @@ pub enum ReferencedValue {
     /// The value of a parameter, or of `Ref` for a resource.
     Name(String),
     /// The value of `Fn::GetAtt`: `Arn` of `Queue`.
-    Attribute { resource: String, attribute: String },
+    Attribute {
+        /// The resource's logical ID.
+        resource: String,
+        /// The attribute's name, such as `Arn`.
+        attribute: String,
+    },
 }
 
 /// Returns what the value at a path of a resource's entry uses, each thing once. The path is such
