@@ -1,6 +1,10 @@
 //! Parses the `TemplateURL` of an S3 object in every form that S3 accepts
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>).
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
 /// What CloudFormation takes a URL for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum S3UrlTarget {
@@ -92,25 +96,12 @@ fn may_stand_in(host: &str) -> bool {
         || host.contains("localstack")
 }
 
-/// Decodes percent-encoded bytes; malformed escapes are kept.
+/// Decodes percent-encoded bytes; malformed escapes are kept, and so is text that wouldn't be UTF-8.
 pub fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let byte = match after {
-            [a, b, ..] if *first == b'%' => hex(*a).zip(hex(*b)).map(|(a, b)| a * 16 + b),
-            _ => None,
-        };
-        bytes.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
+    percent_decode_str(text)
+        .decode_utf8()
+        .unwrap_or(Cow::Borrowed(text))
+        .into_owned()
 }
 
 #[cfg(test)]

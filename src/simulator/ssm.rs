@@ -668,14 +668,21 @@ fn public_parameter(caller: &Caller, name: &str) -> Option<ParameterVersion> {
     let path = name.strip_prefix("/aws/service/")?;
     let ami = || {
         let hash = Md5::digest(format!("{}{name}", caller.region));
-        let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("ami-{}", digits.get(..17).unwrap_or_default())
+        let mut digits = hex::encode(&hash[..9]);
+        digits.truncate(17);
+        format!("ami-{digits}")
     };
     let value = match is_ami_path(name) {
         true => ami(),
         // The complete recommendation, which contains `…/image_id`.
         false if path.ends_with("/recommended") => {
-            json!({"image_id": ami(), "image_name": "simulated", "os": "simulated", "schema_version": 1}).to_string()
+            let image = json!({
+                "image_id": ami(),
+                "image_name": "simulated",
+                "os": "simulated",
+                "schema_version": 1,
+            });
+            image.to_string()
         }
         false => return None,
     };
@@ -755,7 +762,10 @@ mod tests {
                 "{found:?}"
             );
         };
-        let by = |key: &str, option: &str, value: &str| json!({"ParameterFilters": [{"Key": key, "Option": option, "Values": [value]}]});
+        let by = |key: &str, option: &str, value: &str| {
+            let filter = json!({"Key": key, "Option": option, "Values": [value]});
+            json!({"ParameterFilters": [filter]})
+        };
         check(json!({}), &["/a/b", "/a/c/d", "plain"]);
         check(by("Name", "BeginsWith", "/a"), &["/a/b", "/a/c/d"]);
         check(by("Name", "Contains", "lai"), &["plain"]);

@@ -269,7 +269,7 @@ const CIRCLES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "simulator::s3",
-        &["acl", "settings", "store"],
+        &["acl", "settings"],
         "a bucket's ACL is one of its settings, and is checked against them",
     ),
 ];

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, ValueKind};
 use minijinja::{Environment, Error, Output, State, Value, escape_formatter};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -466,20 +467,18 @@ fn console_url(stack_id: &str) -> Option<String> {
     } else {
         format!("{region}.{host}")
     };
-    let encoded: String = stack_id.bytes().map(percent_encoded).collect();
+    let encoded = utf8_percent_encode(stack_id, UNRESERVED_ONLY);
     Some(format!(
         "https://{host}/cloudformation/home?region={region}#/stacks/stackinfo?stackId={encoded}"
     ))
 }
 
-fn percent_encoded(byte: u8) -> String {
-    match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-            char::from(byte).to_string()
-        }
-        _ => format!("%{byte:02X}"),
-    }
-}
+/// Everything but the unreserved characters of a URI.
+const UNRESERVED_ONLY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 fn date_and_time(at: Timestamp) -> String {
     at.strftime("%-d %B %Y, %H:%M:%S UTC").to_string()

@@ -138,20 +138,15 @@ fn required(parameters: &[(String, String)]) -> Result<&str, ServiceError> {
         .ok_or_else(missing)
 }
 
-fn hexadecimal(name: &str) -> Vec<String> {
-    Md5::digest(name)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
 fn id_of(name: &str) -> String {
-    format!(
-        "key-0{}",
-        hexadecimal(name).concat().get(..16).unwrap_or_default()
-    )
+    format!("key-0{}", hex::encode(&Md5::digest(name)[..8]))
 }
 
 fn fingerprint(name: &str) -> String {
-    hexadecimal(name).join(":")
+    let bytes = Md5::digest(name);
+    bytes
+        .chunks(1)
+        .map(hex::encode)
+        .collect::<Vec<_>>()
+        .join(":")
 }

@@ -5,7 +5,6 @@ use s3s::S3Result;
 use s3s::dto::{AccessControlPolicy, Grant, Grantee, Owner, Permission, Type};
 
 use super::settings::BucketSettings;
-use super::store::hex;
 use super::{access_denied, invalid_argument, refusal};
 
 const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
@@ -14,7 +13,7 @@ const LOG_DELIVERY: &str = "http://acs.amazonaws.com/groups/s3/LogDelivery";
 
 /// Returns an account's canonical ID: 64 hexadecimal digits.
 pub(super) fn owner(account: &str) -> Owner {
-    let half = |salt: &str| hex(Md5::digest(format!("{salt}{account}")).as_slice());
+    let half = |salt: &str| hex::encode(Md5::digest(format!("{salt}{account}")));
     Owner {
         display_name: None,
         id: Some(half("a") + &half("b")),

@@ -5,6 +5,7 @@ use std::ops::Bound;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::S3Result;
 use s3s::dto::*;
 
@@ -119,6 +120,14 @@ fn after_prefix(prefix: &str) -> String {
     format!("{prefix}{}", char::MAX)
 }
 
+/// Everything but the characters that S3 leaves as they are in URL-encoded keys.
+const URL_ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b'/');
+
 /// How keys are written: unchanged or URL-encoded, because XML can't contain all characters.
 struct KeyEncoding {
     encoded: bool,
@@ -135,16 +144,7 @@ impl KeyEncoding {
         if !self.encoded {
             return name.to_owned();
         }
-        let mut encoded = String::with_capacity(name.len());
-        for byte in name.bytes() {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
-                    encoded.push(byte.into())
-                }
-                byte => encoded.push_str(&format!("%{byte:02X}")),
-            }
-        }
-        encoded
+        utf8_percent_encode(name, URL_ENCODED).to_string()
     }
 
     fn optional(&self, name: Option<&str>) -> Option<String> {

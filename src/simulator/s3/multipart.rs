@@ -11,9 +11,7 @@ use uuid::Uuid;
 use super::super::Cloud;
 use super::checksum::{self, checksums_of, put_checksums};
 use super::objects::{about, acl_given, check_conditions, encrypted, header_tags, source};
-use super::store::{
-    PendingUpload, StoredBucket, StoredObject, UploadedPart, hex, shown_etag, time,
-};
+use super::store::{PendingUpload, StoredBucket, StoredObject, UploadedPart, shown_etag, time};
 use super::{Requester, acl, invalid_argument, malformed_xml, refusal};
 
 /// The smallest size in bytes of all parts but the last.
@@ -106,7 +104,7 @@ pub(super) fn upload_part(
     bytes: Bytes,
 ) -> S3Result<UploadPartOutput> {
     check_number(input.part_number)?;
-    let etag = hex(&checksum::md5(&bytes, input.content_md5.as_deref())?);
+    let etag = hex::encode(checksum::md5(&bytes, input.content_md5.as_deref())?);
     let given = checksums_of!(input);
     let named = input
         .checksum_algorithm
@@ -267,7 +265,7 @@ fn together(parts: &[UploadedPart]) -> (Bytes, String) {
     for part in parts {
         digests.update(Md5::digest(&part.bytes));
     }
-    let etag = format!("{}-{}", hex(digests.finalize().as_slice()), parts.len());
+    let etag = format!("{}-{}", hex::encode(digests.finalize()), parts.len());
     if let [only] = parts {
         return (only.bytes.clone(), etag);
     }

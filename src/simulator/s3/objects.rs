@@ -12,8 +12,8 @@ use super::super::Cloud;
 use super::checksum::{self, checksums_of, put_checksums};
 use super::settings::{BucketSettings, check_tags};
 use super::store::{
-    NULL_VERSION, ObjectHeaders, StoredBucket, StoredObject, StoredVersion, etag_of, hex,
-    shown_etag, time, whole_seconds,
+    NULL_VERSION, ObjectHeaders, StoredBucket, StoredObject, StoredVersion, etag_of, shown_etag,
+    time, whole_seconds,
 };
 use super::{
     Requester, access, access_denied, acl, invalid_argument, malformed_xml, no_such_bucket,
@@ -118,7 +118,7 @@ pub(super) fn put_object(
         )?;
         let acl = acl_given!(input).for_object(&bucket.settings, &bucket.account)?;
         let about = encrypted(about!(input), &bucket.settings);
-        let etag = shown_etag(hex(&digest), &about);
+        let etag = shown_etag(hex::encode(digest), &about);
         let object = StoredObject {
             bytes,
             etag: etag.clone(),
@@ -538,11 +538,17 @@ pub(super) fn copy_object(
 
 /// Fails if an object is copied onto itself without a change.
 fn check_copies_elsewhere(input: &CopyObjectInput, replaces: bool) -> S3Result<()> {
-    let same_place = matches!(&input.copy_source, CopySource::Bucket { bucket, key, version_id: None }
-        if **bucket == *input.bucket && **key == *input.key);
+    let is_same = match &input.copy_source {
+        CopySource::Bucket {
+            bucket,
+            key,
+            version_id: None,
+        } => **bucket == *input.bucket && **key == *input.key,
+        _ => false,
+    };
     let changes =
         replaces || input.storage_class.is_some() || input.server_side_encryption.is_some();
-    if !same_place || changes {
+    if !is_same || changes {
         return Ok(());
     }
     Err(refusal(

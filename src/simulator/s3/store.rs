@@ -421,7 +421,7 @@ pub(crate) fn is_bucket_name(name: &str) -> bool {
 
 /// Returns the MD5 of the content in hexadecimal digits.
 pub(super) fn etag_of(bytes: &[u8]) -> String {
-    hex(Md5::digest(bytes).as_slice())
+    hex::encode(Md5::digest(bytes))
 }
 
 /// Returns the ETag as S3 shows it, which isn't the MD5 of the content if a KMS key encrypts it.
@@ -436,11 +436,6 @@ pub(super) fn shown_etag(etag: String, about: &ObjectHeaders) -> String {
     } else {
         etag
     }
-}
-
-/// Returns bytes as hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Returns a time in S3's type.

@@ -3,9 +3,9 @@
 //!
 //! CloudFormation's messages for wrong arguments aren't published; these are ours.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
+
+use ipnet::IpNet;
 
 use super::texts;
 use crate::template::evaluate::{EvaluationScope, Evaluator};
@@ -41,102 +41,35 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
 }
 
 /// Returns the blocks, or the message about wrong arguments.
-fn blocks(text: &str, count: &str, bits: &str) -> Result<Vec<CidrBlock>, String> {
-    let block = CidrBlock::parse(text)
-        .ok_or_else(|| format!("Template error: Fn::Cidr cannot read the block {text}"))?;
+pub(super) fn blocks(text: &str, count: &str, bits: &str) -> Result<Vec<IpNet>, String> {
+    let block: IpNet = text
+        .parse()
+        .map_err(|_| format!("Template error: Fn::Cidr cannot read the block {text}"))?;
     let count = number(count).filter(|count| (1..=MAX_COUNT).contains(count));
     let count = count.ok_or_else(|| {
         format!("Template error: the count of Fn::Cidr must be between 1 and {MAX_COUNT}")
     })?;
-    let bits = number(bits).filter(|bits| *bits <= block.width);
+    let width = block.max_prefix_len();
+    let bits = number::<u8>(bits).filter(|bits| *bits <= width);
     let bits = bits.ok_or_else(|| {
-        format!(
-            "Template error: the bits of Fn::Cidr must be between 0 and {}",
-            block.width
-        )
+        format!("Template error: the bits of Fn::Cidr must be between 0 and {width}")
     })?;
-    let blocks = block.split(count, bits);
-    blocks.ok_or_else(|| {
-        format!("Template error: Fn::Cidr cannot make {count} blocks with {bits} bits in {text}")
-    })
+    let subnets = block.trunc().subnets(width - bits);
+    let blocks: Vec<IpNet> = subnets.into_iter().flatten().take(count).collect();
+    if blocks.len() < count {
+        return Err(format!(
+            "Template error: Fn::Cidr cannot make {count} blocks with {bits} bits in {text}"
+        ));
+    }
+    Ok(blocks)
 }
 
 /// The documented maximum.
-const MAX_COUNT: u32 = 256;
+const MAX_COUNT: usize = 256;
 
 /// Parses a number that consists only of digits.
 fn number<N: FromStr>(text: &str) -> Option<N> {
     text.parse()
         .ok()
         .filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// A block of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct CidrBlock {
-    /// The first address as a number.
-    pub first: u128,
-    /// Number of network bits.
-    pub mask: u32,
-    /// Number of bits of an address: 32 or 128.
-    pub width: u32,
-}
-
-impl CidrBlock {
-    /// Parses `10.0.0.0/16`; bits beyond the mask are dropped.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let (address, mask) = text.split_once('/')?;
-        let (address, width) = match address.parse().ok()? {
-            IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
-            IpAddr::V6(address) => (address.to_bits(), 128),
-        };
-        let mask = number(mask).filter(|mask| *mask <= width)?;
-        let host = width - mask;
-        let first = if host == 128 {
-            0
-        } else {
-            address >> host << host
-        };
-        Some(Self { first, mask, width })
-    }
-
-    /// Returns the first `count` blocks with `bits` host bits, or `None` if they don't fit.
-    pub(super) fn split(self, count: u32, bits: u32) -> Option<Vec<Self>> {
-        let mask = self
-            .width
-            .checked_sub(bits)
-            .filter(|mask| *mask >= self.mask)?;
-        let room = mask - self.mask;
-        if room < 32 && u64::from(count) > 1 << room {
-            return None;
-        }
-        let step = |index: u32| {
-            if bits == 128 {
-                0
-            } else {
-                u128::from(index) << bits
-            }
-        };
-        Some(
-            (0..count)
-                .map(|index| Self {
-                    first: self.first + step(index),
-                    mask,
-                    width: self.width,
-                })
-                .collect(),
-        )
-    }
-}
-
-impl fmt::Display for CidrBlock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.width == 32 {
-            // An IPv4 address has 32 bits.
-            let address = Ipv4Addr::from_bits(u32::try_from(self.first).unwrap_or_default());
-            write!(f, "{address}/{}", self.mask)
-        } else {
-            write!(f, "{}/{}", Ipv6Addr::from_bits(self.first), self.mask)
-        }
-    }
 }
