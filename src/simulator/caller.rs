@@ -279,8 +279,10 @@ mod tests {
             (found.service.as_str(), found.session_token.as_deref()),
             ("s3", Some("t"))
         );
-        let presigned = "/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=k%2F20261020%2Feu-west-1%2Fs3%2Faws4_request\
-                         &X-Amz-Date=20261020T000010Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=abc";
+        let presigned = "/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256\
+            &X-Amz-Credential=k%2F20261020%2Feu-west-1%2Fs3%2Faws4_request\
+            &X-Amz-Date=20261020T000010Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host\
+            &X-Amz-Signature=abc";
         let found = read_request(presigned, &[]).unwrap().unwrap();
         let expires: Timestamp = "2026-10-20T00:01:10Z".parse().unwrap();
         assert_eq!(

@@ -233,7 +233,10 @@ mod tests {
 
     #[test]
     fn calls_are_cut_held_or_passed() {
-        let rule = |fault: &str, lasts: Option<&str>| serde_json::json!({"calls": [{"service": "s3", "fault": fault, "for": lasts}]});
+        let rule = |fault: &str, lasts: Option<&str>| {
+            let rule = serde_json::json!({"service": "s3", "fault": fault, "for": lasts});
+            serde_json::json!({"calls": [rule]})
+        };
         assert_eq!(
             call_with_fault(rule("cut", None), "s3", "PutObject"),
             Err(CallRefusal::Cut)

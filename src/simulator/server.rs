@@ -127,8 +127,12 @@ impl Acceptor {
                 (stream, admission) = self.next() => {
                     let watcher = graceful.watcher();
                     match admission {
-                        Admission::Accepted(slot) => connections.spawn(self.serve(stream, slot, watcher)),
-                        Admission::Rejected(permit) => connections.spawn(reject(stream, permit, watcher)),
+                        Admission::Accepted(slot) => {
+                            connections.spawn(self.serve(stream, slot, watcher))
+                        }
+                        Admission::Rejected(permit) => {
+                            connections.spawn(reject(stream, permit, watcher))
+                        }
                     };
                     // Forget connections that have ended.
                     while connections.try_join_next().is_some() {}

@@ -18,6 +18,15 @@ pub(crate) fn invalid(message: impl Into<String>) -> ServiceError {
     error("ValidationError", message)
 }
 
+/// Returns the error for a defect of the simulator.
+pub(crate) fn internal(defect: &str) -> ServiceError {
+    ServiceError::new(
+        500,
+        "InternalFailure",
+        format!("the simulator has a defect, please report it: {defect}"),
+    )
+}
+
 /// Returns an error with status 400.
 pub(crate) fn error(code: &str, message: impl Into<String>) -> ServiceError {
     ServiceError::new(400, code, message)

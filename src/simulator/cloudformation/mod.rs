@@ -29,6 +29,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{Caller, Cloud, lock};
 use engine::Engine;
+use error::internal;
 use state::resource_record::ResourceRecord;
 use state::{CloudFormationState, Export};
 
@@ -46,13 +47,7 @@ impl CloudFormation {
     /// deleted.
     pub(crate) fn catch_up(&self, cloud: &Cloud) {
         let mut state = lock(&self.state);
-        let now = cloud.clock.now();
-        Engine {
-            cloud,
-            state: &mut state,
-            now,
-        }
-        .catch_up();
+        Engine::new(cloud, &mut state).catch_up();
     }
 
     /// Carries out an action.
@@ -61,14 +56,13 @@ impl CloudFormation {
     /// The error that the service answers, in its words.
     pub(crate) fn call(&self, cloud: &Cloud, action: &str, request: &QueryRequest) -> XmlResult {
         let mut state = lock(&self.state);
-        let now = cloud.clock.now();
-        let mut engine = Engine {
-            cloud,
-            state: &mut state,
-            now,
-        };
+        let mut engine = Engine::new(cloud, &mut state);
         engine.catch_up();
-        api::call(&mut engine, action, request)
+        let result = api::call(&mut engine, action, request);
+        match &state.defect {
+            Some(defect) => Err(internal(defect)),
+            None => result,
+        }
     }
 
     /// Adds an export of a stack that the simulator doesn't have.
@@ -93,13 +87,7 @@ impl CloudFormation {
         kind: &str,
     ) -> Vec<(String, Json)> {
         let mut state = lock(&self.state);
-        let now = cloud.clock.now();
-        Engine {
-            cloud,
-            state: &mut state,
-            now,
-        }
-        .catch_up();
+        Engine::new(cloud, &mut state).catch_up();
         let resources = state
             .stacks_of(caller)
             .flat_map(|(_, stack)| stack.resources.values());
@@ -127,13 +115,7 @@ impl CloudFormation {
         physical_id: &str,
     ) -> Option<(Json, Timestamp)> {
         let mut state = lock(&self.state);
-        let now = cloud.clock.now();
-        Engine {
-            cloud,
-            state: &mut state,
-            now,
-        }
-        .catch_up();
+        Engine::new(cloud, &mut state).catch_up();
         let mut resources = state
             .stacks_of(caller)
             .flat_map(|(_, stack)| stack.resources.values());

@@ -12,28 +12,42 @@ use super::{Requester, buckets, creation, listing, multipart, objects, settings}
 pub(super) struct S3Api(pub Arc<Cloud>);
 
 macro_rules! operations {
-    ($($operation:ident: $input:ident -> $output:ident = $function:path;)+) => {
+    ($($module:ident: { $($operation:ident($input:ident) -> $output:ident;)+ })+) => {
         #[async_trait::async_trait]
         impl S3 for S3Api {
-            $(
-                async fn $operation(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
+            $($(
+                async fn $operation(
+                    &self,
+                    request: S3Request<$input>,
+                ) -> S3Result<S3Response<$output>> {
                     let requester = Requester::of(&request.extensions);
-                    $function(&self.0, &requester, request.input).map(S3Response::new)
+                    $module::$operation(&self.0, &requester, request.input).map(S3Response::new)
                 }
-            )+
+            )+)+
 
-            async fn create_bucket(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
+            async fn create_bucket(
+                &self,
+                request: S3Request<CreateBucketInput>,
+            ) -> S3Result<S3Response<CreateBucketOutput>> {
                 let requester = Requester::of(&request.extensions);
-                let tags = request.extensions.get::<creation::CreationTags>().map(|tags| tags.0.clone());
-                buckets::create_bucket(&self.0, &requester, request.input, tags).map(S3Response::new)
+                let tags = request.extensions.get::<creation::CreationTags>();
+                let tags = tags.map(|tags| tags.0.clone());
+                buckets::create_bucket(&self.0, &requester, request.input, tags)
+                    .map(S3Response::new)
             }
 
-            async fn put_object(&self, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+            async fn put_object(
+                &self,
+                mut request: S3Request<PutObjectInput>,
+            ) -> S3Result<S3Response<PutObjectOutput>> {
                 let bytes = objects::read_body(request.input.body.take()).await?;
                 objects::put_object(&self.0, request.input, bytes).map(S3Response::new)
             }
 
-            async fn upload_part(&self, mut request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
+            async fn upload_part(
+                &self,
+                mut request: S3Request<UploadPartInput>,
+            ) -> S3Result<S3Response<UploadPartOutput>> {
                 let bytes = objects::read_body(request.input.body.take()).await?;
                 multipart::upload_part(&self.0, request.input, bytes).map(S3Response::new)
             }
@@ -41,55 +55,67 @@ macro_rules! operations {
     };
 }
 
+// Each operation is a function of the same name in its module.
 operations! {
-    head_bucket: HeadBucketInput -> HeadBucketOutput = buckets::head_bucket;
-    get_bucket_location: GetBucketLocationInput -> GetBucketLocationOutput = buckets::get_bucket_location;
-    delete_bucket: DeleteBucketInput -> DeleteBucketOutput = buckets::delete_bucket;
-    list_buckets: ListBucketsInput -> ListBucketsOutput = buckets::list_buckets;
-
-    list_objects: ListObjectsInput -> ListObjectsOutput = listing::list_objects;
-    list_objects_v2: ListObjectsV2Input -> ListObjectsV2Output = listing::list_objects_v2;
-    list_object_versions: ListObjectVersionsInput -> ListObjectVersionsOutput = listing::list_object_versions;
-
-    get_object: GetObjectInput -> GetObjectOutput = objects::get_object;
-    head_object: HeadObjectInput -> HeadObjectOutput = objects::head_object;
-    delete_object: DeleteObjectInput -> DeleteObjectOutput = objects::delete_object;
-    delete_objects: DeleteObjectsInput -> DeleteObjectsOutput = objects::delete_objects;
-    copy_object: CopyObjectInput -> CopyObjectOutput = objects::copy_object;
-    get_object_tagging: GetObjectTaggingInput -> GetObjectTaggingOutput = objects::get_object_tagging;
-    put_object_tagging: PutObjectTaggingInput -> PutObjectTaggingOutput = objects::put_object_tagging;
-    delete_object_tagging: DeleteObjectTaggingInput -> DeleteObjectTaggingOutput = objects::delete_object_tagging;
-    get_object_acl: GetObjectAclInput -> GetObjectAclOutput = objects::get_object_acl;
-    put_object_acl: PutObjectAclInput -> PutObjectAclOutput = objects::put_object_acl;
-
-    create_multipart_upload: CreateMultipartUploadInput -> CreateMultipartUploadOutput = multipart::create_multipart_upload;
-    upload_part_copy: UploadPartCopyInput -> UploadPartCopyOutput = multipart::upload_part_copy;
-    complete_multipart_upload: CompleteMultipartUploadInput -> CompleteMultipartUploadOutput = multipart::complete_multipart_upload;
-    abort_multipart_upload: AbortMultipartUploadInput -> AbortMultipartUploadOutput = multipart::abort_multipart_upload;
-    list_parts: ListPartsInput -> ListPartsOutput = multipart::list_parts;
-    list_multipart_uploads: ListMultipartUploadsInput -> ListMultipartUploadsOutput = multipart::list_multipart_uploads;
-
-    get_bucket_tagging: GetBucketTaggingInput -> GetBucketTaggingOutput = settings::get_bucket_tagging;
-    put_bucket_tagging: PutBucketTaggingInput -> PutBucketTaggingOutput = settings::put_bucket_tagging;
-    delete_bucket_tagging: DeleteBucketTaggingInput -> DeleteBucketTaggingOutput = settings::delete_bucket_tagging;
-    get_bucket_policy: GetBucketPolicyInput -> GetBucketPolicyOutput = settings::get_bucket_policy;
-    get_bucket_policy_status: GetBucketPolicyStatusInput -> GetBucketPolicyStatusOutput = settings::get_bucket_policy_status;
-    put_bucket_policy: PutBucketPolicyInput -> PutBucketPolicyOutput = settings::put_bucket_policy;
-    delete_bucket_policy: DeleteBucketPolicyInput -> DeleteBucketPolicyOutput = settings::delete_bucket_policy;
-    get_bucket_encryption: GetBucketEncryptionInput -> GetBucketEncryptionOutput = settings::get_bucket_encryption;
-    put_bucket_encryption: PutBucketEncryptionInput -> PutBucketEncryptionOutput = settings::put_bucket_encryption;
-    delete_bucket_encryption: DeleteBucketEncryptionInput -> DeleteBucketEncryptionOutput = settings::delete_bucket_encryption;
-    get_public_access_block: GetPublicAccessBlockInput -> GetPublicAccessBlockOutput = settings::get_public_access_block;
-    put_public_access_block: PutPublicAccessBlockInput -> PutPublicAccessBlockOutput = settings::put_public_access_block;
-    delete_public_access_block: DeletePublicAccessBlockInput -> DeletePublicAccessBlockOutput = settings::delete_public_access_block;
-    get_bucket_ownership_controls: GetBucketOwnershipControlsInput -> GetBucketOwnershipControlsOutput = settings::get_bucket_ownership_controls;
-    put_bucket_ownership_controls: PutBucketOwnershipControlsInput -> PutBucketOwnershipControlsOutput = settings::put_bucket_ownership_controls;
-    delete_bucket_ownership_controls: DeleteBucketOwnershipControlsInput -> DeleteBucketOwnershipControlsOutput = settings::delete_bucket_ownership_controls;
-    get_bucket_versioning: GetBucketVersioningInput -> GetBucketVersioningOutput = settings::get_bucket_versioning;
-    put_bucket_versioning: PutBucketVersioningInput -> PutBucketVersioningOutput = settings::put_bucket_versioning;
-    get_bucket_acl: GetBucketAclInput -> GetBucketAclOutput = settings::get_bucket_acl;
-    put_bucket_acl: PutBucketAclInput -> PutBucketAclOutput = settings::put_bucket_acl;
-    get_bucket_lifecycle_configuration: GetBucketLifecycleConfigurationInput -> GetBucketLifecycleConfigurationOutput = settings::get_bucket_lifecycle_configuration;
-    put_bucket_lifecycle_configuration: PutBucketLifecycleConfigurationInput -> PutBucketLifecycleConfigurationOutput = settings::put_bucket_lifecycle_configuration;
-    delete_bucket_lifecycle: DeleteBucketLifecycleInput -> DeleteBucketLifecycleOutput = settings::delete_bucket_lifecycle;
+    buckets: {
+        head_bucket(HeadBucketInput) -> HeadBucketOutput;
+        get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput;
+        delete_bucket(DeleteBucketInput) -> DeleteBucketOutput;
+        list_buckets(ListBucketsInput) -> ListBucketsOutput;
+    }
+    listing: {
+        list_objects(ListObjectsInput) -> ListObjectsOutput;
+        list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
+        list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput;
+    }
+    objects: {
+        get_object(GetObjectInput) -> GetObjectOutput;
+        head_object(HeadObjectInput) -> HeadObjectOutput;
+        delete_object(DeleteObjectInput) -> DeleteObjectOutput;
+        delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput;
+        copy_object(CopyObjectInput) -> CopyObjectOutput;
+        get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput;
+        put_object_tagging(PutObjectTaggingInput) -> PutObjectTaggingOutput;
+        delete_object_tagging(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput;
+        get_object_acl(GetObjectAclInput) -> GetObjectAclOutput;
+        put_object_acl(PutObjectAclInput) -> PutObjectAclOutput;
+    }
+    multipart: {
+        create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput;
+        upload_part_copy(UploadPartCopyInput) -> UploadPartCopyOutput;
+        complete_multipart_upload(CompleteMultipartUploadInput) -> CompleteMultipartUploadOutput;
+        abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput;
+        list_parts(ListPartsInput) -> ListPartsOutput;
+        list_multipart_uploads(ListMultipartUploadsInput) -> ListMultipartUploadsOutput;
+    }
+    settings: {
+        get_bucket_tagging(GetBucketTaggingInput) -> GetBucketTaggingOutput;
+        put_bucket_tagging(PutBucketTaggingInput) -> PutBucketTaggingOutput;
+        delete_bucket_tagging(DeleteBucketTaggingInput) -> DeleteBucketTaggingOutput;
+        get_bucket_policy(GetBucketPolicyInput) -> GetBucketPolicyOutput;
+        get_bucket_policy_status(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput;
+        put_bucket_policy(PutBucketPolicyInput) -> PutBucketPolicyOutput;
+        delete_bucket_policy(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput;
+        get_bucket_encryption(GetBucketEncryptionInput) -> GetBucketEncryptionOutput;
+        put_bucket_encryption(PutBucketEncryptionInput) -> PutBucketEncryptionOutput;
+        delete_bucket_encryption(DeleteBucketEncryptionInput) -> DeleteBucketEncryptionOutput;
+        get_public_access_block(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput;
+        put_public_access_block(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput;
+        delete_public_access_block(DeletePublicAccessBlockInput) -> DeletePublicAccessBlockOutput;
+        get_bucket_ownership_controls(GetBucketOwnershipControlsInput)
+            -> GetBucketOwnershipControlsOutput;
+        put_bucket_ownership_controls(PutBucketOwnershipControlsInput)
+            -> PutBucketOwnershipControlsOutput;
+        delete_bucket_ownership_controls(DeleteBucketOwnershipControlsInput)
+            -> DeleteBucketOwnershipControlsOutput;
+        get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;
+        put_bucket_versioning(PutBucketVersioningInput) -> PutBucketVersioningOutput;
+        get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput;
+        put_bucket_acl(PutBucketAclInput) -> PutBucketAclOutput;
+        get_bucket_lifecycle_configuration(GetBucketLifecycleConfigurationInput)
+            -> GetBucketLifecycleConfigurationOutput;
+        put_bucket_lifecycle_configuration(PutBucketLifecycleConfigurationInput)
+            -> PutBucketLifecycleConfigurationOutput;
+        delete_bucket_lifecycle(DeleteBucketLifecycleInput) -> DeleteBucketLifecycleOutput;
+    }
 }

@@ -208,8 +208,8 @@ mod tests {
         };
         let allow = |principal: Json, condition: Json| {
             policy(
-                json!({"Effect": "Allow", "Principal": principal, "Action": ["s3:Get*"], "Resource": "arn:aws:s3:::b/*",
-                          "Condition": condition}),
+                json!({"Effect": "Allow", "Principal": principal, "Action": ["s3:Get*"],
+                       "Resource": "arn:aws:s3:::b/*", "Condition": condition}),
             )
         };
         let check = |policy: &BucketPolicy, account: Option<&str>, expect: bool| {
@@ -247,9 +247,8 @@ mod tests {
             Some("1"),
             false,
         );
-        let denied = policy(
-            json!({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::b"}),
-        );
+        let denied = policy(json!({"Effect": "Deny", "Principal": "*", "Action": "s3:*",
+                   "Resource": "arn:aws:s3:::b"}));
         check(&denied, Some("1"), false);
     }
 
@@ -271,7 +270,8 @@ mod tests {
             r#"{"Statement": [{"Effect": "Allow"}]}"#,
             "Missing required field Principal",
         );
-        let other = r#"{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "arn:aws:s3:::other/*"}}"#;
+        let other = r#"{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*",
+            "Resource": "arn:aws:s3:::other/*"}}"#;
         check(other, "Policy has invalid resource");
     }
 }

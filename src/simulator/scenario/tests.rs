@@ -105,7 +105,8 @@ fn calls_are_counted() {
         "..x.x...",
     );
     check(
-        serde_json::json!({"action": "Create*", "name": "tcat-*", "regions": ["us-*"], "accounts": ["1"]}),
+        serde_json::json!({"action": "Create*", "name": "tcat-*", "regions": ["us-*"],
+            "accounts": ["1"]}),
         "xxxxxxxx",
     );
     check(serde_json::json!({"action": "Delete*"}), "........");

@@ -270,7 +270,8 @@ impl SeedLoader<'_> {
             let identity = (node.text.to_string(), of("regions"), of("accounts"));
             if let Some(first) = known.insert(identity, index) {
                 let message = format!(
-                    "`{prefix}{key}[{index}].{name}` is `{}`, the same as in `{prefix}{key}[{first}]`",
+                    "`{prefix}{key}[{index}].{name}` is `{}`, the same as in \
+                     `{prefix}{key}[{first}]`",
                     node.text
                 );
                 self.checker.error(node.at, message, None);
@@ -355,8 +356,8 @@ mod tests {
             &[
                 "s.yml:2:21: `ssm_parameters[0].value` is a whole number, but must be text (write \
                  it in quotes: \"5\")",
-                "s.yml:3:10: `ssm_parameters[1].name` isn't a valid name of an SSM parameter: Parameter \
-                 name must be a fully qualified name.",
+                "s.yml:3:10: `ssm_parameters[1].name` isn't a valid name of an SSM parameter: \
+                 Parameter name must be a fully qualified name.",
                 "s.yml:3:36: `ssm_parameters[1].type` is `Text`, but must be one of String, \
                  StringList, SecureString",
                 "s.yml:4:3: `ssm_parameters[2]` lacks `name`",
@@ -371,8 +372,8 @@ mod tests {
             &[
                 "s.yml:1:11: `secrets[0]` lacks `value` or `keys`",
                 "s.yml:1:48: `secrets[1]` has both `value` and `keys`",
-                "s.yml:3:9: `buckets[0].name` isn't a valid bucket name: Big (expected 3 to 63 lower case \
-                 letters, digits, dots and dashes)",
+                "s.yml:3:9: `buckets[0].name` isn't a valid bucket name: Big (expected 3 to 63 lower \
+                 case letters, digits, dots and dashes)",
                 "s.yml:4:12: `buckets[0].account` is `12`, but must be an account ID of 12 digits",
                 "s.yml:5:13: `buckets[0].objects[0]` lacks `text` or `file`",
                 "s.yml:5:38: `buckets[0].objects[1].file`: can't read gone.txt: no such file",

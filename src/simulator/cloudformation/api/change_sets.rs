@@ -12,7 +12,7 @@ use super::nested_change_sets::ParentChangeSet;
 use crate::catalog;
 use crate::simulator::Caller;
 use crate::simulator::cloudformation::engine::{BY_USER, Engine, new_id};
-use crate::simulator::cloudformation::error::{XmlResult, error, invalid};
+use crate::simulator::cloudformation::error::{XmlResult, error, internal, invalid};
 use crate::simulator::cloudformation::evaluation::comparison::resource_changes;
 use crate::simulator::cloudformation::evaluation::revision::{self, EvaluatedRevision};
 use crate::simulator::cloudformation::evaluation::world::is_failed_transform;
@@ -325,7 +325,8 @@ impl Engine<'_> {
             self.check_updatable(number)?;
         }
         let Some(accepted) = change_set.accepted.clone() else {
-            return Ok(String::new());
+            debug_assert!(false, "{id} is available without a revision");
+            return Err(internal(&format!("{id} is available without a revision")));
         };
         let mut settings = change_set.settings.clone();
         if request.flag("DisableRollback") {

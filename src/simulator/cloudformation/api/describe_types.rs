@@ -138,7 +138,10 @@ fn shape_of(shape: &Shape) -> Json {
             "type": "object",
             "properties": properties(object),
             "required": object.required().collect::<Vec<_>>(),
-            "additionalProperties": object.others.as_ref().map_or(Json::Bool(false), |others| shape_of(others)),
+            "additionalProperties": object
+                .others
+                .as_ref()
+                .map_or(Json::Bool(false), |others| shape_of(others)),
         }),
     }
 }

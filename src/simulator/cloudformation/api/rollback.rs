@@ -2,7 +2,7 @@
 
 use super::stacks::stack_and_operation;
 use crate::simulator::cloudformation::engine::{BY_USER, Engine, deletion_tasks};
-use crate::simulator::cloudformation::error::{XmlResult, invalid};
+use crate::simulator::cloudformation::error::{XmlResult, internal, invalid};
 use crate::simulator::cloudformation::request::QueryRequest;
 use crate::simulator::cloudformation::state::operation::{OperationPhase, StackOperation};
 use crate::simulator::cloudformation::state::settings::StackNumber;
@@ -61,9 +61,14 @@ impl Engine<'_> {
         stack
             .skipped_resources
             .extend(own.into_iter().map(|(_, id)| id));
-        if let Some(before) = stack.rollback_target.take() {
-            self.roll_back_update(number, *before, Some(BY_USER.to_owned()), self.now);
-        }
+        let Some(before) = stack.rollback_target.take() else {
+            debug_assert!(false, "{} has nothing to roll back to", stack.id);
+            return Err(internal(&format!(
+                "{} has nothing to roll back to",
+                stack.id
+            )));
+        };
+        self.roll_back_update(number, *before, Some(BY_USER.to_owned()), self.now);
         Ok(String::new())
     }
 

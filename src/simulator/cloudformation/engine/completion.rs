@@ -23,7 +23,7 @@ impl Engine<'_> {
     /// Ends the phase of a stack's operation: sets the final status, or begins the next phase.
     pub(crate) fn complete_phase(&mut self, number: StackNumber, at: Timestamp) {
         let Some(operation) = self.state.stack_mut(number).operation.take() else {
-            return;
+            return self.report_defect(format!("{} has no operation", self.stack(number).id));
         };
         if matches!(
             operation.phase,
@@ -142,7 +142,7 @@ impl Engine<'_> {
             .or_else(|| failure_reason("update", &operation.failed));
         let reason = reason.map_or_else(|| self.set_outputs(number), Err);
         let Some(before) = operation.before else {
-            return;
+            return self.report_defect(format!("{} isn't being updated", self.stack(number).id));
         };
         match reason {
             Ok(()) => {
@@ -238,7 +238,7 @@ impl Engine<'_> {
             return self.notify_parent(number, OperationPhase::Update, Some(reason), at);
         }
         let Some(before) = operation.before else {
-            return;
+            return self.report_defect(format!("{} isn't being updated", self.stack(number).id));
         };
         let stack = self.state.stack_mut(number);
         stack.drop_undeclared_resources();
@@ -269,16 +269,13 @@ impl Engine<'_> {
                 evaluator.outputs()
             });
         let known = known.and_then(Result::ok).unwrap_or_default();
-        let evaluated = evaluated.unwrap_or_else(|| Ok(IndexMap::new()));
-        let first = |failures: Vec<template::Failure>| {
-            failures
-                .into_iter()
-                .next()
-                .map(|it| it.message)
-                .unwrap_or_default()
+        let Some(evaluated) = evaluated else {
+            let defect = format!("{} has no template", self.stack(number).id);
+            self.report_defect(defect.clone());
+            return Err(defect);
         };
         let outputs: Vec<OutputRecord> = evaluated
-            .map_err(first)?
+            .map_err(revision::first_message)?
             .iter()
             .map(|(key, output)| shown(key, output, known.get(key)))
             .collect();

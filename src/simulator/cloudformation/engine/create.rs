@@ -54,7 +54,7 @@ impl Engine<'_> {
         task: usize,
         at: Timestamp,
     ) {
-        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else {
+        let Some(id) = self.logical_id(number, task) else {
             return;
         };
         let evaluated = revision::evaluate_leniently(self.cloud, self.state, number, |evaluator| {
@@ -63,14 +63,11 @@ impl Engine<'_> {
         match evaluated {
             Some(Ok(Some(wanted))) => self.begin_change(number, task, &id, &wanted, at),
             Some(Err(failures)) => {
-                let reason = failures
-                    .into_iter()
-                    .next()
-                    .map(|failure| failure.message)
-                    .unwrap_or_default();
+                let reason = revision::first_message(failures);
                 self.begin_failed(number, task, &id, reason, at);
             }
-            Some(Ok(None)) | None => self.complete_task(number, task, at),
+            Some(Ok(None)) => self.complete_task(number, task, at),
+            None => self.report_defect(format!("{} has no template", self.stack(number).id)),
         }
     }
 
@@ -247,16 +244,10 @@ impl Engine<'_> {
         at: Timestamp,
     ) {
         let stack = self.state.stack_mut(number);
-        let root = stack
-            .revision
-            .as_ref()
-            .map(|revision| &revision.source.template.root);
-        let kind = root
-            .and_then(|root| root.get("Resources")?.get(id)?.get("Type"))
-            .map(|kind| kind.text.to_string());
+        let kind = stack.declared_type(id);
         let is_new = !stack.resources.contains_key(id);
         let undeclared = || ResourceRecord {
-            kind: Arc::from(kind.unwrap_or_default()),
+            kind,
             physical_id: None,
             status: None,
             reason: None,
@@ -332,7 +323,7 @@ impl Engine<'_> {
     }
 
     fn clear_physical_id(&mut self, number: StackNumber, id: &str) {
-        if let Some(resource) = self.state.stack_mut(number).resources.get_mut(id) {
+        if let Some(resource) = self.resource_mut(number, id) {
             resource.physical_id = None;
             resource.child = None;
         }
@@ -344,10 +335,10 @@ impl Engine<'_> {
         if !self.is_running(number, task) {
             return;
         }
-        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else {
+        let Some(id) = self.logical_id(number, task) else {
             return;
         };
-        let Some(resource) = self.stack(number).resources.get(&id).cloned() else {
+        let Some(resource) = self.resource_mut(number, &id).cloned() else {
             return;
         };
         if &*resource.kind == STACK {
@@ -375,7 +366,7 @@ impl Engine<'_> {
         });
         match created {
             Ok(physical_id) => {
-                if let Some(resource) = self.state.stack_mut(number).resources.get_mut(&id) {
+                if let Some(resource) = self.resource_mut(number, &id) {
                     resource.physical_id = Some(physical_id.into());
                 }
                 let status = if is_replaced {
@@ -428,7 +419,7 @@ impl Engine<'_> {
         reason: Option<String>,
         at: Timestamp,
     ) {
-        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else {
+        let Some(id) = self.logical_id(number, task) else {
             return;
         };
         let before = self
@@ -465,7 +456,7 @@ impl Engine<'_> {
 
     /// Starts no further tasks, and fails those that are running.
     pub(crate) fn cancel(&mut self, number: StackNumber, at: Timestamp) {
-        let Some(operation) = self.operation_mut(number) else {
+        let Some(operation) = self.current_operation(number) else {
             return;
         };
         operation.is_cancelled = true;
@@ -513,23 +504,20 @@ impl Engine<'_> {
         task: usize,
         at: Timestamp,
     ) {
-        let Some(found) = self.task(number, task) else {
+        let Some(id) = self.logical_id(number, task) else {
             return;
         };
-        let Some(before) = found.subject.clone() else {
+        let Some(before) = self.task(number, task).and_then(|it| it.subject.clone()) else {
             return self.complete_task(number, task, at);
         };
-        let id = found.logical_id.clone();
-        let stack = self.state.stack_mut(number);
         let kind = before.kind.clone();
-        if let Some(resource) = stack.resources.get_mut(&id) {
-            let status = resource.status.take();
-            *resource = ResourceRecord { status, ..*before };
-        }
+        let Some(resource) = self.resource_mut(number, &id) else {
+            return;
+        };
+        let status = resource.status.take();
+        *resource = ResourceRecord { status, ..*before };
         if &*kind == STACK {
-            let Some(resource) = self.stack(number).resources.get(&id).cloned() else {
-                return;
-            };
+            let resource = resource.clone();
             if resource
                 .child
                 .is_some_and(|child| self.stack(child).status == StackStatus::UpdateRollbackFailed)
@@ -557,14 +545,14 @@ impl Engine<'_> {
         reason: Option<String>,
         at: Timestamp,
     ) {
-        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else {
+        let Some(id) = self.logical_id(number, task) else {
             return;
         };
-        let resource = self.stack(number).resources.get(&id).cloned();
-        let change = || {
-            service_resources::update(self.cloud, self.stack(number), &id, resource.as_ref()?, at)
-                .err()
+        let Some(resource) = self.resource_mut(number, &id).cloned() else {
+            return;
         };
+        let change =
+            || service_resources::update(self.cloud, self.stack(number), &id, &resource, at).err();
         match reason.or_else(change) {
             None => {
                 self.set_resource_status(number, &id, ResourceStatus::UpdateComplete, None, at);

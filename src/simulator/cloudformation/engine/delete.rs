@@ -25,7 +25,7 @@ impl Engine<'_> {
         at: Timestamp,
     ) {
         let Some((id, subject)) = self.subject(number, task) else {
-            return;
+            return self.report_defect(format!("{} has no task {task}", self.stack(number).id));
         };
         let is_retained_by_request = self
             .operation(number)
@@ -63,9 +63,11 @@ impl Engine<'_> {
         at: Timestamp,
     ) {
         let Some((id, subject)) = self.subject(number, task) else {
-            return;
+            return self.report_defect(format!("{} has no task {task}", self.stack(number).id));
         };
-        let physical_id = subject.physical_id.as_deref().unwrap_or_default();
+        let Some(physical_id) = subject.physical_id.as_deref() else {
+            return self.report_defect(format!("{id} is deleted without a physical ID"));
+        };
         let reason = reason.or_else(|| {
             service_resources::delete(self.cloud, self.stack(number), &subject, physical_id).err()
         });
@@ -111,14 +113,15 @@ impl Engine<'_> {
         reason: Option<StatusReason>,
         at: Timestamp,
     ) {
-        let Some(found) = self.task(number, task) else {
+        let Some(id) = self.logical_id(number, task) else {
             return;
         };
-        let (id, subject) = (found.logical_id.clone(), found.subject.clone());
-        let stack = self.state.stack_mut(number);
-        match subject {
-            Some(subject) => stack.record_removed_resource(&id, &subject, status, reason, at),
-            None => stack.set_resource_status(&id, status, reason, at),
+        match self.task(number, task).and_then(|it| it.subject.clone()) {
+            Some(subject) => self
+                .state
+                .stack_mut(number)
+                .record_removed_resource(&id, &subject, status, reason, at),
+            None => self.set_resource_status(number, &id, status, reason, at),
         }
     }
 

@@ -81,7 +81,7 @@ impl Engine<'_> {
         task: usize,
         at: Timestamp,
     ) {
-        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else {
+        let Some(id) = self.logical_id(number, task) else {
             return;
         };
         let physical_id = self
@@ -93,8 +93,10 @@ impl Engine<'_> {
         });
         let (wanted, refused) = match evaluated {
             Some(Ok(wanted)) => (wanted, None),
-            Some(Err(failures)) => (None, failures.into_iter().next().map(|it| it.message)),
-            None => (None, None),
+            Some(Err(failures)) => (None, Some(revision::first_message(failures))),
+            None => {
+                return self.report_defect(format!("{} has no template", self.stack(number).id));
+            }
         };
         let policy = |name: &str| {
             wanted
@@ -110,7 +112,7 @@ impl Engine<'_> {
             .and_then(|it| it.depends_on.get(&id))
             .cloned();
         let resource = ResourceRecord {
-            kind: Arc::from(wanted.as_ref().map_or("", |it| it.kind.as_str())),
+            kind: stack.declared_type(&id),
             physical_id: physical_id.map(Arc::from),
             status: None,
             reason: None,
@@ -147,7 +149,7 @@ impl Engine<'_> {
         reason: Option<String>,
         at: Timestamp,
     ) {
-        let Some(id) = self.task(number, task).map(|task| task.logical_id.clone()) else {
+        let Some(id) = self.logical_id(number, task) else {
             return;
         };
         let stack = self.stack(number);
@@ -194,7 +196,7 @@ impl Engine<'_> {
             .or_else(|| failure_reason("import", &operation.failed));
         let reason = reason.map_or_else(|| self.set_outputs(number), Err);
         let Some(before) = operation.before else {
-            return;
+            return self.report_defect(format!("{} isn't being updated", self.stack(number).id));
         };
         match reason {
             Ok(()) => self.set_status(number, StackStatus::ImportComplete, None, at),

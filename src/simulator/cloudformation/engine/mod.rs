@@ -29,7 +29,7 @@ use super::state::CloudFormationState;
 use super::state::operation::{
     OperationPhase, ResourceTask, ScheduledAction, StackOperation, TaskState,
 };
-use super::state::resource_record::StatusReason;
+use super::state::resource_record::{ResourceRecord, StatusReason};
 use super::state::settings::StackNumber;
 use super::state::stack::StackRecord;
 use crate::simulator::Cloud;
@@ -50,7 +50,55 @@ pub(super) struct Engine<'a> {
 /// The nominal time between two consecutive actions.
 const STEP_DELAY: Duration = Duration::from_millis(500);
 
+impl<'a> Engine<'a> {
+    /// Returns an engine at the current time.
+    pub(super) fn new(cloud: &'a Cloud, state: &'a mut CloudFormationState) -> Self {
+        Self {
+            cloud,
+            state,
+            now: cloud.clock.now(),
+        }
+    }
+}
+
 impl Engine<'_> {
+    /// Records that something is missing that the engine itself has created. Such a defect panics
+    /// in debug builds; in others this call and all later ones answer an internal error.
+    pub(crate) fn report_defect(&mut self, defect: String) {
+        debug_assert!(false, "{defect}");
+        self.state.defect.get_or_insert(defect);
+    }
+
+    /// Returns the logical ID of a task's resource. A missing task is a defect.
+    pub(crate) fn logical_id(&mut self, number: StackNumber, task: usize) -> Option<String> {
+        let id = self.task(number, task).map(|task| task.logical_id.clone());
+        if id.is_none() {
+            self.report_defect(format!("{} has no task {task}", self.stack(number).id));
+        }
+        id
+    }
+
+    /// Returns the current operation of a stack, which must have one. A missing operation is a
+    /// defect.
+    pub(crate) fn current_operation(&mut self, number: StackNumber) -> Option<&mut StackOperation> {
+        if self.operation(number).is_none() {
+            self.report_defect(format!("{} has no operation", self.stack(number).id));
+        }
+        self.operation_mut(number)
+    }
+
+    /// Returns a resource of a stack. A missing resource is a defect.
+    pub(crate) fn resource_mut(
+        &mut self,
+        number: StackNumber,
+        id: &str,
+    ) -> Option<&mut ResourceRecord> {
+        if !self.stack(number).resources.contains_key(id) {
+            self.report_defect(format!("{} has no resource {id}", self.stack(number).id));
+        }
+        self.state.stack_mut(number).resources.get_mut(id)
+    }
+
     /// Carries out the actions that are due.
     pub(super) fn catch_up(&mut self) {
         while let Some(entry) = self.state.pop_due(self.now) {
@@ -114,6 +162,9 @@ impl Engine<'_> {
         reason: Option<StatusReason>,
         at: Timestamp,
     ) {
+        if self.resource_mut(number, id).is_none() {
+            return;
+        }
         self.state
             .stack_mut(number)
             .set_resource_status(id, status, reason, at);
@@ -127,7 +178,7 @@ impl Engine<'_> {
 
     /// Schedules an action of a stack's current operation.
     pub(crate) fn schedule(&mut self, number: StackNumber, at: Timestamp, action: ScheduledAction) {
-        if let Some(operation) = self.operation(number).map(|operation| operation.number) {
+        if let Some(operation) = self.current_operation(number).map(|it| it.number) {
             self.state.schedule(at, number, operation, action);
         }
     }
@@ -140,13 +191,10 @@ impl Engine<'_> {
         at: Timestamp,
     ) {
         operation.number = self.state.next_operation_number();
+        let ready: Vec<usize> = (0..operation.tasks.len())
+            .filter(|task| operation.tasks[*task].unfinished_dependencies == 0)
+            .collect();
         self.state.stack_mut(number).operation = Some(operation);
-        let ready: Vec<usize> = match self.operation(number) {
-            Some(operation) => (0..operation.tasks.len())
-                .filter(|task| operation.tasks[*task].unfinished_dependencies == 0)
-                .collect(),
-            None => return,
-        };
         if ready.is_empty() {
             let at = self.after(at, STEP_DELAY);
             self.schedule(number, at, ScheduledAction::CompletePhase);
@@ -159,7 +207,7 @@ impl Engine<'_> {
     /// Schedules the beginning of a task whose dependencies are done.
     pub(crate) fn schedule_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
         let begins = self.after(at, STEP_DELAY);
-        let Some(operation) = self.operation_mut(number) else {
+        let Some(operation) = self.current_operation(number) else {
             return;
         };
         if operation.tasks[task].state != TaskState::Waiting {
@@ -172,7 +220,7 @@ impl Engine<'_> {
 
     /// Begins a task.
     pub(crate) fn begin_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
-        let Some(operation) = self.operation_mut(number) else {
+        let Some(operation) = self.current_operation(number) else {
             return;
         };
         if operation.tasks[task].state != TaskState::Scheduled {
@@ -204,7 +252,7 @@ impl Engine<'_> {
         if !self.is_running(number, task) {
             return;
         }
-        let Some(operation) = self.operation(number) else {
+        let Some(operation) = self.current_operation(number) else {
             return;
         };
         if operation.imports_resource(task) {
@@ -233,7 +281,7 @@ impl Engine<'_> {
 
     /// Completes a task, and schedules those that waited for it.
     pub(crate) fn complete_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
-        let Some(operation) = self.operation_mut(number) else {
+        let Some(operation) = self.current_operation(number) else {
             return;
         };
         operation.active -= 1;
@@ -253,7 +301,7 @@ impl Engine<'_> {
 
     /// Fails a task; those that wait for it won't begin.
     pub(crate) fn fail_task(&mut self, number: StackNumber, task: usize, at: Timestamp) {
-        let Some(operation) = self.operation_mut(number) else {
+        let Some(operation) = self.current_operation(number) else {
             return;
         };
         operation.active -= 1;

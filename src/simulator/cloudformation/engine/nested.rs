@@ -115,7 +115,7 @@ impl Engine<'_> {
             }
             None => self.add_stack(&owner, &name, &stack_id, settings, Some(nested_in), at),
         };
-        if let Some(resource) = self.state.stack_mut(number).resources.get_mut(id) {
+        if let Some(resource) = self.resource_mut(number, id) {
             resource.child = Some(child);
             resource.physical_id = Some(stack_id.into());
         }

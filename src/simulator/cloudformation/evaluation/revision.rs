@@ -272,6 +272,16 @@ pub(crate) fn evaluate_leniently<T, F>(
     }
 }
 
+/// Returns the message of the first failure, of which there is one at least.
+pub(crate) fn first_message(failures: Vec<Failure>) -> String {
+    debug_assert!(
+        !failures.is_empty(),
+        "an evaluation failed without a failure"
+    );
+    let first = failures.into_iter().next();
+    first.map_or_else(|| "Internal Failure".to_owned(), |failure| failure.message)
+}
+
 /// Calls `ask` with the evaluator of a revision that a stack has or may get.
 pub(crate) fn with_evaluator<T>(
     cloud: &Cloud,

@@ -47,6 +47,8 @@ pub(super) struct CloudFormationState {
     pub reserved_names: HashMap<(String, String, String, String), Arc<str>>,
     /// Account, region, type and physical ID of resources that stacks have retained.
     retained: HashSet<(String, String, String, String)>,
+    /// A lost invariant of the engine, which every later call answers as an internal error.
+    pub(crate) defect: Option<String>,
 }
 
 /// An exported value.

@@ -156,13 +156,18 @@ impl StackRecord {
         at: Timestamp,
     ) {
         let at = self.next_event_time(at);
+        debug_assert!(
+            self.resources.contains_key(id),
+            "{} has no resource {id}",
+            self.id
+        );
+        let operation = self.operation_id();
         let Some(resource) = self.resources.get_mut(id) else {
             return;
         };
         resource.status = Some(status.clone());
         resource.reason.clone_from(&reason);
         resource.changed = at;
-        let operation = self.operations.last().map(|it| it.id).unwrap_or_default();
         self.events.push(resource_event(
             Arc::from(id),
             resource,
@@ -176,6 +181,14 @@ impl StackRecord {
     /// Returns the policy that applies to the current update.
     pub(crate) fn effective_policy(&self) -> Option<&StackPolicy> {
         self.policy_during_update.as_ref().or(self.policy.as_ref())
+    }
+
+    /// Returns the type of a resource as its template declares it.
+    pub(crate) fn declared_type(&self, id: &str) -> Arc<str> {
+        let root = self.revision.as_ref().map(|it| &it.source.template.root);
+        let declared = root.and_then(|root| root.get("Resources")?.get(id)?.get("Type"));
+        debug_assert!(declared.is_some(), "{} declares no resource {id}", self.id);
+        declared.map_or_else(Arc::default, |kind| Arc::from(&*kind.text))
     }
 
     /// Returns the ID of the last operation.

@@ -199,7 +199,12 @@ mod tests {
             assert_eq!(StackPolicy::parse(text).is_ok(), is_valid, "{text}")
         };
         let statement = |member: &str, value: &str| {
-            let mut all = serde_json::json!({"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"});
+            let mut all = serde_json::json!({
+                "Effect": "Allow",
+                "Action": "Update:*",
+                "Principal": "*",
+                "Resource": "*",
+            });
             all[member] = serde_json::from_str(value).unwrap();
             serde_json::json!({"Statement": [all]}).to_string()
         };
@@ -224,8 +229,10 @@ mod tests {
         use UpdateAction::{Delete, Modify, Replace};
         let policy = r#"{"Statement": [
             {"Effect": "Allow", "Action": "Update:Modify", "Principal": "*", "Resource": "*"},
-            {"Effect": "Allow", "NotAction": "Update:Delete", "Principal": "*", "NotResource": "LogicalResourceId/D*"},
-            {"Effect": "Deny", "Action": "Update:*", "Principal": "*", "Resource": "LogicalResourceId/Db"},
+            {"Effect": "Allow", "NotAction": "Update:Delete", "Principal": "*",
+             "NotResource": "LogicalResourceId/D*"},
+            {"Effect": "Deny", "Action": "Update:*", "Principal": "*",
+             "Resource": "LogicalResourceId/Db"},
             {"Effect": "Deny", "Action": "Update:Modify", "Principal": "*", "Resource": "*",
              "Condition": {"StringLike": {"ResourceType": ["AWS::RDS::*"]}}}]}"#;
         let policy = StackPolicy::parse(policy).unwrap();
