@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
+use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
@@ -166,6 +167,27 @@ pub(super) fn unknown_action(action: &str) -> ServiceError {
         "UnknownOperationException",
         format!("the simulator has no action `{action}`"),
     )
+}
+
+/// Returns the tags in a request.
+pub(super) fn request_tags(input: &JsonInput) -> Vec<(String, String)> {
+    let tags = input
+        .get("Tags")
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten();
+    let pair = |tag: &Json| {
+        Some((
+            tag["Key"].as_str()?.to_owned(),
+            tag["Value"].as_str()?.to_owned(),
+        ))
+    };
+    tags.filter_map(pair).collect()
+}
+
+/// Returns a time as JSON services write it: seconds with a fraction.
+pub(super) fn epoch_seconds(time: Timestamp) -> f64 {
+    time.as_millisecond() as f64 / 1000.0
 }
 
 /// Returns an error response.

@@ -8,6 +8,7 @@
 
 pub(crate) mod comparison;
 pub(crate) mod context;
+mod details;
 pub(crate) mod nested;
 pub(crate) mod revision;
 pub(crate) mod world;
