@@ -119,7 +119,7 @@ enum Command {
 
     /// Deploy, inspect or delete the CI/CD pipeline.
     #[command(subcommand, arg_required_else_help = true)]
-    Pipeline(pipeline::Command),
+    Pipeline(pipeline::PipelineCommand),
 
     Report(report::ReportArgs),
 

@@ -1,13 +1,12 @@
-//! The pipeline that taskcat brings along: its template, what its stages run, and the plan of its
-//! stack.
+//! The pipeline that taskcat deploys: its template, what its stages run, and the plan of its stack.
 //!
-//! The files are those of `pipeline/`, and part of this program; beside them go the two programs
-//! that the pipeline's machines run. Together in a folder ([`Kit`]) they are a project like any
-//! other, which `run` stages to a bucket and deploys by a change set. What the template's
-//! parameters come to is decided by `cli`, which can ask.
+//! The files in `pipeline/` are part of this program. Together with the two programs that the
+//! pipeline's machines run, they are a project like any other ([`PipelineFiles`]), which `run`
+//! stages to a bucket and deploys by a change set. `cli` decides the values of the template's
+//! parameters, since it can ask.
 
 mod configuration;
-mod kit;
+mod files;
 mod programs;
 
 use std::path::Path;
@@ -24,31 +23,30 @@ use crate::plan::{
 use crate::template::{StackEnvironment, Template};
 
 pub use configuration::{CONFIGURATION, archive};
-pub use kit::{Kit, program_prefix};
+pub use files::{PipelineFiles, program_prefix};
 pub use programs::Programs;
 
-/// The tag that tells a stack of ours from any other, and the bucket that was created for its
-/// programs: nothing else is ever deleted as a pipeline. Its value is the stack's name.
+/// The tag of a pipeline's stack, and of the bucket that was created for its programs: nothing
+/// without it is ever deleted as a pipeline. Its value is the stack's name.
 pub const TAG: &str = "taskcat-pipeline";
 
-/// Parameters that say where the programs are and what they are made for: known here, and nobody's
-/// to decide.
+/// Parameters that follow from the programs, which nobody can set.
 pub const OWN_PARAMETERS: [&str; 2] = ["ToolsPrefix", "Architecture"];
 
-/// The template. `None` is what a test rules out.
+/// Returns the template. A test makes sure that it isn't `None`.
 pub fn template() -> Option<Template> {
     Template::parse(
-        &Path::new(kit::TEMPLATE).into(),
-        kit::TEMPLATE.to_owned(),
-        kit::TEXT,
+        &Path::new(files::TEMPLATE).into(),
+        files::TEMPLATE.to_owned(),
+        files::TEXT,
     )
     .0
 }
 
-/// How much of a stack's name goes into its bucket's, which may have 63 characters.
+/// The length of the stack's name in the name of its bucket, which may have 63 characters.
 const NAME_IN_BUCKET: usize = 40;
 
-/// A pipeline's stack, whether it stands or not.
+/// The stack of a pipeline, whether it exists or not.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub name: String,
@@ -61,8 +59,8 @@ pub struct Target {
 pub type Parameters = IndexMap<String, String>;
 
 impl Target {
-    /// The bucket that is made for the programs where the user names none: one for each pipeline,
-    /// always the same.
+    /// Returns the name of the bucket that is created for the programs if the user names none. A
+    /// pipeline always has the same one.
     pub fn tools_bucket(&self) -> String {
         let whose = format!("{}/{}/{}", self.identity.account_id, self.region, self.name);
         let hash: String = Sha256::digest(whose)
@@ -79,15 +77,14 @@ impl Target {
         format!("{}-tools-{hash}", name.trim_end_matches('-'))
     }
 
-    /// Where the template is evaluated.
+    /// Returns the environment in which the template is evaluated.
     pub fn place(&self) -> StackEnvironment {
         let partition = catalog::partition_of(&self.region);
         StackEnvironment::new(&self.region, &self.identity.partition, partition.dns_suffix)
     }
 
-    /// What has to be done for the stack to be as the kit and the parameters say; `ToolsBucket` is
-    /// one of them.
-    pub fn plan(&self, kit: &Kit, parameters: &Parameters) -> Plan {
+    /// Returns the plan that deploys the files with these parameters, which include `ToolsBucket`.
+    pub fn plan(&self, files: &PipelineFiles, parameters: &Parameters) -> Plan {
         let Target {
             name,
             region,
@@ -102,7 +99,7 @@ impl Target {
         let tools = parameters.get("ToolsBucket").cloned().unwrap_or_default();
         let is_made = tools == self.tools_bucket();
         let bucket = BucketPlan {
-            project: kit.version().to_owned(),
+            project: files.version().to_owned(),
             kind: if is_made {
                 BucketKind::RegionalGiven
             } else {
@@ -130,9 +127,9 @@ impl Target {
                 region: region.as_str().into(),
             },
             stack_name: name.clone(),
-            template: kit::TEMPLATE.to_owned(),
+            template: files::TEMPLATE.to_owned(),
             bucket: 0,
-            template_key: format!("{}/{}", kit.version(), kit::TEMPLATE),
+            template_key: format!("{}/{}", files.version(), files::TEMPLATE),
             parameters: parameters.iter().map(planned).collect(),
             tags: vec![(TAG.to_owned(), name)],
             role_arn: None,
@@ -145,8 +142,8 @@ impl Target {
         };
         Plan {
             run_id: Uuid::new_v4(),
-            project_name: kit.version().to_owned(),
-            project_root: kit.folder().to_owned(),
+            project_name: files.version().to_owned(),
+            project_root: files.folder().to_owned(),
             buckets: vec![bucket],
             cells: vec![stack],
             refused: Vec::new(),

@@ -1,4 +1,4 @@
-//! The programs that a pipeline's machines run, as `pipeline/package.sh` makes them.
+//! The programs that a pipeline's machines run, as `pipeline/package.sh` builds them.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,15 +8,14 @@ use zip::ZipArchive;
 
 use crate::diagnostic::Diagnostic;
 
-/// What CodeBuild runs.
+/// The program for CodeBuild.
 const TASKCAT: &str = "taskcat";
-/// What Lambda runs, packed.
+/// The archive with the program for Lambda.
 const GIT_MERGE: &str = "git-merge.zip";
-/// Lambda's name for the program in the archive.
+/// Lambda's name of the program in the archive.
 const BOOTSTRAP: &str = "bootstrap";
 
-/// So much of a program tells what it is made for: the header, and the name of the loader that it
-/// asks for.
+/// How many bytes of a program are read: its header, and the name of the loader that it needs.
 const HEAD: u64 = 4096;
 /// `e_machine` of an ELF file, and CloudFormation's word for it.
 const MACHINES: [(u16, &str); 2] = [(62, "x86_64"), (183, "arm64")];
@@ -29,25 +28,25 @@ pub struct Programs {
     pub architecture: &'static str,
 }
 
-/// What the head of a program tells.
-struct Head {
+/// What the first bytes of a program say about it.
+struct ProgramHeader {
     architecture: &'static str,
-    /// It wants the C library of the machine that it was built on.
+    /// Whether it needs the C library of the machine that it was built on.
     is_dynamic: bool,
 }
 
 impl Programs {
-    /// The programs in a folder, and what may be wrong with them.
+    /// Finds the programs in a folder; returns them with warnings.
     ///
     /// # Errors
-    /// All that is missing, or isn't what it should be.
+    /// Everything that is missing or isn't a program for the pipeline.
     pub fn find(folder: &Path) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let taskcat = head(&folder.join(TASKCAT), |file| Ok(Box::new(file)));
         let git_merge = head(&folder.join(GIT_MERGE), |file| {
             let mut archive = ZipArchive::new(file)?;
             let index = archive
                 .index_for_name(BOOTSTRAP)
-                .ok_or_else(|| io::Error::other("it holds no `bootstrap`"))?;
+                .ok_or_else(|| io::Error::other("it doesn't contain `bootstrap`"))?;
             let mut start = Vec::new();
             archive
                 .by_index(index)?
@@ -66,7 +65,7 @@ impl Programs {
                 folder.display()
             );
             return Err(vec![
-                Diagnostic::error(message).help("both have to be for the same machines"),
+                Diagnostic::error(message).help("build both for the same architecture"),
             ]);
         }
         let dynamic = [(TASKCAT, &taskcat), (GIT_MERGE, &git_merge)]
@@ -89,17 +88,17 @@ impl Programs {
         ))
     }
 
-    /// Name and path of each.
+    /// Returns name and path of each.
     pub fn files(&self) -> [(&'static str, PathBuf); 2] {
         [TASKCAT, GIT_MERGE].map(|name| (name, self.folder.join(name)))
     }
 }
 
-/// Looks into a program, which `open` finds in its file.
+/// Reads the first bytes of a program, which `open` finds in its file.
 fn head(
     path: &Path,
     open: impl FnOnce(File) -> io::Result<Box<dyn Read>>,
-) -> Result<Head, Diagnostic> {
+) -> Result<ProgramHeader, Diagnostic> {
     let mut start = Vec::new();
     let read = File::open(path)
         .and_then(open)
@@ -108,17 +107,17 @@ fn head(
     if let Err(error) = read {
         return Err(Diagnostic::error(format!("{}: {error}", path.display())).help(help));
     }
-    Head::of(&start).ok_or_else(|| {
+    ProgramHeader::of(&start).ok_or_else(|| {
         let message = format!(
-            "{} is no program for Linux on x86_64 or arm64",
+            "{} is not a program for Linux on x86_64 or arm64",
             path.display()
         );
         Diagnostic::error(message).help(help)
     })
 }
 
-impl Head {
-    /// Of a 64-bit little-endian ELF file (<https://man7.org/linux/man-pages/man5/elf.5.html>).
+impl ProgramHeader {
+    /// Reads the header of a 64-bit little-endian ELF file (<https://man7.org/linux/man-pages/man5/elf.5.html>).
     fn of(start: &[u8]) -> Option<Self> {
         let rest = start.strip_prefix(b"\x7fELF\x02\x01")?;
         let machine = rest
@@ -200,11 +199,11 @@ mod tests {
         let wrong = folder(b"#!/bin/sh\n", "main", &program(62, ""));
         let found = faults(wrong.path());
         assert!(
-            found[0].ends_with("taskcat is no program for Linux on x86_64 or arm64"),
+            found[0].ends_with("taskcat is not a program for Linux on x86_64 or arm64"),
             "{found:?}"
         );
         assert!(
-            found[1].ends_with("git-merge.zip: it holds no `bootstrap`"),
+            found[1].ends_with("git-merge.zip: it doesn't contain `bootstrap`"),
             "{found:?}"
         );
     }

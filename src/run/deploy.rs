@@ -1,5 +1,5 @@
-//! `taskcat deploy run`: stacks that stay are created and changed by change sets, which somebody
-//! has looked at.
+//! `taskcat deploy run`: creates and updates permanent stacks by change sets that somebody has
+//! reviewed.
 //!
 //! All change sets are worked out before the question is asked, once for all of them. There is no
 //! journal, and nothing is ever deleted but what was not wanted: the stacks are not this run's. A
@@ -169,25 +169,26 @@ pub(super) async fn steps(
                 None
             }
         });
-    let open: Vec<Open> = join_all(proposals).await.into_iter().flatten().collect();
-    let decision = match open.is_empty() {
+    let pending: Vec<PendingChangeSet> = join_all(proposals).await.into_iter().flatten().collect();
+    let decision = match pending.is_empty() {
         true => Decision::Drop,
         false => context
             .cancel
-            .run_until_cancelled(decided(&open, decide))
+            .run_until_cancelled(decided(&pending, decide))
             .await
             .unwrap_or(Decision::Drop),
     };
     join_all(
-        open.into_iter()
-            .map(|open| carry_out(context, open, decision, options.limit)),
+        pending
+            .into_iter()
+            .map(|pending| carry_out(context, pending, decision, options.limit)),
     )
     .await;
     Ok(decision)
 }
 
 /// A cell whose change set waits.
-struct Open<'p> {
+struct PendingChangeSet<'p> {
     plan: &'p StackPlan,
     proposal: ProposedChangeSet,
     clients: Arc<Clients>,
@@ -202,7 +203,7 @@ async fn propose<'p>(
     bucket: &StagingBucket,
     options: &DeployOptions,
     mark: OwnershipTag,
-) -> Option<Open<'p>> {
+) -> Option<PendingChangeSet<'p>> {
     let cell = &plan.cell;
     if context.cancel.is_cancelled() {
         finish(context, cell, Outcome::Interrupted, None);
@@ -250,30 +251,30 @@ async fn propose<'p>(
             return None;
         }
     };
-    let open = Open {
+    let pending = PendingChangeSet {
         plan,
         proposal,
         clients,
         cli,
         unfinished,
     };
-    work_out(context, open, options).await
+    work_out(context, pending, options).await
 }
 
 /// Waits for the change set to be worked out; one that can't be executed is deleted.
 async fn work_out<'p>(
     context: &StepContext<'p>,
-    mut open: Open<'p>,
+    mut pending: PendingChangeSet<'p>,
     options: &DeployOptions,
-) -> Option<Open<'p>> {
+) -> Option<PendingChangeSet<'p>> {
     let limit = options.change_set_limit;
-    open.unfinished.remains(open.remains());
-    let Open {
+    pending.unfinished.remains(pending.remains());
+    let PendingChangeSet {
         plan,
         proposal,
         clients,
         ..
-    } = &mut open;
+    } = &mut pending;
     let cell = &plan.cell;
     let worked_out = context
         .cancel
@@ -292,10 +293,10 @@ async fn work_out<'p>(
             changes: proposal.changes.clone(),
         });
         if !proposal.is_unchanged {
-            return Some(open);
+            return Some(pending);
         }
         if options.change_set.is_some() {
-            open.unfinished.ends();
+            pending.unfinished.ends();
             finish(context, cell, Outcome::Passed, Some("unchanged"));
             return None;
         }
@@ -307,8 +308,8 @@ async fn work_out<'p>(
     let discarded = change_set::discard(proposal, clients).await;
     let remains = discarded
         .err()
-        .map(|error| format!("; {} ({error})", open.remains()));
-    open.unfinished.ends();
+        .map(|error| format!("; {} ({error})", pending.remains()));
+    pending.unfinished.ends();
     match (worked_out, remains) {
         (Some(Err(error)), remains) => {
             let remains = remains.unwrap_or_default();
@@ -326,10 +327,10 @@ async fn work_out<'p>(
     None
 }
 
-impl Open<'_> {
+impl PendingChangeSet<'_> {
     /// The change set still exists, and how to delete it.
     fn remains(&self) -> String {
-        let Open {
+        let PendingChangeSet {
             plan,
             proposal: ProposedChangeSet { name, is_new, .. },
             cli,
@@ -359,12 +360,12 @@ impl Open<'_> {
     }
 }
 
-async fn decided(open: &[Open<'_>], decide: Decide) -> Decision {
-    let proposed = open.iter().map(|open| Proposed {
-        cell: open.plan.cell.clone(),
-        stack_name: open.plan.stack_name.clone(),
-        changes: open.proposal.changes.clone(),
-        adoption: open.proposal.adoption.clone(),
+async fn decided(pending: &[PendingChangeSet<'_>], decide: Decide) -> Decision {
+    let proposed = pending.iter().map(|pending| Proposed {
+        cell: pending.plan.cell.clone(),
+        stack_name: pending.plan.stack_name.clone(),
+        changes: pending.proposal.changes.clone(),
+        adoption: pending.proposal.adoption.clone(),
     });
     let (proposed, (answer, decision)) = (proposed.collect(), oneshot::channel());
     // A thread that waits for an answer must not keep the process from its end.
@@ -374,14 +375,14 @@ async fn decided(open: &[Open<'_>], decide: Decide) -> Decision {
 
 async fn carry_out(
     context: &StepContext<'_>,
-    mut open: Open<'_>,
+    mut pending: PendingChangeSet<'_>,
     decision: Decision,
     limit: Duration,
 ) {
-    let (cell, change_set) = (open.plan.cell.clone(), open.proposal.name.clone());
+    let (cell, change_set) = (pending.plan.cell.clone(), pending.proposal.name.clone());
     let interrupted = context.cancel.is_cancelled();
     match decision {
-        Decision::Execute if !interrupted => execute(context, &mut open, limit).await,
+        Decision::Execute if !interrupted => execute(context, &mut pending, limit).await,
         Decision::Leave => {
             context.events.send(EventKind::ChangeSetLeft {
                 cell: cell.clone(),
@@ -390,7 +391,7 @@ async fn carry_out(
             finish(context, &cell, Outcome::Passed, Some("left for review"));
         }
         Decision::Execute | Decision::Drop => {
-            match change_set::discard(&open.proposal, &open.clients).await {
+            match change_set::discard(&pending.proposal, &pending.clients).await {
                 Ok(()) => {
                     context.events.send(EventKind::ChangeSetDropped {
                         cell: cell.clone(),
@@ -406,21 +407,21 @@ async fn carry_out(
                 Err(error) => fail(
                     context,
                     &cell,
-                    &format!("not executed; {} ({error})", open.remains()),
+                    &format!("not executed; {} ({error})", pending.remains()),
                 ),
             }
         }
     }
-    open.unfinished.ends();
+    pending.unfinished.ends();
 }
 
-async fn execute(context: &StepContext<'_>, open: &mut Open<'_>, limit: Duration) {
-    let Open {
+async fn execute(context: &StepContext<'_>, pending: &mut PendingChangeSet<'_>, limit: Duration) {
+    let PendingChangeSet {
         plan,
         proposal,
         clients,
         ..
-    } = &*open;
+    } = &*pending;
     let (plan, cell) = (*plan, &plan.cell);
     let mut watcher = Watcher::new(
         cell.clone(),
@@ -437,9 +438,9 @@ async fn execute(context: &StepContext<'_>, open: &mut Open<'_>, limit: Duration
         let remains = match error.may_have_taken_effect() {
             true => format!(
                 "whether it is executed isn't known; {}",
-                open.remains_itself()
+                pending.remains_itself()
             ),
-            false => open.remains(),
+            false => pending.remains(),
         };
         return fail(context, cell, &format!("{error}; {remains}"));
     }
@@ -451,7 +452,7 @@ async fn execute(context: &StepContext<'_>, open: &mut Open<'_>, limit: Duration
         cell: cell.clone(),
         change_set: proposal.name.clone(),
     });
-    open.unfinished.remains(goes_on.clone());
+    pending.unfinished.remains(goes_on.clone());
     match context.stop.within(limit, watcher.changed()).await {
         WaitOutcome::Stopped => finish(context, cell, Outcome::Interrupted, Some(&goes_on)),
         WaitOutcome::TimedOut => {

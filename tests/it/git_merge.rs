@@ -831,7 +831,7 @@ fn outside_lambda_it_says_what_it_is() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     let expect =
-        "git-merge is an AWS Lambda function, and this is no Lambda: AWS_LAMBDA_RUNTIME_API, ";
+        "git-merge is an AWS Lambda function, and this is not Lambda: AWS_LAMBDA_RUNTIME_API, ";
     assert!(
         String::from_utf8_lossy(&output.stderr).starts_with(expect),
         "{output:?}"

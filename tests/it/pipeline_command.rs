@@ -265,7 +265,7 @@ fn what_is_missing_or_wrong_is_told_at_once() {
         .deploy(&["-P", "Repositry=acme/shop", "-P", "Architecture=arm64"])
         .assert_code(2)
         .assert_says("did you mean `Repository`?")
-        .assert_says("`Architecture` is decided by the programs")
+        .assert_says("`Architecture` can't be set: it follows from the programs")
         .assert_says("git-merge.zip: No such file");
     owner
         .deploy(&["-P", "Repository"])
@@ -274,7 +274,7 @@ fn what_is_missing_or_wrong_is_told_at_once() {
     let named = owner.taskcat(&["status", "shop/pipeline"]).run();
     named
         .assert_code(2)
-        .assert_says("letters, digits and dashes");
+        .assert_says("expected letters, digits and hyphens");
     owner.standing().assert_nothing();
 }
 
@@ -599,7 +599,7 @@ fn an_execution_in_progress_is_not_cut_off() {
     let owner = Owner::new();
     owner.deploy(&given(&PARAMETERS)).assert_code(0);
     for (name, action, expect) in [
-        ("Test", "Taskcat", "would leave its stacks behind"),
+        ("Test", "Taskcat", "its stacks would not be deleted"),
         (
             "Production",
             "Execute",
@@ -656,7 +656,7 @@ fn a_stack_that_somebody_else_created_is_left_alone() {
             "{given_there:?}"
         );
     }
-    // One that holds nothing is told with what deletes it.
+    // The message on an empty one has the command that deletes it.
     let owner = Owner::new();
     owner.server.given(&review(ours));
     owner

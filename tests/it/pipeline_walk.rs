@@ -185,8 +185,8 @@ impl Walk {
         self.command(&json!({"configuration": folder}))
     }
 
-    /// A change that was pushed goes through the stages as far as the approval; the first one by the
-    /// upload of the configuration.
+    /// A change that was pushed goes through the stages as far as the approval; the first one by
+    /// the upload of the configuration.
     pub fn run(&mut self) -> Walked {
         match self.is_configured {
             true => self.command(&json!({"push": "develop"})),

@@ -9,9 +9,9 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use taskcat::aws::JobFailure;
 
-use crate::client::{Answer, Call, Client};
+use crate::client::{Call, Client, GithubResponse};
 use crate::deadline::{self, Deadline};
-use crate::parameters::Parameters;
+use crate::parameters::UserParameters;
 use crate::stop::Stop;
 use crate::token::Token;
 
@@ -40,7 +40,7 @@ impl App {
         let key = key
             .as_str()
             .and_then(key_pair)
-            .ok_or("has a private key that is no RSA key in PEM form")?;
+            .ok_or("has a private key that isn't an RSA key in PEM form")?;
         Ok(Self {
             id,
             key,
@@ -49,7 +49,11 @@ impl App {
     }
 
     /// A token that may write contents of the repository, and nothing else.
-    pub async fn token(&self, parameters: &Parameters, deadline: Deadline) -> Result<Token, Stop> {
+    pub async fn token(
+        &self,
+        parameters: &UserParameters,
+        deadline: Deadline,
+    ) -> Result<Token, Stop> {
         let proof = self
             .proof(deadline::now())
             .ok_or_else(|| refused("its key can't sign"))?;
@@ -65,8 +69,12 @@ impl App {
             .map_err(|stop| stop.without(&proof))
     }
 
-    async fn exchange(&self, client: &Client<'_>, parameters: &Parameters) -> Result<Token, Stop> {
-        let Parameters { owner, repo, .. } = parameters;
+    async fn exchange(
+        &self,
+        client: &Client<'_>,
+        parameters: &UserParameters,
+    ) -> Result<Token, Stop> {
+        let UserParameters { owner, repo, .. } = parameters;
         let installation = match &self.installation {
             Some(id) => id.clone(),
             None => {
@@ -89,8 +97,8 @@ impl App {
         Token::of(token).map_err(|fault| refused(&format!("its token {fault}")))
     }
 
-    fn not_installed(&self, answer: &Answer, parameters: &Parameters) -> Stop {
-        let Parameters {
+    fn not_installed(&self, answer: &GithubResponse, parameters: &UserParameters) -> Stop {
+        let UserParameters {
             owner,
             repo,
             secret,

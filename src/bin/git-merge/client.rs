@@ -46,7 +46,7 @@ pub enum Call<'a> {
 }
 
 /// An answer that is neither a limit nor a redirection nor a failure of GitHub's own.
-pub struct Answer {
+pub struct GithubResponse {
     pub status: u16,
     /// `null` where there is no JSON.
     pub body: Value,
@@ -67,7 +67,7 @@ struct Limit {
 }
 
 /// What may be over at the next try.
-enum Passing {
+enum TransientError {
     /// No answer, or half of one.
     Network(String),
     /// A status of 500 and more.
@@ -76,7 +76,7 @@ enum Passing {
 
 impl Client<'_> {
     /// `path` begins with a slash and is encoded.
-    pub async fn call(&self, call: Call<'_>, path: &str) -> Result<Answer, Stop> {
+    pub async fn call(&self, call: Call<'_>, path: &str) -> Result<GithubResponse, Stop> {
         let mut url = format!("{}{}{path}", self.api.origin, self.api.path);
         let mut redirections = 0;
         // Whatever GitHub says, a limit that holds on is met with ever longer pauses.
@@ -105,12 +105,12 @@ impl Client<'_> {
         }
     }
 
-    async fn insistent(&self, call: Call<'_>, url: &str) -> Result<Answer, Stop> {
+    async fn insistent(&self, call: Call<'_>, url: &str) -> Result<GithubResponse, Stop> {
         let pauses = ExponentialBuilder::default()
             .with_min_delay(FIRST_PAUSE)
             .with_max_times(RETRIES)
             .with_jitter();
-        let again = |passing: &Passing, pause: Duration| {
+        let again = |passing: &TransientError, pause: Duration| {
             tracing::warn!(
                 pause = pause.as_secs_f64(),
                 "trying again: {}",
@@ -120,12 +120,12 @@ impl Client<'_> {
         let answer = (|| self.once(call, url)).retry(pauses).notify(again).await;
         answer.map_err(|passing| {
             let what_to_do = match passing {
-                Passing::Network(_) => {
+                TransientError::Network(_) => {
                     "See whether `apiUrl` is right and whether the function has a way out (in a \
                      VPC: a NAT gateway), \
                      then retry the stage"
                 }
-                Passing::Broken { .. } => {
+                TransientError::Broken { .. } => {
                     "See https://www.githubstatus.com, and retry the stage \
                     later"
                 }
@@ -139,21 +139,22 @@ impl Client<'_> {
         })
     }
 
-    fn told(&self, passing: &Passing) -> String {
+    fn told(&self, passing: &TransientError) -> String {
         let origin = &self.api.origin;
         match passing {
-            Passing::Network(error) => format!("{origin} can't be reached: {error}"),
-            Passing::Broken { status, message } if message.is_empty() => {
+            TransientError::Network(error) => format!("{origin} can't be reached: {error}"),
+            TransientError::Broken { status, message } if message.is_empty() => {
                 format!("{origin} fails with status {status}")
             }
-            Passing::Broken { status, message } => {
+            TransientError::Broken { status, message } => {
                 format!("{origin} fails with status {status} ({message})")
             }
         }
     }
 
-    async fn once(&self, call: Call<'_>, url: &str) -> Result<Answer, Passing> {
-        let failed = |error: &dyn Error| Passing::Network(self.token.masked(&innermost(error)));
+    async fn once(&self, call: Call<'_>, url: &str) -> Result<GithubResponse, TransientError> {
+        let failed =
+            |error: &dyn Error| TransientError::Network(self.token.masked(&innermost(error)));
         let answer = connector()
             .call(self.request(call, url)?)
             .await
@@ -173,8 +174,8 @@ impl Client<'_> {
             .unwrap_or_default()
             .to_owned();
         match status {
-            500.. => Err(Passing::Broken { status, message }),
-            _ => Ok(Answer {
+            500.. => Err(TransientError::Broken { status, message }),
+            _ => Ok(GithubResponse {
                 status,
                 body,
                 message,
@@ -185,7 +186,7 @@ impl Client<'_> {
         }
     }
 
-    fn request(&self, call: Call<'_>, url: &str) -> Result<Request, Passing> {
+    fn request(&self, call: Call<'_>, url: &str) -> Result<Request, TransientError> {
         let (method, body) = match call {
             Call::Get => ("GET", SdkBody::empty()),
             Call::Post(body) => ("POST", SdkBody::from(body.to_string())),
@@ -193,7 +194,9 @@ impl Client<'_> {
         let mut request = Request::new(body);
         let built = request.set_method(method).is_ok() && request.set_uri(url).is_ok();
         if !built {
-            return Err(Passing::Network("its address is no URL".to_owned()));
+            return Err(TransientError::Network(
+                "its address isn't a URL".to_owned(),
+            ));
         }
         let headers = request.headers_mut();
         headers.insert("authorization", self.token.authorization());
@@ -225,7 +228,7 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// Where a redirection leads to. With the token goes nobody to another host.
+    /// Returns where a redirection leads to. The token is never sent to another host.
     fn followed(&self, location: &str) -> Result<String, Stop> {
         if location.starts_with('/') && !location.starts_with("//") {
             return Ok(format!("{}{location}", self.api.origin));
@@ -236,7 +239,7 @@ impl Client<'_> {
         }
         let elsewhere = self
             .token
-            .masked(&origin.unwrap_or_else(|| "what is no URL".to_owned()));
+            .masked(&origin.unwrap_or_else(|| "an invalid URL".to_owned()));
         Err(Stop::failed(
             JobFailure::ConfigurationError,
             format!(
@@ -249,7 +252,7 @@ impl Client<'_> {
     }
 }
 
-impl Answer {
+impl GithubResponse {
     /// Seconds since the epoch before which GitHub doesn't want to be called, if it refused for
     /// that reason.
     fn limited(&self, now: u64) -> Option<u64> {
@@ -292,7 +295,7 @@ impl Limit {
 fn origin_of(url: &str) -> Option<String> {
     let uri: Uri = url.parse().ok()?;
     let authority = uri.authority()?.as_str().to_ascii_lowercase();
-    // Who a URL names before an `@` is nobody's business.
+    // A URL may have credentials before an `@`.
     let host = authority.rsplit('@').next()?;
     Some(format!("{}://{host}", uri.scheme_str()?))
 }
@@ -353,7 +356,7 @@ mod tests {
         retry_after: Option<&str>,
         remaining: Option<&str>,
         reset: Option<&str>,
-    ) -> Answer {
+    ) -> GithubResponse {
         let [retry_after, remaining, reset] =
             [retry_after, remaining, reset].map(|it| it.map(str::to_owned));
         let limit = Limit {
@@ -361,7 +364,7 @@ mod tests {
             remaining,
             reset,
         };
-        Answer {
+        GithubResponse {
             status,
             body: Value::Null,
             message: String::new(),
@@ -373,7 +376,8 @@ mod tests {
 
     #[test]
     fn limits_say_when_to_come_again() {
-        let check = |answer: Answer, expect: Option<u64>| assert_eq!(answer.limited(1_000), expect);
+        let check =
+            |answer: GithubResponse, expect: Option<u64>| assert_eq!(answer.limited(1_000), expect);
         check(refused(403, None, None, None), None);
         check(refused(403, None, Some("4999"), Some("2000")), None);
         check(refused(403, None, Some("0"), Some("2000")), Some(2_000));
@@ -392,7 +396,7 @@ mod tests {
         check(refused(404, Some("30"), Some("0"), Some("2000")), None);
         let secondary = "You have exceeded a secondary rate limit";
         check(
-            Answer {
+            GithubResponse {
                 message: secondary.into(),
                 ..refused(403, None, None, None)
             },
@@ -430,7 +434,7 @@ mod tests {
             "https://evil.example/x",
             Err("redirects to https://evil.example,"),
         );
-        check("//evil.example/x", Err("redirects to what is no URL"));
+        check("//evil.example/x", Err("redirects to an invalid URL"));
         check(
             "http://api.github.com/x",
             Err("redirects to http://api.github.com,"),

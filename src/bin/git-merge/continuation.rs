@@ -1,4 +1,4 @@
-//! What one job hands over to the next where its own invocation is too short.
+//! What one job hands over to the next if its own invocation is too short.
 //!
 //! A job that succeeds with a continuation token isn't over: CodePipeline sends another one that
 //! has the token. All that must be known then is in it, since the next invocation may meet another
@@ -34,7 +34,7 @@ impl Continuation {
         )
     }
 
-    /// What goes on to the next job, or `None` where patience has an end.
+    /// Returns what is handed over to the next job, or `None` if there were too many already.
     pub fn next(self, later: &Later) -> Option<Self> {
         let next = Self {
             handovers: self.handovers.saturating_add(1),

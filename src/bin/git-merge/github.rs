@@ -6,13 +6,13 @@
 use serde_json::{Value, json};
 use taskcat::aws::JobFailure;
 
-use crate::client::{Answer, Call, Client};
-use crate::parameters::{Parameters, not_a_commit};
+use crate::client::{Call, Client, GithubResponse};
+use crate::parameters::{UserParameters, not_a_commit};
 use crate::stop::Stop;
 
 pub struct Github<'a> {
     pub client: Client<'a>,
-    pub parameters: &'a Parameters,
+    pub parameters: &'a UserParameters,
 }
 
 /// What a merge led to.
@@ -27,7 +27,7 @@ pub enum Merged {
 impl Github<'_> {
     /// The id of the commit at the head of a branch.
     pub async fn head(&self, branch: &str) -> Result<String, Stop> {
-        // A name in a path: a slash in it is no slash of the path.
+        // A slash in the name doesn't separate parts of the path.
         let name = form_urlencoded::byte_serialize(branch.as_bytes())
             .collect::<String>()
             .replace('+', "%20");
@@ -109,7 +109,7 @@ impl Github<'_> {
     }
 
     /// A merge finds its base, its head, or the right to merge missing.
-    async fn unmergeable(&self, commit: &str, answer: &Answer) -> Stop {
+    async fn unmergeable(&self, commit: &str, answer: &GithubResponse) -> Stop {
         if let Err(stop) = self.head(&self.parameters.base_branch).await {
             return stop;
         }
@@ -128,8 +128,8 @@ impl Github<'_> {
         Stop::failed(JobFailure::PermissionError, self.powerless(answer))
     }
 
-    fn conflict(&self, commit: &str, answer: &Answer) -> Stop {
-        let Parameters {
+    fn conflict(&self, commit: &str, answer: &GithubResponse) -> Stop {
+        let UserParameters {
             base_branch: base,
             head_branch: head,
             ..
@@ -150,8 +150,8 @@ impl Github<'_> {
         )
     }
 
-    /// What no route expects.
-    fn refused(&self, answer: &Answer) -> Stop {
+    /// The failure for an unexpected status.
+    fn refused(&self, answer: &GithubResponse) -> Stop {
         let repository = self.repository();
         let said = answer.message.to_lowercase();
         let quoted = quoted(answer);
@@ -191,7 +191,7 @@ impl Github<'_> {
 
     /// Rulesets and branch protection refuse with a list of what they require.
     /// <https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-rulesets/about-rulesets>
-    fn ruled_out(&self, answer: &Answer) -> String {
+    fn ruled_out(&self, answer: &GithubResponse) -> String {
         let said = answer.message.to_lowercase();
         let (base, repository) = (&self.parameters.base_branch, self.repository());
         let requires = [
@@ -230,7 +230,7 @@ impl Github<'_> {
         )
     }
 
-    fn powerless(&self, answer: &Answer) -> String {
+    fn powerless(&self, answer: &GithubResponse) -> String {
         format!(
             "the token in {} may not merge in {}: it needs the permission \"Contents: read and \
              write\" there (a classic \
@@ -259,7 +259,7 @@ impl Github<'_> {
     }
 }
 
-fn quoted(answer: &Answer) -> String {
+fn quoted(answer: &GithubResponse) -> String {
     if answer.message.is_empty() {
         String::new()
     } else {

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-/// A job that somebody has to answer for.
+/// A job, whose result CodePipeline must be told.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Job {
     pub id: String,
@@ -18,8 +18,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// `None` for what has no id: there is nobody to answer. Everything else can be answered for,
-    /// if only with a failure.
+    /// Reads the event; `None` if it has no ID. Any other job gets a result, if only a failure.
     pub fn of(event: &Value) -> Option<Self> {
         let job = &event["CodePipeline.job"];
         let data = &job["data"];

@@ -5,7 +5,7 @@
 //! [`job`] is what CodePipeline sends, [`parameters`] what the pipeline's author set, [`token`] the
 //! key to GitHub, [`client`] one call to GitHub with all that can go wrong on the way, [`github`]
 //! what its answers mean, [`merge`] the steps in order, [`continuation`] what is handed over to a
-//! later job, and [`report`] the answer to CodePipeline. AWS itself is spoken to by `taskcat::aws`.
+//! later job, and [`report`] the answer to CodePipeline. `taskcat::aws` calls AWS.
 
 mod app;
 mod client;
@@ -32,7 +32,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use deadline::Deadline;
 use job::Job;
 
-/// What Lambda sets for every function, and what the runtime stops without.
+/// Variables that Lambda sets for every function, and that the runtime needs.
 const VARIABLES: [&str; 5] = [
     "AWS_LAMBDA_RUNTIME_API",
     "AWS_LAMBDA_FUNCTION_NAME",
@@ -50,7 +50,7 @@ async fn main() -> ExitCode {
         .collect();
     if !missing.is_empty() {
         eprintln!(
-            "git-merge is an AWS Lambda function, and this is no Lambda: {} not set",
+            "git-merge is an AWS Lambda function, and this is not Lambda: {} not set",
             missing.join(", ")
         );
         return ExitCode::FAILURE;
@@ -67,8 +67,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// One invocation. It fails only where CodePipeline can't be told: then nobody but Lambda's own
-/// retries and alarms are left to see it.
+/// One invocation. It fails only if CodePipeline can't be told the result: then Lambda repeats it,
+/// and its metrics and the dead-letter queue show it.
 async fn answer(aws: &Aws, region: &str, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
     let (payload, context) = event.into_parts();
     let deadline = Deadline::of(context.deadline());

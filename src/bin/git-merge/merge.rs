@@ -10,11 +10,11 @@ use crate::continuation::Continuation;
 use crate::deadline::{self, Deadline};
 use crate::github::{Github, Merged};
 use crate::job::Job;
-use crate::parameters::{Parameters, Secret, not_a_commit};
+use crate::parameters::{Secret, UserParameters, not_a_commit};
 use crate::stop::{Later, Stop};
 use crate::token::Credentials;
 
-/// Merged, now or before.
+/// A finished merge, of this job or an earlier one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Done {
     /// The commit that the base branch got, or its head where there was nothing to merge.
@@ -27,7 +27,7 @@ pub struct Done {
     pub summary: String,
 }
 
-/// Does the job, as far as the time allows.
+/// Does the job, within the time of the invocation.
 pub async fn within(aws: &Aws, job: &Job, deadline: Deadline) -> Result<Done, Stop> {
     let work = merge(aws, job, deadline);
     tokio::time::timeout_at(deadline.at(), work)
@@ -43,7 +43,7 @@ pub async fn within(aws: &Aws, job: &Job, deadline: Deadline) -> Result<Done, St
 }
 
 async fn merge(aws: &Aws, job: &Job, deadline: Deadline) -> Result<Done, Stop> {
-    let parameters = Parameters::of(job.parameters.as_deref()).map_err(|faults| {
+    let parameters = UserParameters::of(job.parameters.as_deref()).map_err(|faults| {
         let message = format!(
             "the action's UserParameters can't be used: {}.",
             faults.join("; ")
@@ -79,7 +79,7 @@ async fn merge(aws: &Aws, job: &Job, deadline: Deadline) -> Result<Done, Stop> {
 }
 
 /// The tested commit: what the parameters say, or what the source action took.
-fn tested(job: &Job, parameters: &Parameters) -> Result<String, Stop> {
+fn tested(job: &Job, parameters: &UserParameters) -> Result<String, Stop> {
     let configuration =
         |message: String| Err(Stop::failed(JobFailure::ConfigurationError, message));
     match (&parameters.commit, &job.revision) {
@@ -87,7 +87,7 @@ fn tested(job: &Job, parameters: &Parameters) -> Result<String, Stop> {
         (None, Some(revision)) => match not_a_commit(revision) {
             None => Ok(revision.to_ascii_lowercase()),
             Some(fault) => configuration(format!(
-                "the revision of the input artifact {fault}: the source is no git repository. Set \
+                "the revision of the input artifact {fault}: the source isn't a git repository. Set \
                  `commit` in \
                  UserParameters to the tested commit."
             )),
@@ -101,7 +101,7 @@ fn tested(job: &Job, parameters: &Parameters) -> Result<String, Stop> {
     }
 }
 
-/// Where an earlier job was told to wait and this one comes too soon, GitHub is left alone.
+/// Waits, or hands the job over, if GitHub asked an earlier job to wait until later than now.
 async fn patience(job: &Job, deadline: Deadline) -> Result<(), Stop> {
     let Some(continuation) = Continuation::of(job.continuation.as_deref()) else {
         let message =
@@ -130,7 +130,7 @@ async fn patience(job: &Job, deadline: Deadline) -> Result<(), Stop> {
     }))
 }
 
-/// Read for each job: a token that was changed holds from the next one on.
+/// Reads the secret, anew for each job, so that a changed token is used from the next one on.
 async fn credentials(aws: &Aws, secret: &Secret) -> Result<Credentials, Stop> {
     let clients = aws
         .clients(taskcat::aws::DEFAULT_PROFILE, &secret.region)
@@ -182,7 +182,7 @@ fn unread(secret: &Secret, error: &AwsError) -> Stop {
 }
 
 async fn steps(github: &Github<'_>, commit: &str, job: &str) -> Result<Done, Stop> {
-    let Parameters {
+    let UserParameters {
         base_branch: base,
         head_branch: head,
         ..
@@ -223,9 +223,9 @@ async fn steps(github: &Github<'_>, commit: &str, job: &str) -> Result<Done, Sto
     })
 }
 
-/// The release branch has gone on since it received the tested commit.
-fn untested(parameters: &Parameters, commit: &str, merge_commit: &str) -> Stop {
-    let Parameters {
+/// The failure if the release branch has moved on since it received the tested commit.
+fn untested(parameters: &UserParameters, commit: &str, merge_commit: &str) -> Stop {
+    let UserParameters {
         base_branch: base,
         head_branch: head,
         ..
@@ -242,8 +242,8 @@ fn untested(parameters: &Parameters, commit: &str, merge_commit: &str) -> Stop {
     )
 }
 
-/// Whatever came after the tested commit was not tested.
-fn moved(parameters: &Parameters, commit: &str, found: &str) -> Result<(), Stop> {
+/// Fails if the source branch has moved on, since later commits were not tested.
+fn moved(parameters: &UserParameters, commit: &str, found: &str) -> Result<(), Stop> {
     let head = &parameters.head_branch;
     if parameters.allow_moved {
         tracing::warn!(branch = %head, head = %found, "the branch has moved on; the tested commit \
@@ -274,11 +274,11 @@ mod tests {
         }
     }
 
-    fn parameters(commit: Option<&str>) -> Parameters {
+    fn parameters(commit: Option<&str>) -> UserParameters {
         let text = r#"{"owner": "o", "repo": "r", "baseBranch": "b", "headBranch": "h",
                        "secretsManagerArn": "arn:aws:secretsmanager:us-east-1:1:secret:s"}"#;
-        let read = Parameters::of(Some(text)).unwrap();
-        Parameters {
+        let read = UserParameters::of(Some(text)).unwrap();
+        UserParameters {
             commit: commit.map(str::to_owned),
             ..read
         }

@@ -20,7 +20,7 @@ const KEYS: [&str; 9] = [
 ];
 
 #[derive(Debug, PartialEq, Eq)]
-pub struct Parameters {
+pub struct UserParameters {
     pub owner: String,
     pub repo: String,
     /// The release branch, which receives.
@@ -52,7 +52,7 @@ pub struct Api {
     pub path: String,
 }
 
-impl Parameters {
+impl UserParameters {
     /// All that is wrong, not the first fault alone. Values are not repeated: who mixes them up may
     /// have put a token in the wrong place.
     pub fn of(text: Option<&str>) -> Result<Self, Vec<String>> {
@@ -72,7 +72,7 @@ impl Parameters {
                 )]);
             }
         };
-        let mut reader = Reader {
+        let mut reader = ParameterReader {
             object: &object,
             faults: object.keys().filter_map(|key| unknown(key)).collect(),
         };
@@ -85,14 +85,14 @@ impl Parameters {
     }
 }
 
-struct Reader<'o> {
+struct ParameterReader<'o> {
     object: &'o Map<String, Value>,
     faults: Vec<String>,
 }
 
-impl Reader<'_> {
+impl ParameterReader<'_> {
     /// With empty texts where there are faults.
-    fn parameters(&mut self) -> Parameters {
+    fn parameters(&mut self) -> UserParameters {
         let owner = self.required(
             "owner",
             "is not the name of a GitHub user or organisation",
@@ -124,7 +124,7 @@ impl Reader<'_> {
         if let Some(fault) = commit.as_deref().and_then(not_a_commit) {
             self.faults.push(format!("`commit` {fault}"));
         }
-        Parameters {
+        UserParameters {
             owner,
             repo,
             base_branch,
@@ -282,7 +282,7 @@ mod tests {
     }
 
     /// The valid parameters with others on top; `null` takes one away.
-    fn with(changes: Value) -> Result<Parameters, Vec<String>> {
+    fn with(changes: Value) -> Result<UserParameters, Vec<String>> {
         let mut parameters = valid();
         for (key, value) in changes.as_object().unwrap() {
             parameters[key] = value.clone();
@@ -291,7 +291,7 @@ mod tests {
             .as_object_mut()
             .unwrap()
             .retain(|_, value| !value.is_null());
-        Parameters::of(Some(&parameters.to_string()))
+        UserParameters::of(Some(&parameters.to_string()))
     }
 
     #[test]
@@ -395,7 +395,7 @@ mod tests {
     #[test]
     fn what_is_no_object_is_one_fault() {
         let check = |text: Option<&str>, expect: &str| {
-            assert_eq!(Parameters::of(text).unwrap_err(), [expect])
+            assert_eq!(UserParameters::of(text).unwrap_err(), [expect])
         };
         check(
             None,

@@ -6,7 +6,7 @@ use taskcat::aws::{Aws, AwsError, DEFAULT_PROFILE, JobFailure, JobSuccess};
 use crate::continuation::Continuation;
 use crate::job::Job;
 use crate::merge::Done;
-use crate::stop::{Failure, Later, Stop};
+use crate::stop::{FailedJob, Later, Stop};
 
 /// Tells CodePipeline, and returns what the invocation shows.
 pub async fn send(
@@ -60,10 +60,10 @@ pub async fn send(
 enum Settled {
     Done(Done),
     HandedOver { token: String, summary: String },
-    Failed(Failure),
+    Failed(FailedJob),
 }
 
-/// Whether what came too early or took too long may go on in another job.
+/// Returns whether the work may continue in another job.
 fn settled(job: &Job, result: Result<Done, Stop>) -> Settled {
     let later = match result {
         Ok(done) => return Settled::Done(done),
@@ -87,7 +87,7 @@ fn settled(job: &Job, result: Result<Done, Stop>) -> Settled {
     }
 }
 
-fn given_up(later: &Later) -> Failure {
+fn given_up(later: &Later) -> FailedJob {
     let what_to_do = match later.not_before {
         Some(_) => {
             "Find out what else uses the token, or give the pipeline one of its own, and retry the \
@@ -100,7 +100,7 @@ fn given_up(later: &Later) -> Failure {
         }
     };
     let message = format!("gave up after several calls: {}. {what_to_do}.", later.why);
-    Failure {
+    FailedJob {
         kind: JobFailure::SystemUnavailable,
         message,
     }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     /// Lets a job go on for as long as it may; how often it was handed over, and the end.
-    fn patience(not_before: Option<u64>) -> (u32, Failure) {
+    fn patience(not_before: Option<u64>) -> (u32, FailedJob) {
         let mut continuation = None;
         let mut handed_over = 0;
         loop {

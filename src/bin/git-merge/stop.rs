@@ -1,4 +1,4 @@
-//! Why the work ends before the merge: for good, or for now.
+//! Why a job ends before the merge: it failed, or it continues in a later invocation.
 
 use taskcat::aws::JobFailure;
 
@@ -6,18 +6,18 @@ use crate::token::Token;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Stop {
-    Failed(Failure),
+    Failed(FailedJob),
     Later(Later),
 }
 
-/// The end of the job: what is wrong, and what to do.
+/// A failed job: what is wrong, and what to do.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct FailedJob {
     pub kind: JobFailure,
     pub message: String,
 }
 
-/// Nothing is wrong yet, but this invocation is too short.
+/// A job that continues in a later invocation, since this one is too short.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Later {
     /// Seconds since the epoch before which nothing should be tried again; `None` where time ran
@@ -28,7 +28,7 @@ pub struct Later {
 
 impl Stop {
     pub fn failed(kind: JobFailure, message: impl Into<String>) -> Self {
-        Self::Failed(Failure {
+        Self::Failed(FailedJob {
             kind,
             message: message.into(),
         })

@@ -1,5 +1,5 @@
-//! What opens GitHub: a token, or a GitHub App that gets one. Read from a secret, sent in one
-//! header, and shown nowhere.
+//! GitHub's credentials: a token, or a GitHub App that gets one. They are read from a secret, sent
+//! in one header, and never shown.
 
 use serde_json::{Map, Value};
 use taskcat::mask::MASK;
@@ -52,7 +52,7 @@ fn value_of<'o>(object: &'o Map<String, Value>, name: &str) -> Option<&'o Value>
         .map(|(_, value)| value)
 }
 
-/// Neither `Debug` nor `Display`: what can't be printed isn't printed by mistake.
+/// A token. It has neither `Debug` nor `Display`, so that it isn't printed by mistake.
 pub struct Token(String);
 
 impl Token {
@@ -115,7 +115,7 @@ mod tests {
         );
         check(
             r#"{"app_id": 1, "private_key": "x"}"#,
-            Err("has a private key that is no RSA key in PEM form"),
+            Err("has a private key that isn't an RSA key in PEM form"),
         );
         check("", Err("is empty"));
         check(r#"{"token": ""}"#, Err("is empty"));

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use clap::Args;
 use dialoguer::Confirm;
 
-use super::{Which, find, missing, refused};
+use super::{PipelineArgs, find, missing, refused};
 use crate::aws::Aws;
 use crate::cli::error::{CliError, ExitStatus, exit_of};
 use crate::cli::{AwsArgs, Verbosity, block_on, output, streams};
@@ -21,7 +21,7 @@ use crate::status::StackStatus;
 #[derive(Args)]
 pub struct Delete {
     #[command(flatten)]
-    which: Which,
+    pipeline: PipelineArgs,
 
     /// Delete without asking.
     #[arg(short, long)]
@@ -37,7 +37,7 @@ impl Delete {
         }
         block_on(async {
             let (clients, endpoint) = aws.connect(None)?;
-            let target = self.which.target(aws, &clients).await?;
+            let target = self.pipeline.target(aws, &clients).await?;
             let Some(found) = find(&target, endpoint.as_deref(), &clients).await? else {
                 return self
                     .delete_leftover_tools(&target, &clients, endpoint, verbosity)
@@ -61,8 +61,8 @@ impl Delete {
         })
     }
 
-    /// Without a stack: a deployment or deletion that was cut off may have left the bucket of
-    /// programs.
+    /// Deletes the bucket of programs that an interrupted deployment or deletion has left without a
+    /// stack.
     async fn delete_leftover_tools(
         &self,
         target: &Target,
@@ -77,7 +77,7 @@ impl Delete {
         if !(self.yes && verbosity.quiet) {
             let Target { name, region, .. } = target;
             streams::tell(format_args!(
-                "There is no stack {name} in {region}. The bucket of its programs is deleted: \
+                "There is no stack {name} in {region}. The bucket of its programs will be deleted: \
                  {bucket}"
             ));
         }
@@ -91,7 +91,7 @@ impl Delete {
     }
 }
 
-/// What CloudFormation would refuse is said before anything is done.
+/// Refuses a stack whose deletion CloudFormation would refuse, before anything is done.
 fn refuse_protected(found: &PipelineStack, endpoint: Option<&str>) -> Result<(), CliError> {
     let PipelineStack { target, stack, .. } = found;
     let message = if stack.is_protected {
@@ -115,14 +115,14 @@ fn refuse_protected(found: &PipelineStack, endpoint: Option<&str>) -> Result<(),
             "the stack {} in {} is in {}",
             target.name, target.region, stack.status
         );
-        Diagnostic::error(message).help("wait until that has ended, then delete the pipeline")
+        Diagnostic::error(message).help("wait until that has finished, then delete the pipeline")
     } else {
         return Ok(());
     };
     Err(CliError::Diagnostics(vec![message]))
 }
 
-/// No answer is a no.
+/// Asks on the terminal.
 fn confirmed() -> Result<bool, CliError> {
     let question = Confirm::new()
         .with_prompt("Delete all of it?")
@@ -132,8 +132,8 @@ fn confirmed() -> Result<bool, CliError> {
         .map_err(|error| CliError::local("no answer", error))
 }
 
-/// A build that is cut off leaves the stacks that it tests, and an execution that is cut off half
-/// of what it was to do.
+/// Refuses while an execution is in progress: a build that is killed leaves the stacks that it
+/// tests, and other actions stop half-way.
 async fn refuse_while_executing(
     found: &PipelineStack,
     aws: &Aws,
@@ -143,7 +143,7 @@ async fn refuse_while_executing(
         Ok(stages) => stages.unwrap_or_default(),
         Err(error) => {
             output::warning(&format!(
-                "whether an execution is in progress is not known: {error}"
+                "can't find out whether an execution is in progress: {error}"
             ));
             return Ok(());
         }
@@ -155,7 +155,7 @@ async fn refuse_while_executing(
         return Ok(());
     };
     let message = match stage.name.as_str() {
-        "Test" => "a test is running, and would leave its stacks behind".to_owned(),
+        "Test" => "a test is running, and its stacks would not be deleted".to_owned(),
         name => format!("an execution of the pipeline is in progress, in the stage {name}"),
     };
     let pipeline = found.stack.output("PipelineName").unwrap_or_default();
@@ -164,17 +164,17 @@ async fn refuse_while_executing(
         words.extend(["--pipeline-execution-id", id]);
     }
     let stop = pipeline::aws_cli(&found.target, endpoint).command("codepipeline", &words);
-    let help = format!("wait until it has ended, or stop it with `{stop}`");
+    let help = format!("wait until it has finished, or stop it with `{stop}`");
     Err(CliError::Diagnostics(vec![
         Diagnostic::error(message).help(help),
     ]))
 }
 
-/// What goes, and what stays and has to be looked after.
+/// Prints what is deleted, and what remains and needs attention.
 async fn tell(found: &PipelineStack, buckets: &PipelineBuckets, aws: &Aws) -> Result<(), CliError> {
     let Target { name, region, .. } = &found.target;
     streams::tell(format_args!(
-        "The stack {name} in {region} goes, and with every version of what they hold:"
+        "The stack {name} in {region} is deleted, with every version of every object in:"
     ));
     let tools = match &buckets.tools {
         ToolsBucket::Ours(bucket) => Some(bucket),
@@ -202,9 +202,9 @@ async fn tell(found: &PipelineStack, buckets: &PipelineBuckets, aws: &Aws) -> Re
         .filter(|role| role.contains(&format!("/{name}-ProductionRole")));
     if let Some(role) = role {
         output::warning(&format!(
-            "CloudFormation works on {} as {role}, which goes: give it another role with `aws \
-             cloudformation \
-             update-stack --role-arn …`, or it can be changed and deleted no more",
+            "CloudFormation updates {} with {role}, which is deleted with the pipeline: give the \
+             stack another role with `aws cloudformation update-stack --role-arn …`, or it can't \
+             be updated or deleted any more",
             production.stack_name
         ));
     }

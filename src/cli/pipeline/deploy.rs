@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 
 use super::configuration;
 use super::questions::{self, Suggestions};
-use super::{Which, find, refused};
+use super::{PipelineArgs, find, refused};
 use crate::aws::Aws;
 use crate::cli::deploy::{DeployLimits, decide, refuse_unasked};
 use crate::cli::error::{CliError, ExitStatus, exit_of};
@@ -18,7 +18,9 @@ use crate::cli::paths::path;
 use crate::cli::{AwsArgs, Verbosity, block_on, key_and_value, output, streams};
 use crate::config::nearest;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::pipeline::{self, CONFIGURATION, Kit, OWN_PARAMETERS, Parameters, Programs, Target};
+use crate::pipeline::{
+    self, CONFIGURATION, OWN_PARAMETERS, Parameters, PipelineFiles, Programs, Target,
+};
 use crate::plan::{self, Plan};
 use crate::run::pipeline::{
     PipelineStack, ToolsBucket, bucket_region, deploy, holds, upload_configuration,
@@ -41,7 +43,7 @@ use crate::template::{self, OfflineEnvironment, ParameterValue, Template, Templa
 #[derive(Args)]
 pub struct Deploy {
     #[command(flatten)]
-    which: Which,
+    pipeline: PipelineArgs,
 
     /// Value of a parameter of the template, such as Repository=example/shop; can be repeated.
     #[arg(short = 'P', long = "parameter", value_name = "KEY=VALUE", value_parser = key_and_value)]
@@ -75,9 +77,10 @@ pub struct Deploy {
 
 impl Deploy {
     pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
-        let trouble = |error: io::Error| CliError::local("can't put the pipeline together", error);
-        let template =
-            pipeline::template().ok_or_else(|| trouble(io::Error::other("it has no template")))?;
+        let trouble =
+            |error: io::Error| CliError::local("can't prepare the pipeline's files", error);
+        let template = pipeline::template()
+            .ok_or_else(|| trouble(io::Error::other("the template can't be read")))?;
         let (programs, warnings, given) =
             match (Programs::find(&self.programs()?), self.given(&template)) {
                 (Ok((programs, warnings)), Ok(given)) => (programs, warnings, given),
@@ -93,10 +96,10 @@ impl Deploy {
         output::diagnostics(&warnings);
         block_on(async {
             let (clients, endpoint) = aws.connect(None)?;
-            let target = self.which.target(aws, &clients).await?;
-            let standing = find(&target, endpoint.as_deref(), &clients).await?;
-            refuse_unchangeable(standing.as_ref())?;
-            let mut known: Parameters = standing
+            let target = self.pipeline.target(aws, &clients).await?;
+            let existing = find(&target, endpoint.as_deref(), &clients).await?;
+            refuse_unchangeable(existing.as_ref())?;
+            let mut known: Parameters = existing
                 .iter()
                 .flat_map(|it| it.stack.parameters.clone())
                 .collect();
@@ -108,22 +111,22 @@ impl Deploy {
                 Some(bucket) if *bucket != target.tools_bucket() => {
                     refuse_distant_bucket(&target, bucket, &clients).await?;
                 }
-                _ => refuse_foreign_bucket(&target, standing.as_ref(), &clients).await?,
+                _ => refuse_foreign_bucket(&target, existing.as_ref(), &clients).await?,
             }
-            // Nothing lies around yet that a question without an answer would leave.
+            // Nothing exists yet that would remain if a question is interrupted.
             let mut parameters = self.answered(&template, known, &target)?;
-            let kit = Kit::assemble(&target.name, &programs).map_err(trouble)?;
-            parameters.extend(kit.own_parameters());
+            let files = PipelineFiles::assemble(&target.name, &programs).map_err(trouble)?;
+            parameters.extend(files.own_parameters());
             refuse_impossible(&template, &parameters, &target)?;
             let configuration = self
-                .given_configuration(standing.as_ref(), &parameters, &clients)
+                .given_configuration(existing.as_ref(), &parameters, &clients)
                 .await?;
-            let job = job(&kit, target.plan(&kit, &parameters), endpoint)?;
+            let job = job(&files, target.plan(&files, &parameters), endpoint)?;
             let (decide, consumers) = (
                 decide(self.yes, self.no_execute, verbosity),
                 vec![output::log(verbosity)],
             );
-            let previous = standing.map(|it| it.stack);
+            let previous = existing.map(|it| it.stack);
             let options = self.limits.options(false);
             let ended = deploy(
                 &job,
@@ -148,14 +151,15 @@ impl Deploy {
         })
     }
 
-    /// The configuration that is to be uploaded on request, made before anything is created.
+    /// Returns the configuration that --upload-configuration asks for, made before anything is
+    /// created.
     async fn given_configuration(
         &self,
-        standing: Option<&PipelineStack>,
+        existing: Option<&PipelineStack>,
         parameters: &Parameters,
         aws: &Aws,
     ) -> Result<Option<Vec<u8>>, CliError> {
-        let is_configured = match standing {
+        let is_configured = match existing {
             Some(pipeline) if self.upload_configuration => is_configured(pipeline, aws).await?,
             _ => false,
         };
@@ -167,7 +171,7 @@ impl Deploy {
             .map_err(CliError::Diagnostics)
     }
 
-    /// Says what comes next, and uploads the first configuration where that is wanted.
+    /// Prints what to do next, and uploads the first configuration if the owner wants it.
     async fn tell(
         &self,
         deployed: Option<PipelineStack>,
@@ -244,14 +248,14 @@ impl Deploy {
         Ok(own.parent().map(PathBuf::from).unwrap_or_default())
     }
 
-    /// The parameters of the command line.
+    /// Returns the parameters of the command line.
     fn given(&self, template: &Template) -> Result<Parameters, Vec<Diagnostic>> {
         let declared = || template.parameters.iter().map(|it| it.key.as_str());
         let mut faults = Vec::new();
         for (name, _) in &self.parameters {
             if OWN_PARAMETERS.contains(&name.as_str()) {
                 faults.push(Diagnostic::error(format!(
-                    "parameter `{name}` is decided by the programs"
+                    "parameter `{name}` can't be set: it follows from the programs"
                 )));
             } else if !declared().any(|key| key == name) {
                 let help = nearest(name, declared()).map(|near| format!("did you mean `{near}`?"));
@@ -268,7 +272,7 @@ impl Deploy {
         }
     }
 
-    /// What is known, with the answers to what isn't.
+    /// Returns the known parameters and, where somebody can be asked, the answers to the others.
     fn answered(
         &self,
         template: &Template,
@@ -293,11 +297,11 @@ impl Deploy {
                     it.key,
                     questions::description(template, it)
                 );
-                Diagnostic::error(message).help(format!("give it with -P {}=…", it.key))
+                Diagnostic::error(message).help(format!("pass -P {}=…", it.key))
             };
             return Err(CliError::Diagnostics(missing.iter().map(fault).collect()));
         }
-        // In the template's order, which is the one that people know.
+        // In the template's order, as people know it.
         let all = template.parameters.iter().filter_map(|it| {
             let value = known.get(&it.key).or_else(|| answers.get(&it.key))?;
             Some((it.key.clone(), value.clone()))
@@ -306,10 +310,9 @@ impl Deploy {
     }
 }
 
-/// A stack whose creation failed can't become anything else, and one that is being changed has to
-/// come to its end.
-fn refuse_unchangeable(standing: Option<&PipelineStack>) -> Result<(), CliError> {
-    let Some(stack) = standing.map(|it| &it.stack) else {
+/// Refuses a stack whose creation failed, which can only be deleted, and one that is being changed.
+fn refuse_unchangeable(existing: Option<&PipelineStack>) -> Result<(), CliError> {
+    let Some(stack) = existing.map(|it| &it.stack) else {
         return Ok(());
     };
     let (name, status) = (&stack.stack_name, &stack.status);
@@ -327,7 +330,7 @@ fn refuse_unchangeable(standing: Option<&PipelineStack>) -> Result<(), CliError>
         ]));
     }
     if status.is_in_progress() && !stack.is_in_review() {
-        let help = "wait until that has ended and deploy again";
+        let help = "wait until that has finished, then deploy again";
         return Err(CliError::Diagnostics(vec![
             Diagnostic::error(format!("the stack {name} is in {status}")).help(help),
         ]));
@@ -335,13 +338,13 @@ fn refuse_unchangeable(standing: Option<&PipelineStack>) -> Result<(), CliError>
     Ok(())
 }
 
-/// Programs are not put into a bucket that somebody else has created under the name of ours.
+/// Refuses a bucket that somebody else has created under the name of the pipeline's own.
 async fn refuse_foreign_bucket(
     target: &Target,
-    standing: Option<&PipelineStack>,
+    existing: Option<&PipelineStack>,
     aws: &Aws,
 ) -> Result<(), CliError> {
-    let usable = usable_tools_bucket(target, standing.map(|it| &it.stack), aws)
+    let usable = usable_tools_bucket(target, existing.map(|it| &it.stack), aws)
         .await
         .map_err(refused(target))?;
     let ToolsBucket::Foreign { bucket, reason } = usable else {
@@ -380,9 +383,13 @@ async fn refuse_distant_bucket(target: &Target, bucket: &str, aws: &Aws) -> Resu
     ]))
 }
 
-/// Returns what is to be done for a pipeline's stack.
-fn job<'p>(kit: &'p Kit, plan: Plan, endpoint: Option<String>) -> Result<RunJob<'p>, CliError> {
-    let exclusions = Exclusions::load(kit.folder(), &[]).map_err(CliError::Diagnostics)?;
+/// Returns the run that deploys a pipeline.
+fn job<'p>(
+    files: &'p PipelineFiles,
+    plan: Plan,
+    endpoint: Option<String>,
+) -> Result<RunJob<'p>, CliError> {
+    let exclusions = Exclusions::load(files.folder(), &[]).map_err(CliError::Diagnostics)?;
     Ok(RunJob {
         plan,
         settings: RunSettings::default(),
@@ -393,7 +400,7 @@ fn job<'p>(kit: &'p Kit, plan: Plan, endpoint: Option<String>) -> Result<RunJob<
             follow_links: false,
             marker_limit: marker::LIMIT,
         }),
-        templates: plan::sources(kit.templates()),
+        templates: plan::sources(files.templates()),
         endpoint,
         journal: None,
         output: None,
@@ -402,7 +409,7 @@ fn job<'p>(kit: &'p Kit, plan: Plan, endpoint: Option<String>) -> Result<RunJob<
     })
 }
 
-/// What CloudFormation would refuse is said before anything is made.
+/// Refuses parameters that CloudFormation would refuse, before anything is created.
 fn refuse_impossible(
     template: &Template,
     parameters: &Parameters,

@@ -1,4 +1,4 @@
-//! `taskcat pipeline`: from a push to production.
+//! `taskcat pipeline`: the CI/CD pipeline from a push to production.
 
 mod configuration;
 mod delete;
@@ -18,13 +18,13 @@ use crate::plan::valid_stack_name;
 use crate::run::pipeline::{self, PipelineStack};
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(super) enum PipelineCommand {
     Deploy(deploy::Deploy),
     Status(status::Status),
     Delete(delete::Delete),
 }
 
-impl Command {
+impl PipelineCommand {
     pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         match self {
             Self::Deploy(args) => args.run(aws, verbosity),
@@ -34,9 +34,9 @@ impl Command {
     }
 }
 
-/// Which pipeline.
+/// The pipeline that a command is about.
 #[derive(Args)]
-struct Which {
+struct PipelineArgs {
     /// Name of the pipeline's stack.
     #[arg(value_parser = stack_name)]
     name: String,
@@ -46,7 +46,7 @@ struct Which {
     region: Option<String>,
 }
 
-impl Which {
+impl PipelineArgs {
     async fn target(&self, args: &AwsArgs, aws: &Aws) -> Result<Target, CliError> {
         let profile = args.profile().map_or(DEFAULT_PROFILE, explicit_profile);
         let target = pipeline::target(&self.name, self.region.as_deref(), profile, aws).await;
@@ -54,18 +54,18 @@ impl Which {
     }
 }
 
-/// As CloudFormation takes it.
+/// Checks the name of a stack as CloudFormation does.
 fn stack_name(text: &str) -> Result<String, String> {
     match valid_stack_name(text) == text {
         true => Ok(text.to_owned()),
-        false => Err(
-            "a stack's name is made of letters, digits and dashes, and begins with a letter"
-                .to_owned(),
-        ),
+        false => Err("expected letters, digits and hyphens that begin with a letter".to_owned()),
     }
 }
 
-/// The stack of that name, if it exists and is a pipeline.
+/// Finds the stack of that name, if it exists and is a pipeline.
+///
+/// # Errors
+/// It was created by somebody else.
 async fn find(
     target: &Target,
     endpoint: Option<&str>,
@@ -80,7 +80,7 @@ async fn find(
     let help = match foreign.evidence {
         ForeignEvidence::NoChangeSet => {
             let delete = pipeline::aws_cli(target, endpoint).delete_stack(&target.name);
-            format!("it holds nothing; if nobody needs it, delete it with `{delete}`")
+            format!("it has no resources; if nobody needs it, delete it with `{delete}`")
         }
         _ => "choose another name, or another region with -r".to_owned(),
     };
@@ -89,8 +89,8 @@ async fn find(
     ]))
 }
 
-/// The same where there must be one.
-async fn find_standing(
+/// Finds the pipeline, which must exist.
+async fn find_existing(
     target: &Target,
     endpoint: Option<&str>,
     aws: &Aws,

@@ -1,4 +1,4 @@
-//! What a new pipeline's owner is asked, and what is suggested as the answer.
+//! The questions to the owner of a new pipeline, and the suggested answers.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::pipeline::Parameters;
 use crate::plan::git;
 use crate::template::{Template, TemplateParameter, Templates};
 
-/// Parameters that have a default and are asked for all the same: few leave them as they are.
+/// Parameters that have a default and are asked for all the same, since few projects keep it.
 const ASKED: [&str; 5] = [
     "SourceBranch",
     "ReleaseBranch",
@@ -24,8 +24,7 @@ const ASKED: [&str; 5] = [
 const BUCKET_NAMES: [&str; 2] = ["S3BucketName", "ArtifactBucket"];
 const PREFIX_NAMES: [&str; 2] = ["S3KeyPrefix", "ArtifactPrefix"];
 
-/// The parameters that somebody has to decide on, in the template's order. Of a pipeline that
-/// stands everything is known.
+/// Returns the parameters without a value, in the template's order. An existing pipeline has none.
 pub fn open<'t>(template: &'t Template, known: &Parameters) -> Vec<&'t TemplateParameter> {
     let is_asked =
         |it: &&TemplateParameter| it.default.is_none() || ASKED.contains(&it.key.as_str());
@@ -37,7 +36,7 @@ pub fn open<'t>(template: &'t Template, known: &Parameters) -> Vec<&'t TemplateP
         .collect()
 }
 
-/// What the template says of a parameter.
+/// Returns the template's description of a parameter.
 pub fn description<'t>(template: &'t Template, parameter: &TemplateParameter) -> &'t str {
     let described = template
         .declaration(parameter)
@@ -45,7 +44,10 @@ pub fn description<'t>(template: &'t Template, parameter: &TemplateParameter) ->
     described.map(|node| &*node.text).unwrap_or_default()
 }
 
-/// Asks on the terminal, each question until its answer is one that CloudFormation takes.
+/// Asks on the terminal, each question until CloudFormation would accept the answer.
+///
+/// # Errors
+/// A question was interrupted.
 pub fn ask(
     template: &Template,
     open: &[&TemplateParameter],
@@ -80,12 +82,12 @@ pub fn ask(
     Ok(answers)
 }
 
-/// Values that the project on this machine speaks for, by the parameters' names.
+/// Values that the project on this machine suggests, by the parameters' names.
 #[derive(Default)]
 pub struct Suggestions(HashMap<&'static str, String>);
 
 impl Suggestions {
-    /// What can't be read suggests nothing.
+    /// Reads the project; what can't be read suggests nothing.
     pub fn of(project_root: &Path) -> Self {
         let mut found = Self::default();
         found.add("Repository", git::github_repository(project_root));
@@ -118,7 +120,7 @@ impl Suggestions {
                     .find(|key| ends.iter().any(|end| key.ends_with(end)))
                     .cloned()
             };
-            // One without the other is refused.
+            // The template refuses one without the other.
             if let (Some(bucket), Some(prefix)) = (named(&BUCKET_NAMES), named(&PREFIX_NAMES)) {
                 found.add("BucketParameter", Some(bucket));
                 found.add("PrefixParameter", Some(prefix));

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Which, find_standing, refused};
+use super::{PipelineArgs, find_existing, refused};
 use crate::aws::{ActionState, StageState};
 use crate::cli::error::{CliError, ExitStatus};
 use crate::cli::{AwsArgs, block_on, streams};
@@ -17,15 +17,15 @@ use crate::run::pipeline;
 #[derive(Args)]
 pub struct Status {
     #[command(flatten)]
-    which: Which,
+    pipeline: PipelineArgs,
 }
 
 impl Status {
     pub fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
         block_on(async {
             let (clients, endpoint) = aws.connect(None)?;
-            let target = self.which.target(aws, &clients).await?;
-            let found = find_standing(&target, endpoint.as_deref(), &clients).await?;
+            let target = self.pipeline.target(aws, &clients).await?;
+            let found = find_existing(&target, endpoint.as_deref(), &clients).await?;
             streams::print_line(format_args!(
                 "{} in {}: {}",
                 target.name, target.region, found.stack.status

@@ -1,5 +1,4 @@
-//! Why CloudFormation has refused a change set that it had accepted: the checks that failed, with
-//! their lines.
+//! The failed checks of a change set, with the lines of the template that they concern.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,12 +9,12 @@ use crate::plan::StackPlan;
 use crate::run::StepContext;
 use crate::yaml::{self, Node};
 
-/// Templates are no larger:
+/// The largest template that CloudFormation takes:
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
 const LARGEST_TEMPLATE: u64 = 1024 * 1024;
 
-/// The failed checks of a change set, to be put behind CloudFormation's own reason, which only
-/// names their kinds. Empty where there are none, or they can't be read.
+/// Returns the failed checks of a change set as text that follows CloudFormation's own reason,
+/// which names only their types; empty if there are none, or they can't be read.
 pub(super) async fn described(
     context: &StepContext<'_>,
     plan: &StackPlan,
@@ -39,7 +38,7 @@ fn read(template: &Path) -> Option<Node> {
     yaml::parse(&Arc::from(template), &text).root
 }
 
-/// `Queue: [reason] (QueueName in templates/shop.yaml:12)`
+/// Returns `Queue: [reason] (QueueName in templates/shop.yaml:12)`.
 fn line_of(check: &FailedCheck, template: &str, root: Option<&Node>) -> String {
     let FailedCheck {
         logical_id,
@@ -59,7 +58,7 @@ fn line_of(check: &FailedCheck, template: &str, root: Option<&Node>) -> String {
     }
 }
 
-/// The line of what a path leads to, or of the last part of it that the template has.
+/// Returns the line of the node at a path, or of the last part of the path that the template has.
 fn line(root: &Node, path: &str) -> Option<u32> {
     let mut node = root;
     let mut line = None;

@@ -1,8 +1,8 @@
-//! What remains of a deployment that is abandoned half-way.
+//! What remains of a deployment that is interrupted.
 
 use crate::event::{CellId, EventSender};
 
-/// Warns of what remains when it is dropped before its end, as a second signal does.
+/// Warns of what remains if it is dropped before the deployment has ended, as by a second signal.
 pub(crate) struct Unfinished<'e> {
     cell: CellId,
     events: &'e EventSender,
@@ -18,12 +18,12 @@ impl<'e> Unfinished<'e> {
         }
     }
 
-    /// From now on this would remain.
+    /// Notes what would remain from now on.
     pub(crate) fn remains(&mut self, what: String) {
         self.remains = Some(what);
     }
 
-    /// Nothing remains, or it has been said.
+    /// Notes that nothing remains, or that it was reported.
     pub(crate) fn ends(&mut self) {
         self.remains = None;
     }

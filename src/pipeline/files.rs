@@ -1,4 +1,4 @@
-//! What a pipeline is made of, in a folder of its own.
+//! The files of a pipeline, put together in a temporary folder.
 
 use std::fs;
 use std::io;
@@ -10,9 +10,9 @@ use tempfile::TempDir;
 use super::{OWN_PARAMETERS, Programs};
 use crate::template::Templates;
 
-/// The template's file.
+/// Name of the template's file.
 pub const TEMPLATE: &str = "pipeline.yaml";
-/// The template.
+/// Text of the template.
 pub const TEXT: &str = include_str!("../../pipeline/pipeline.yaml");
 
 const FILES: [(&str, &str); 7] = [
@@ -40,21 +40,25 @@ const FILES: [(&str, &str); 7] = [
     ),
 ];
 
-/// How the folders of a pipeline's programs begin, in whatever bucket.
+/// Returns the prefix of every folder with programs of the pipeline, in any bucket.
 pub fn program_prefix(name: &str) -> String {
     format!("{name}-tools-")
 }
 
-/// The folder; it is gone when this is dropped.
-pub struct Kit {
+/// A folder with the template, what its stages run, and the programs, which is deleted when this is
+/// dropped.
+pub struct PipelineFiles {
     folder: TempDir,
     templates: Templates,
     version: String,
     architecture: &'static str,
 }
 
-impl Kit {
-    /// Puts everything together for the pipeline of that name. The programs are copied.
+impl PipelineFiles {
+    /// Writes the files for the pipeline of that name, and copies the programs.
+    ///
+    /// # Errors
+    /// A file can't be read or written.
     pub fn assemble(name: &str, programs: &Programs) -> io::Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("taskcat-pipeline-")
@@ -88,13 +92,14 @@ impl Kit {
         self.folder.path()
     }
 
-    /// The folder in the bucket. Other content, another folder: so CloudFormation sees that a
-    /// program has changed. Other pipelines have others, so that they can share a bucket.
+    /// Returns the name of the folder in the bucket. It depends on the content, so that
+    /// CloudFormation sees when a program has changed, and on the pipeline's name, so that
+    /// pipelines can share a bucket.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// Values of [`OWN_PARAMETERS`].
+    /// Returns names and values of [`OWN_PARAMETERS`].
     pub fn own_parameters(&self) -> [(String, String); 2] {
         let [prefix, architecture] = OWN_PARAMETERS.map(str::to_owned);
         [
