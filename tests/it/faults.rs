@@ -1,5 +1,5 @@
-//! Calls whose answers are lost, late, throttled or refused: the verdict is right all the same, and
-//! nothing is left.
+//! Tests runs whose calls are throttled or refused, or whose responses are lost or late: the verdict
+//! is right, and nothing is left behind.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::taskcat::{Outcome, Taskcat};
 
 const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
 
-/// Runs the project's one test, which passes without faults, and checks that nothing is left.
+/// Runs the project's only test, which passes without faults, and checks that nothing is left.
 #[track_caller]
 fn run(faults: &[&str], args: &[&str]) -> (Outcome, Proxy) {
     let server = Server::take(Kind::Simulator);
@@ -29,13 +29,13 @@ fn run(faults: &[&str], args: &[&str]) -> (Outcome, Proxy) {
 }
 
 #[test]
-fn creations_whose_answer_is_lost_are_found_again() {
+fn creations_with_lost_answers_are_found_again() {
     for fault in [
         "CreateStack=after:cut*1",
         "CreateStack=after:internal*1",
         "CreateBucket=after:cut*1",
         "CreateBucket=after:internal*1",
-        // As where credentials expire between two attempts.
+        // Credentials may expire between two attempts.
         "CreateStack=after:cut*1 CreateStack=403:AccessDenied",
         "CreateBucket=after:cut*1 CreateBucket=403:AccessDenied",
     ] {
@@ -45,7 +45,7 @@ fn creations_whose_answer_is_lost_are_found_again() {
 }
 
 #[test]
-fn a_creation_that_is_refused_leaves_nothing_to_look_for() {
+fn a_refused_creation_leaves_nothing_to_look_for() {
     let (outcome, proxy) = run(&["CreateStack=403:AccessDenied"], &[]);
     outcome
         .assert_code(1)
@@ -55,7 +55,7 @@ fn a_creation_that_is_refused_leaves_nothing_to_look_for() {
 }
 
 #[test]
-fn what_is_not_visible_at_first_is_waited_for() {
+fn resources_that_appear_late_are_awaited() {
     let (outcome, _) = run(&["hide:bucket=3", "hide:stack=3"], &[]);
     outcome
         .assert_code(0)
@@ -63,7 +63,7 @@ fn what_is_not_visible_at_first_is_waited_for() {
 }
 
 #[test]
-fn a_call_that_is_never_answered_is_repeated() {
+fn an_unanswered_call_is_repeated() {
     for action in [
         "GetCallerIdentity",
         "CreateStack",
@@ -81,7 +81,7 @@ fn a_call_that_is_never_answered_is_repeated() {
 }
 
 #[test]
-fn a_limit_of_the_configuration_holds_for_calls() {
+fn a_configured_limit_applies_to_calls() {
     let server = Server::take(Kind::Simulator);
     let proxy = Proxy::with_faults(&server, &["GetCallerIdentity=hang*1"]);
     let project = Project::copy_of("undeclared-parameter");
@@ -97,9 +97,9 @@ fn a_limit_of_the_configuration_holds_for_calls() {
     );
 }
 
-/// Many more creations at once than the account may request: all wait for their turn.
+/// Many more simultaneous creations than the account may request: all wait for their turn.
 #[test]
-fn throttled_creations_all_pass() {
+fn throttled_creations_succeed() {
     let server = Server::take(Kind::Simulator);
     let proxy = Proxy::with_faults(&server, &["CreateStack=rate:5"]);
     let project = Project::empty("throttled");
@@ -138,7 +138,7 @@ fn throttled_creations_all_pass() {
     server.standing(&REGIONS).assert_nothing();
 }
 
-/// A creation that is throttled for minutes doesn't hold up an interruption.
+/// A creation that is throttled for minutes doesn't delay an interruption.
 #[test]
 fn an_interruption_ends_the_wait_for_a_throttled_creation() {
     let server = Server::take(Kind::Simulator);

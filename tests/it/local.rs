@@ -1,5 +1,5 @@
-//! `taskcat test run --local`: the whole run with no AWS, no server and no environment, and honest
-//! about it.
+//! Tests `taskcat test run --local`: a whole run without AWS, a server or the environment, whose
+//! output says that it was simulated.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::project::Project;
 use crate::simulator::Simulator;
 use crate::taskcat::{Outcome, Taskcat};
 
-/// One small stack in two regions, behind a prehook that writes down its environment.
+/// A small stack in two regions, with a prehook that records its environment.
 const HOOKED: &str = "\
 project:
   name: hooked
@@ -47,7 +47,7 @@ fn local(project: &Project) -> Taskcat {
     Taskcat::bare(project).args(["test", "run", "--local"])
 }
 
-/// With the programs that hooks and packaging use.
+/// Runs with the programs that hooks and packaging use.
 fn with_programs(run: Taskcat) -> Taskcat {
     let pip = crate::servers::venv("taskcat").join("bin");
     run.env(
@@ -110,7 +110,7 @@ fn assert_says_simulated(outcome: &Outcome) {
 }
 
 #[test]
-fn the_first_run_of_the_readme() {
+fn the_readmes_first_run_passes() {
     let project = Project::copy_of("first-run");
     let outcome = local(&project).run();
     outcome.assert_code(0);
@@ -159,10 +159,10 @@ fn the_first_run_of_the_readme() {
     );
 }
 
-/// With pip, which packages one of its functions.
+/// Needs pip, which packages one of the functions.
 #[test]
 #[ignore = "needs pip; run tests/run.sh"]
-fn the_sample() {
+fn the_sample_passes() {
     let project = Project::copy_of("sample");
     let outcome = with_programs(local(&project)).args(["-l"]).run();
     outcome.assert_code(0);
@@ -193,9 +193,9 @@ fn a_scenario_fails_a_test() {
     assert_says_simulated(&outcome);
 }
 
-/// Everything before CreateStack, and the seam: a prehook that fails is the end of its cell.
+/// Hooks get the simulator's endpoint but no access to AWS, and a failing prehook ends its cell.
 #[test]
-fn the_environment_is_not_looked_at_and_hooks_are_kept_from_aws() {
+fn the_environment_is_ignored_and_hooks_get_no_aws_access() {
     let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
     elsewhere.set_nonblocking(true).unwrap();
     let url = format!("http://{}", elsewhere.local_addr().unwrap());
@@ -261,7 +261,7 @@ fn the_environment_is_not_looked_at_and_hooks_are_kept_from_aws() {
         .map(|it| usize::from(it["uploaded"] != 0))
         .sum();
     assert_eq!(uploads, 1);
-    assert!(elsewhere.accept().is_err(), "somebody asked elsewhere");
+    assert!(elsewhere.accept().is_err(), "a call left for another host");
     assert_says_simulated(&outcome);
 
     let seen = project
@@ -296,9 +296,9 @@ fn the_environment_is_not_looked_at_and_hooks_are_kept_from_aws() {
     );
 }
 
-/// What the run can't even begin with is no matter of credentials that the user lacks.
+/// A scenario that refuses the first calls isn't reported as missing credentials of the user.
 #[test]
-fn a_scenario_that_refuses_everybody() {
+fn a_scenario_can_refuse_all_calls() {
     let project = hooked("true");
     project.write("denied.yml", "calls: [{service: sts, fault: deny}]\n");
     let outcome = local(&project).args(["--scenario", "denied.yml"]).run();
@@ -309,7 +309,7 @@ fn a_scenario_that_refuses_everybody() {
 }
 
 #[test]
-fn a_scenario_that_is_wrong_is_refused() {
+fn an_invalid_scenario_is_refused() {
     let project = Project::copy_of("first-run");
     project.write(
         "broken.yml",
@@ -333,7 +333,7 @@ fn a_scenario_that_is_wrong_is_refused() {
 }
 
 #[test]
-fn what_contradicts_it_is_refused() {
+fn contradicting_options_are_refused() {
     let project = Project::copy_of("first-run");
     let check = |args: &[&str], says: &str| {
         let outcome = Taskcat::bare(&project).args(args.iter().copied()).run();
@@ -397,7 +397,7 @@ fn an_interruption_during_a_hook_leaves_no_process() {
 }
 
 #[test]
-fn an_interruption_while_stacks_are_in_progress_ends_soon() {
+fn an_interruption_during_stack_operations_ends_soon() {
     let project = Project::copy_of("first-run");
     project.write(
         "slow.yml",
@@ -420,9 +420,9 @@ fn an_interruption_while_stacks_are_in_progress_ends_soon() {
     assert_says_simulated(&outcome);
 }
 
-/// A server says in its every answer that it simulates; no flag has to.
+/// A server marks each response as simulated, so no flag is needed.
 #[test]
-fn a_run_against_a_simulator_elsewhere_says_so_too() {
+fn a_run_against_a_simulator_server_reports_it() {
     let simulator = Simulator::start(&["--speed", "inf"]);
     let project = hooked("exit 3");
     project.replace(
@@ -449,9 +449,9 @@ fn a_run_against_a_simulator_elsewhere_says_so_too() {
     assert_says_simulated(&outcome);
 }
 
-/// What is found there, and its answers, are a simulation too.
+/// Cleaning up in a simulator is reported as simulated as well.
 #[test]
-fn cleaning_up_in_a_simulator_says_so_too() {
+fn cleaning_up_in_a_simulator_reports_it() {
     let simulator = Simulator::start(&["--speed", "inf"]);
     let project = hooked("true");
     project.replace(
@@ -475,9 +475,10 @@ fn cleaning_up_in_a_simulator_says_so_too() {
     cleaned.assert_says("simulated: 2 stacks and 1 bucket deleted");
 }
 
-/// At any speed a stack's timeout passes after what takes less time, and before what takes more.
+/// At any speed, a stack times out after operations that take less time, and before those that take
+/// more.
 #[test]
-fn timeouts_of_stacks_at_infinite_speed() {
+fn stack_timeouts_hold_at_infinite_speed() {
     let project = Project::empty("hurry");
     let test = |name: &str| {
         format!(

@@ -1,4 +1,4 @@
-//! Scenario files: wait conditions and custom resources that fail, time out or return given data.
+//! Tests scenario files: wait conditions and custom resources fail, time out or return data.
 
 use crate::project::Project;
 use crate::taskcat::{Outcome, Taskcat};
@@ -50,7 +50,7 @@ fn output(outcome: &Outcome, key: &str) -> String {
 }
 
 #[test]
-fn attributes_are_given_by_logical_id() {
+fn scenarios_set_attributes_by_logical_id() {
     let (_project, outcome) =
         run("attributes:\n  Lookup: {Label: abc, Zones: [a, b]}\n  Ready: {Data: {one: done}}\n");
     outcome.assert_code(0);
@@ -59,9 +59,9 @@ fn attributes_are_given_by_logical_id() {
     assert_eq!(output(&outcome, "Signals"), r#"{"one":"done"}"#);
 }
 
-/// The entry of the logical ID counts for more than a rule.
+/// An entry for a logical ID takes precedence over a rule.
 #[test]
-fn attributes_are_given_by_rules() {
+fn scenarios_set_attributes_by_rules() {
     let (_project, outcome) = run(
         "attributes: {Lookup: {Label: own}}\nresources:\n- {type: 'Custom::*', stack: tCaT-*, \
          attributes: {Label: \
@@ -75,7 +75,7 @@ fn attributes_are_given_by_rules() {
 }
 
 #[test]
-fn what_waits_fails_or_times_out() {
+fn wait_conditions_and_custom_resources_fail_or_time_out() {
     let given = "attributes: {Lookup: {Label: abc, Zones: [a]}}\nresources:\n";
     let check = |rule: &str, says: &str| {
         let (_project, outcome) = run(&format!("{given}- {rule}\n"));

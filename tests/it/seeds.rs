@@ -1,5 +1,5 @@
-//! Seeds: what the simulator holds from the start, by `--seed`, by a scenario file, and by the
-//! configuration.
+//! Tests seeds: resources that exist in the simulator from the start, by `--seed`, by a scenario
+//! file, or by the configuration.
 
 use serde_json::json;
 
@@ -74,8 +74,8 @@ vpcs:
     security_groups: [{id: sg-0a1}, {id: sg-0b2}]
 ";
 
-/// A project that needs much of its account; what it needs lies in `seeds/all.yml`.
-fn fed() -> Project {
+/// A project that needs many resources of its account; `seeds/all.yml` provides them.
+fn project_with_seeds() -> Project {
     let project = Project::empty("fed");
     project.write(".taskcat.yml", CONFIG);
     project.write("site.yaml", SITE);
@@ -104,8 +104,8 @@ fn output(outcome: &Outcome, key: &str) -> serde_json::Value {
 }
 
 #[test]
-fn a_seed_file_has_what_a_project_needs() {
-    let project = fed();
+fn a_seed_file_provides_what_a_project_needs() {
+    let project = project_with_seeds();
     let outcome = local(&project, &["--seed", "seeds/all.yml"]);
     outcome.assert_code(0);
     assert_eq!(output(&outcome, "Motto"), "more light");
@@ -117,8 +117,8 @@ fn a_seed_file_has_what_a_project_needs() {
 }
 
 #[test]
-fn a_scenario_file_may_hold_the_seeds() {
-    let project = fed();
+fn a_scenario_file_may_contain_seeds() {
+    let project = project_with_seeds();
     let seeds: String = SEEDS.lines().map(|line| format!("  {line}\n")).collect();
     project.write(
         "seeds/scenario.yml",
@@ -127,10 +127,10 @@ fn a_scenario_file_may_hold_the_seeds() {
     local(&project, &["--scenario", "seeds/scenario.yml"]).assert_code(0);
 }
 
-/// The later one of two files counts.
+/// Later files take precedence.
 #[test]
-fn several_files_are_added_up() {
-    let project = fed();
+fn several_seed_files_are_merged() {
+    let project = project_with_seeds();
     project.write(
         "seeds/more.yml",
         "ssm_parameters: [{name: /site/motto, value: less noise}]\n",
@@ -143,11 +143,11 @@ fn several_files_are_added_up() {
     assert_eq!(output(&outcome, "Motto"), "less noise");
 }
 
-/// Where things of a kind are seeded, there are no others; where none are, nothing is known of
-/// them.
+/// If resources of a type are seeded, no others of that type exist; if none are seeded, the simulator
+/// accepts any.
 #[test]
-fn a_parameter_that_names_what_is_not_seeded_is_refused() {
-    let project = fed();
+fn a_parameter_with_an_unseeded_resource_is_refused() {
+    let project = project_with_seeds();
     let check = |from: &str, to: &str, value: &str, parameter: &str| {
         project.write("seeds/all.yml", &SEEDS.replace(from, to));
         let outcome = local(&project, &["--seed", "seeds/all.yml"]);
@@ -174,10 +174,10 @@ fn a_parameter_that_names_what_is_not_seeded_is_refused() {
     local(&project, &["--seed", "seeds/all.yml"]).assert_code(0);
 }
 
-/// All that is wrong with all files is said before anything is done.
+/// The errors of all files are reported before anything is done.
 #[test]
-fn files_that_are_wrong_are_refused() {
-    let project = fed();
+fn invalid_seed_files_are_refused() {
+    let project = project_with_seeds();
     project.write(
         "seeds/one.yml",
         "ssm_parameters:\n- {name: /a}\nsecret: []\n",
@@ -224,7 +224,7 @@ fn files_that_are_wrong_are_refused() {
         .assert_says("--local");
 }
 
-/// The user's own bucket is there, wherever the configuration names it.
+/// The user's own bucket exists, wherever the configuration names it.
 #[test]
 fn buckets_of_the_configuration_exist() {
     let project = Project::empty("own-bucket");
@@ -251,8 +251,8 @@ fn buckets_of_the_configuration_exist() {
 }
 
 #[test]
-fn a_server_is_seeded_too() {
-    let project = fed();
+fn a_server_can_be_seeded() {
+    let project = project_with_seeds();
     project.write(
         "seeds/all.yml",
         &SEEDS.replace(
@@ -274,10 +274,10 @@ fn a_server_is_seeded_too() {
         .assert_silent_about("motto");
 }
 
-/// What a run lacks is said once for each test, with the pseudo-parameter, its place, and how to
-/// seed it.
+/// Each test reports a missing resource once, with the pseudo-parameter, its position, and how to
+/// seed the resource.
 #[test]
-fn what_is_missing_names_its_seed() {
+fn errors_name_the_missing_seed() {
     let check = |value: &str, says: &[&str]| {
         let project = Project::empty("bare");
         project.write(
@@ -332,9 +332,9 @@ fn what_is_missing_names_its_seed() {
     );
 }
 
-/// Somebody else's bucket may exist in AWS.
+/// A bucket of another account may exist in AWS.
 #[test]
-fn a_bucket_of_somebody_else_is_only_not_here() {
+fn a_bucket_of_another_account_is_only_missing_in_the_simulator() {
     let project = Project::empty("foreign");
     project.write(
         "site.yaml",
@@ -362,10 +362,9 @@ fn a_bucket_of_somebody_else_is_only_not_here() {
     local(&project, &["--seed", "seeds.yml"]).assert_code(0);
 }
 
-/// What `cdk synth` writes asks for the version of the account's bootstrap stack, whatever its
-/// qualifier.
+/// Templates by `cdk synth` read the version of the account's bootstrap stack, with any qualifier.
 #[test]
-fn what_the_cdk_synthesizes_is_launched() {
+fn synthesized_cdk_templates_are_deployed() {
     let project = Project::empty("synthesized");
     project.write(
         "cdk.out/Web.template.json",
@@ -393,7 +392,7 @@ fn what_the_cdk_synthesizes_is_launched() {
          cdk.out/Web.template.json}}\n",
     );
     local(&project, &[]).assert_code(0);
-    // A seed counts for more.
+    // A seed takes precedence.
     project.write(
         "old.yml",
         "ssm_parameters: [{name: /cdk-bootstrap/team1/version, value: '5'}]\n",
@@ -406,7 +405,7 @@ fn what_the_cdk_synthesizes_is_launched() {
 
 /// The templates of nested stacks are assets: `cdk deploy` would upload them first.
 #[test]
-fn assets_of_what_the_cdk_synthesizes_are_there() {
+fn assets_of_synthesized_cdk_templates_exist() {
     let project = Project::empty("nested");
     project.write(
         "cdk.out/Web.template.json",
@@ -444,7 +443,7 @@ fn assets_of_what_the_cdk_synthesizes_are_there() {
         outcome.states(),
         ["web/us-east-1 passed", "web/cn-north-1 passed"]
     );
-    // What can't be read is said, and the nested stack fails as it does without the assets.
+    // Unreadable assets are reported, and the nested stack fails as it does without them.
     project.write("cdk.out/Web.assets.json", &manifest("gone.json"));
     let outcome = local(&project, &[]);
     outcome
@@ -457,9 +456,9 @@ fn assets_of_what_the_cdk_synthesizes_are_there() {
         .assert_says("Web.assets.json is not an asset manifest: ");
 }
 
-/// A shell leaves the tilde of `--seed=~/x` alone.
+/// A shell doesn't expand the tilde of `--seed=~/x`.
 #[test]
-fn a_tilde_is_the_home_directory() {
+fn a_tilde_stands_for_the_home_directory() {
     let project = Project::empty("tilde");
     project.write(
         "topic.yaml",

@@ -1,5 +1,4 @@
-//! `taskcat simulator` as any AWS client sees it: boto3 for what AWS promises, bare sockets for
-//! what no client sends.
+//! Tests `taskcat simulator` with boto3, and with plain sockets for requests that no client sends.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::servers::boto3;
 
-/// The server as a process; it ends with the test.
+/// A server process, which ends with the test.
 pub struct Simulator {
     child: Child,
     address: SocketAddr,
@@ -23,7 +22,7 @@ impl Simulator {
         Self::spawn(command)
     }
 
-    /// One that may open few files, and so serves few connections at once.
+    /// Starts a server that may open only a few files, and so serves few connections at once.
     fn with_few_seats() -> Self {
         let mut command = Command::new("/bin/sh");
         command.args([
@@ -75,7 +74,7 @@ impl Simulator {
         stream
     }
 
-    /// Sends bytes and reads until the server closes; nothing where it only closes.
+    /// Sends bytes and returns what the server sends until it closes the connection.
     fn send(&self, request: &[u8]) -> String {
         let mut stream = self.connect();
         // The server may have answered and closed before all is sent.
@@ -83,7 +82,7 @@ impl Simulator {
         read(&mut stream)
     }
 
-    /// A request that closes its connection, signed for a service.
+    /// Sends a request signed for a service, and closes the connection.
     fn signed(&self, service: &str, head: &str, body: &str) -> String {
         let length = body.len();
         self.send(
@@ -101,12 +100,15 @@ impl Simulator {
 
     fn still_answers(&self) {
         let started = Instant::now();
-        let said = self.signed(
+        let response = self.signed(
             "sts",
             "POST /",
             "Action=GetCallerIdentity&Version=2011-06-15",
         );
-        assert!(said.contains("<Account>123456789012</Account>"), "{said}");
+        assert!(
+            response.contains("<Account>123456789012</Account>"),
+            "{response}"
+        );
         assert!(
             started.elapsed() < Duration::from_secs(10),
             "{:?}",
@@ -138,13 +140,13 @@ fn read(stream: &mut TcpStream) -> String {
 
 #[test]
 #[ignore = "needs boto3; run tests/run.sh"]
-fn s3_is_s3_to_boto3() {
+fn boto3_uses_s3() {
     Simulator::start(&[]).passes("simulator_s3.py");
 }
 
 #[test]
 #[ignore = "needs boto3; run tests/run.sh"]
-fn sts_ec2_ssm_and_secrets_manager_are_so_to_boto3() {
+fn boto3_uses_sts_ec2_ssm_and_secrets_manager() {
     Simulator::start(&[]).passes("simulator_services.py");
 }
 
@@ -160,7 +162,7 @@ calls:
   - {service: cloudformation, action: DescribeStacks, regions: [ap-south-1], fault: throttle, every: 2}
 "#;
 
-/// Runs a program against a simulator with that scenario.
+/// Runs a program against a simulator with the given scenario.
 fn passes_with_scenario(program: &str) {
     let folder = tempfile::tempdir().unwrap();
     let scenario = folder.path().join("scenario.yml");
@@ -171,24 +173,24 @@ fn passes_with_scenario(program: &str) {
 
 #[test]
 #[ignore = "needs boto3; run tests/run.sh"]
-fn cloudformation_is_so_to_boto3() {
+fn boto3_uses_cloudformation() {
     passes_with_scenario("simulator_cloudformation.py");
 }
 
 #[test]
 #[ignore = "needs boto3; run tests/run.sh"]
-fn change_sets_are_so_to_boto3() {
+fn boto3_uses_change_sets() {
     passes_with_scenario("simulator_change_sets.py");
 }
 
 #[test]
 #[ignore = "needs boto3; run tests/run.sh"]
-fn calls_beside_stacks_are_so_to_boto3() {
+fn boto3_uses_calls_unrelated_to_stacks() {
     passes_with_scenario("simulator_calls.py");
 }
 
-/// Answers that AWS was recorded to give: see `fixtures/recorded`.
-fn gives_recorded(table: &str) {
+/// Compares the simulator with recordings of AWS; see `fixtures/recorded`.
+fn check_recorded(table: &str) {
     let simulator = Simulator::start(&["--speed", "inf"]);
     assert_eq!(
         boto3(&simulator.endpoint(), "simulator_recorded.py", &[table]),
@@ -198,42 +200,42 @@ fn gives_recorded(table: &str) {
 
 #[test]
 #[ignore = "needs boto3; run tests/run.sh"]
-fn recorded_refusals_are_given() {
-    gives_recorded("refusals");
+fn errors_match_recordings() {
+    check_recorded("refusals");
 }
 
 #[test]
 #[ignore = "needs boto3; run tests/run.sh"]
-fn recorded_refusals_of_templates_are_given() {
-    gives_recorded("templates");
+fn template_errors_match_recordings() {
+    check_recorded("templates");
 }
 
 #[test]
 #[ignore = "needs boto3; run tests/run.sh"]
-fn recorded_failures_are_given() {
-    gives_recorded("failures");
+fn failure_reasons_match_recordings() {
+    check_recorded("failures");
 }
 
 #[test]
 #[ignore = "needs boto3; run tests/run.sh"]
-fn recorded_shapes_are_given() {
-    gives_recorded("shapes");
+fn response_shapes_match_recordings() {
+    check_recorded("shapes");
 }
 
 #[test]
 #[ignore = "needs boto3; run tests/run.sh"]
-fn recorded_identities_are_given() {
-    gives_recorded("identities");
+fn physical_ids_match_recordings() {
+    check_recorded("identities");
 }
 
 #[test]
 #[ignore = "needs boto3; run tests/run.sh"]
-fn stacks_resources_are_seen_by_their_services() {
-    gives_recorded("services");
+fn services_list_the_resources_of_stacks() {
+    check_recorded("services");
 }
 
-/// What is no template, too large a one, or one made to take all time and memory, is refused, and
-/// others are served.
+/// Invalid and oversized templates are refused, and so are those that would take all time and
+/// memory; the server keeps running.
 #[test]
 fn hostile_templates_are_refused() {
     let simulator = Simulator::start(&["--speed", "inf"]);
@@ -245,12 +247,13 @@ fn hostile_templates_are_refused() {
     };
     let check = |body: &str, expect: &str| {
         let started = Instant::now();
-        let said = create("hostile", body);
+        let response = create("hostile", body);
         assert!(
-            said.starts_with("HTTP/1.1 400 ") && said.contains("<Code>ValidationError</Code>"),
-            "{said}"
+            response.starts_with("HTTP/1.1 400 ")
+                && response.contains("<Code>ValidationError</Code>"),
+            "{response}"
         );
-        assert!(said.contains(expect), "{expect}: {said}");
+        assert!(response.contains(expect), "{expect}: {response}");
         assert!(
             started.elapsed() < Duration::from_secs(30),
             "{expect}: {:?}",
@@ -288,17 +291,17 @@ fn hostile_templates_are_refused() {
             .signed("cloudformation", "POST /", form)
             .contains("Stack with id hostile does not exist")
     );
-    // One that nests itself comes to an end.
+    // A template that nests itself doesn't nest endlessly.
     let own = "Resources:\n  Again:\n    Type: AWS::CloudFormation::Stack\n    Properties: \
         {TemplateURL: 'https://own.s3.amazonaws.com/t'}\n";
     simulator.signed("s3", "PUT /own", "");
     simulator.signed("s3", "PUT /own/t", own);
     assert!(create("own", own).starts_with("HTTP/1.1 200 "));
     let form = "Action=DescribeStacks&Version=2010-05-15&StackName=own";
-    let said = simulator.signed("cloudformation", "POST /", form);
+    let response = simulator.signed("cloudformation", "POST /", form);
     assert!(
-        said.contains("<StackStatus>ROLLBACK_COMPLETE</StackStatus>"),
-        "{said}"
+        response.contains("<StackStatus>ROLLBACK_COMPLETE</StackStatus>"),
+        "{response}"
     );
     simulator.still_answers();
 }
@@ -324,7 +327,7 @@ hidden:
 
 #[test]
 #[ignore = "needs boto3; run tests/run.sh"]
-fn faults_are_met_by_boto3() {
+fn boto3_gets_injected_faults() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("faults.yml");
     std::fs::write(&file, FAULTS).unwrap();
@@ -333,7 +336,7 @@ fn faults_are_met_by_boto3() {
 }
 
 #[test]
-fn a_scenario_that_is_wrong_is_refused() {
+fn an_invalid_scenario_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("faults.yml");
     std::fs::write(
@@ -347,52 +350,53 @@ fn a_scenario_that_is_wrong_is_refused() {
         .arg(&file)
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
     for part in [
         "`calls[0].fault` is `thorttle`",
         "faults.yml:2:24",
         "the scenario has no key `resource`",
         "faults.yml:3:1",
     ] {
-        assert!(said.contains(part), "{part}\n{said}");
+        assert!(stderr.contains(part), "{part}\n{stderr}");
     }
 }
 
 #[test]
-fn it_ends_with_a_signal() {
+fn signals_end_the_server() {
     for signal in ["-INT", "-TERM"] {
         let simulator = Simulator::start(&[]);
         simulator.still_answers();
-        // One that says nothing doesn't keep it.
+        // An idle connection doesn't keep the server running.
         let _idle = simulator.connect();
         assert_eq!(simulator.end(signal), Some(0), "{signal}");
     }
 }
 
 #[test]
-fn a_port_that_is_taken_is_said() {
+fn an_occupied_port_is_reported() {
     let simulator = Simulator::start(&[]);
     let port = simulator.address.port().to_string();
     let output = Command::new(env!("CARGO_BIN_EXE_taskcat"))
         .args(["simulator", "--port", &port])
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(
-        said.contains(&format!("can't listen on 127.0.0.1:{port}: ")),
-        "{said}"
+        stderr.contains(&format!("can't listen on 127.0.0.1:{port}: ")),
+        "{stderr}"
     );
 }
 
-/// What no client sends is answered in order, or the connection is closed; others don't notice.
+/// Malformed requests get a proper response, or the connection is closed; other clients aren't
+/// affected.
 #[test]
-fn rubbish_is_refused() {
+fn malformed_requests_are_refused() {
     let simulator = Simulator::start(&[]);
-    let check = |said: String, parts: &[&str]| {
+    let check = |response: String, parts: &[&str]| {
         for part in parts {
-            assert!(said.contains(part), "{part:?} is not in {said:?}");
+            assert!(response.contains(part), "{part:?} is not in {response:?}");
         }
         simulator.still_answers();
     };
@@ -496,10 +500,10 @@ fn rubbish_is_refused() {
     );
 }
 
-/// A page in a browser can't reach it: neither under a name of its own that resolves to this
-/// machine, nor by requests that it sends to localhost.
+/// A web page can't use the simulator: neither under a host name that resolves to this machine, nor
+/// by requests to localhost.
 #[test]
-fn pages_are_refused() {
+fn requests_from_web_pages_are_refused() {
     let simulator = Simulator::start(&[]);
     let create = "GET /?Action=CreateStack&Version=2010-05-15&StackName=of-a-page&TemplateBody=%7B%22Resources%22%3A%7B%22Q%22%3A\
                   %7B%22Type%22%3A%22AWS%3A%3ASQS%3A%3AQueue%22%7D%7D%7D";
@@ -526,12 +530,15 @@ fn pages_are_refused() {
         "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n",
     ] {
         for line in [create, "GET /bucket/key", "OPTIONS /bucket/key"] {
-            let said = ask(line, headers);
+            let response = ask(line, headers);
             assert!(
-                said.starts_with("HTTP/1.1 403 "),
-                "{line} {headers}: {said}"
+                response.starts_with("HTTP/1.1 403 "),
+                "{line} {headers}: {response}"
             );
-            assert!(!said.to_lowercase().contains("access-control-"), "{said}");
+            assert!(
+                !response.to_lowercase().contains("access-control-"),
+                "{response}"
+            );
         }
     }
     let stacks = "GET /?Action=DescribeStacks&Version=2010-05-15";
@@ -541,17 +548,20 @@ fn pages_are_refused() {
         "Host: [::1]:4566\r\n",
         "Host: [::1]\r\nOrigin: http://localhost:3000\r\n",
     ] {
-        let said = ask(stacks, headers);
+        let response = ask(stacks, headers);
         assert!(
-            said.starts_with("HTTP/1.1 200 ") && !said.contains("of-a-page"),
-            "{headers}: {said}"
+            response.starts_with("HTTP/1.1 200 ") && !response.contains("of-a-page"),
+            "{headers}: {response}"
         );
-        assert!(!said.to_lowercase().contains("access-control-"), "{said}");
+        assert!(
+            !response.to_lowercase().contains("access-control-"),
+            "{response}"
+        );
     }
 }
 
 #[test]
-fn bodies_are_bounded_and_may_break_off() {
+fn bodies_are_limited_and_may_be_truncated() {
     let simulator = Simulator::start(&[]);
     let head = |service: &str, length: u64| {
         format!(
@@ -561,25 +571,25 @@ fn bodies_are_bounded_and_may_break_off() {
              Signature=b\r\n\r\n"
         )
     };
-    // What is too large is refused before it is sent.
-    let said = simulator.send(head("cloudformation", 17 * 1024 * 1024).as_bytes());
+    // A body that is too large is refused before it is sent.
+    let response = simulator.send(head("cloudformation", 17 * 1024 * 1024).as_bytes());
     assert!(
-        said.contains("HTTP/1.1 413") && said.contains("RequestEntityTooLarge"),
-        "{said}"
+        response.contains("HTTP/1.1 413") && response.contains("RequestEntityTooLarge"),
+        "{response}"
     );
-    let said = simulator.send(head("s3", 2 * 1024 * 1024 * 1024).as_bytes());
+    let response = simulator.send(head("s3", 2 * 1024 * 1024 * 1024).as_bytes());
     assert!(
-        said.contains("HTTP/1.1 400") && said.contains("<Code>EntityTooLarge</Code>"),
-        "{said}"
+        response.contains("HTTP/1.1 400") && response.contains("<Code>EntityTooLarge</Code>"),
+        "{response}"
     );
-    // A form of 6 MB, which holds a template of 2 MB, comes in.
+    // A form of 6 MB, which contains a template of 2 MB, is accepted.
     let template = format!(
         "Action=X&Version=2010-05-15&TemplateBody={}",
         "%41".repeat(2 * 1024 * 1024)
     );
-    let said = simulator.signed("cloudformation", "POST /", &template);
-    assert!(said.contains("<ErrorResponse"), "{said}");
-    // A client that goes away in the middle of a body, or of its head, leaves nothing behind.
+    let response = simulator.signed("cloudformation", "POST /", &template);
+    assert!(response.contains("<ErrorResponse"), "{response}");
+    // Clients may disconnect in the middle of a header or of a body.
     for _ in 0..50 {
         for request in [
             head("s3", 1000).as_str(),
@@ -591,14 +601,14 @@ fn bodies_are_bounded_and_may_break_off() {
         }
     }
     simulator.still_answers();
-    let said = simulator.signed("s3", "GET /some-bucket/k", "");
-    assert!(said.contains("<Code>NoSuchBucket</Code>"), "{said}");
+    let response = simulator.signed("s3", "GET /some-bucket/k", "");
+    assert!(response.contains("<Code>NoSuchBucket</Code>"), "{response}");
 }
 
-/// Clients that send a byte now and then, or don't take their answers, keep nobody out though they
-/// take all seats.
+/// Clients that send a byte now and then, or don't read their responses, don't lock others out, even
+/// if they hold all connections.
 #[test]
-fn slow_clients_keep_nobody_out() {
+fn slow_clients_do_not_block_others() {
     let simulator = Simulator::with_few_seats();
     let put = |length: usize| {
         format!(
@@ -623,12 +633,12 @@ fn slow_clients_keep_nobody_out() {
             stream.write_all(request.as_bytes()).unwrap();
             slow.push(stream);
         }
-        // One more byte from each that is still let.
+        // Send one more byte on each connection that is still open.
         for stream in &mut slow {
             let _ = stream.write_all(b"T");
         }
         if round > 10 {
-            // They have to have waited for a while before they make room.
+            // Connections are only closed for others after they were idle for a while.
             thread::sleep(Duration::from_millis(300));
             let started = Instant::now();
             simulator.still_answers();
@@ -641,7 +651,7 @@ fn slow_clients_keep_nobody_out() {
     }
 }
 
-/// Every one of 10,000 connections that are open at once is answered, told to come back, or closed.
+/// Each of 10,000 simultaneous connections gets a response or a 503, or is closed.
 #[test]
 fn ten_thousand_connections_are_served_in_order() {
     const THREADS: usize = 50;

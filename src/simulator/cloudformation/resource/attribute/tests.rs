@@ -171,7 +171,7 @@ fn attributes_stay_as_they_are_and_fit_each_related_arn() {
 }
 
 #[test]
-fn undocumented_attributes_are_made_up() {
+fn undocumented_attributes_get_generated_values() {
     let check = |kind: &str, json: &str, name: &str, expect: bool| {
         let properties = properties(json);
         assert_eq!(
