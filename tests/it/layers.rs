@@ -267,11 +267,6 @@ const CIRCLES: &[(&str, &[&str], &str)] = &[
         &["arn", "pattern"],
         "an ARN has generated parts, and a generated value may be an ARN",
     ),
-    (
-        "simulator::s3",
-        &["acl", "settings"],
-        "a bucket's ACL is one of its settings, and is checked against them",
-    ),
 ];
 
 /// Modules of one folder import each other in no circle but those of [`CIRCLES`]. What they import

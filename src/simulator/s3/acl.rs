@@ -4,7 +4,7 @@ use md5::{Digest, Md5};
 use s3s::S3Result;
 use s3s::dto::{AccessControlPolicy, Grant, Grantee, Owner, Permission, Type};
 
-use super::settings::BucketSettings;
+use super::bucket_settings::BucketSettings;
 use super::{access_denied, invalid_argument, refusal};
 
 const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     fn with_acls() -> BucketSettings {
-        let mut settings = BucketSettings::new("1");
+        let mut settings = BucketSettings::new(private("1"));
         settings.ownership = Some(ObjectOwnership::from_static(ObjectOwnership::OBJECT_WRITER));
         settings.public_access_block = None;
         settings
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn new_buckets_have_acls_disabled() {
-        let settings = BucketSettings::new("1");
+        let settings = BucketSettings::new(private("1"));
         let check = |given: AclRequest, expect: Option<&str>| {
             let found = given
                 .for_object(&settings, "1")
@@ -262,7 +262,7 @@ mod tests {
         .for_object(&settings, "1")
         .unwrap();
         assert!(grants_read(&list, false) && list.len() == 2);
-        settings.public_access_block = BucketSettings::new("1").public_access_block;
+        settings.public_access_block = BucketSettings::new(private("1")).public_access_block;
         assert_eq!(
             canned_request("public-read")
                 .for_object(&settings, "1")

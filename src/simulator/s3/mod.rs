@@ -3,6 +3,7 @@
 //!
 //! - `store`: buckets, keys and versions, and what other services use of them
 //! - `access`: host names and access checks: names, accounts, regions, faults
+//! - `bucket_settings`: the settings of a bucket
 //! - `api`: the table of operations; `buckets`, `objects`, `listing`, `multipart`, `settings` carry
 //!   them out
 //! - `chunked`: chunked bodies; `creation`: the tags of CreateBucket; `checksum`; `acl`; `policy`;
@@ -14,6 +15,7 @@
 mod access;
 mod acl;
 mod api;
+mod bucket_settings;
 mod buckets;
 mod checksum;
 mod chunked;

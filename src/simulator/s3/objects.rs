@@ -9,8 +9,9 @@ use s3s::dto::{self, *};
 use s3s::path::S3Path;
 
 use super::super::Cloud;
+use super::bucket_settings::BucketSettings;
 use super::checksum::{self, checksums_of, put_checksums};
-use super::settings::{BucketSettings, check_tags};
+use super::settings::check_tags;
 use super::store::{
     NULL_VERSION, ObjectHeaders, StoredBucket, StoredObject, StoredVersion, etag_of, shown_etag,
     time, whole_seconds,

@@ -11,8 +11,9 @@ use s3s::dto::{
 use serde_json::Value as Json;
 
 use super::super::lock;
+use super::acl;
+use super::bucket_settings::BucketSettings;
 use super::policy::BucketPolicy;
-use super::settings::BucketSettings;
 use super::store::Store;
 
 impl Store {
@@ -27,7 +28,10 @@ impl Store {
             key: Some(key.clone()),
             value: Some(value.clone()),
         };
-        let old = std::mem::replace(&mut bucket.settings, BucketSettings::new(&bucket.account));
+        let old = std::mem::replace(
+            &mut bucket.settings,
+            BucketSettings::new(acl::private(&bucket.account)),
+        );
         let settings = &mut bucket.settings;
         settings.tags = Some(tags.iter().map(tag).collect());
         settings.policy = old.policy;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::super::error::ServiceError;
 use super::super::{Caller, lock};
-use super::settings::BucketSettings;
+use super::bucket_settings::BucketSettings;
 use super::{acl, no_such_bucket, refusal};
 
 /// The buckets of all accounts and regions, whose names are globally unique.
@@ -259,7 +259,7 @@ impl StoredBucket {
             account: caller.account.clone(),
             region: caller.region.clone(),
             created: now,
-            settings: BucketSettings::new(&caller.account),
+            settings: BucketSettings::new(acl::private(&caller.account)),
             keys: BTreeMap::new(),
             uploads: BTreeMap::new(),
         }
