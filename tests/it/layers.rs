@@ -233,11 +233,6 @@ fn check_folder(folder: &[&str], table: &[(&str, &[&str])]) {
 /// Circles of neighbours that stay: their folder, their modules, and why.
 const CIRCLES: &[(&str, &[&str], &str)] = &[
     (
-        "aws",
-        &["settings", "shared_config"],
-        "the files' place is a setting, and they hold settings",
-    ),
-    (
         "plan::parameters",
         &["keywords", "stored", "syntax"],
         "the grammar is recursive: an argument of a pseudo-parameter may hold pseudo-parameters",
