@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_masked_wherever_they_stand() {
+    fn secrets_are_masked_anywhere_in_a_text() {
         let secrets = Secrets::new(["hunter2", "hunter2hunter2", "ab", "", "é"].map(str::to_owned));
         let check = |text: &str, expect: &str| assert_eq!(secrets.mask(text), expect, "{text}");
         check(

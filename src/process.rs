@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_left_in_the_background_is_not_awaited() {
+    async fn background_processes_are_not_awaited() {
         let started = Instant::now();
         let finished = run(sh("sleep 30 & echo $!"), Vec::new(), LONG)
             .await

@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_status_of_a_stack_means() {
+    fn stack_statuses_are_classified() {
         let check = |status: &str, terminal, deployed, unsuccessful, rollback| {
             let status = StackStatus::from(status);
             let found = (
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_status_of_a_resource_is_about() {
+    fn resource_statuses_have_an_operation() {
         let check = |status: &str, operation| {
             assert_eq!(
                 ResourceStatus::from(status).operation(),

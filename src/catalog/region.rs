@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_whole() {
+    fn the_table_is_complete() {
         let table = table();
         assert_eq!(as_of(), "2026-10-20");
         assert!(table.regions.is_sorted() && table.listed.is_sorted() && table.types.is_sorted());
@@ -278,7 +278,7 @@ mod tests {
     /// Types that every account needs exist in every region; if the list lacked one, the list would
     /// be unreliable.
     #[test]
-    fn what_is_basic_is_everywhere() {
+    fn basic_types_are_in_every_region() {
         let basic = "ApiGateway::RestApi AutoScaling::AutoScalingGroup \
             CloudFormation::CustomResource CloudWatch::Alarm \
             DynamoDB::Table EC2::Instance EC2::InternetGateway EC2::LaunchTemplate EC2::RouteTable \

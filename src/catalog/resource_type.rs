@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_table_lacks_is_not_known() {
+    fn types_outside_of_the_table_are_unknown() {
         let names = "Custom::X AWS::Serverless::Function Acme::Quick::Start::MODULE \
             MongoDB::Atlas::Cluster AWS::S3 \
             AWS::S3::Bucke AWS::S3::Buckets AWS A ZZ::Z::Z";
@@ -365,7 +365,7 @@ mod tests {
 
     /// Every line can be parsed, and the paths in it exist.
     #[test]
-    fn every_type_is_whole() {
+    fn every_type_is_complete() {
         let mut count = 0;
         for block in blocks() {
             let text = block

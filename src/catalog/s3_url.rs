@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object() {
+    fn other_urls_are_refused_or_unknown() {
         let check = |url: &str, expect: S3UrlTarget| assert_eq!(target(url), expect, "{url}");
         for url in [
             "templates/t.yaml",

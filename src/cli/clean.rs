@@ -209,11 +209,11 @@ impl CleanArgs {
             .map(|(project, run_id)| format!("{project} (run {run_id})"))
             .collect();
         let help = match known.is_empty() {
-            true => "no other project or run has left anything either".to_owned(),
-            false => format!("known are {}", known.join(", ")),
+            true => "no resources of other projects or runs were found either".to_owned(),
+            false => format!("resources were found of {}", known.join(", ")),
         };
         refused(
-            format!("nothing was found of a project or run `{what}`"),
+            format!("no resources of a project or run `{what}` were found"),
             help,
         )
     }
@@ -256,7 +256,7 @@ fn warn(findings: &CleanFindings) {
     if let Some(first) = findings.running.first() {
         let count = findings.running.len();
         let message = format!(
-            "skipped {count} {} of runs that seem to go on, such as {} of run {} \
+            "skipped {count} {} of runs that seem to be in progress, such as {} of run {} \
              (--include-running deletes them, too)",
             if count == 1 { "resource" } else { "resources" },
             first.name,

@@ -202,7 +202,7 @@ impl DeployRunArgs {
             .iter()
             .any(|bucket| bucket.kind == BucketKind::Auto)
         {
-            let message = "a stack that stays needs a bucket that stays: set project.s3_bucket or \
+            let message = "a permanent stack needs a permanent bucket: set project.s3_bucket or \
                            project.s3_regional_buckets";
             return Err(CliError::Usage(message.to_owned()));
         }

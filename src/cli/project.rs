@@ -150,8 +150,8 @@ impl CliProject {
                 continue;
             };
             let diagnostic = Diagnostic::error(format!("hook `{}`: {failure}", plan.kind)).help(
-                "a hook's type is `script`, with a `config.command`, or the end of a \
-                 taskcat-hook-… program's name",
+                "a hook's type is `script`, with a `config.command`, or NAME for a program \
+                 taskcat-hook-NAME",
             );
             let diagnostic = Diagnostic {
                 location: self.loaded.location(&place),

@@ -296,7 +296,7 @@ impl TestRunArgs {
                 // A run that was stopped may not have reached them.
                 let is_complete = matches!(tested, Ok(ExitStatus::Passed | ExitStatus::Failed));
                 for rule in usage.unmatched_rules().iter().filter(|_| is_complete) {
-                    let message = format!("the scenario's rule {rule} met nothing in this run");
+                    let message = format!("the scenario's rule {rule} matched nothing in this run");
                     output::warning_with_help(
                         &message,
                         "compare its names with those of the stacks, resources and calls",

@@ -147,7 +147,7 @@ fn before_command(flag: &Arg, root: &Command, command: &Command) -> Option<Strin
     Some(match is_of_root {
         true => format!("use '--{long}'"),
         false => format!(
-            "'--{long}' stands before the command: '{} --{long} …'",
+            "'--{long}' goes before the command: '{} --{long} …'",
             root.get_name()
         ),
     })
@@ -166,7 +166,7 @@ fn positional_tip(given: &str, command: &Command) -> Option<String> {
     };
     Some(match has(flag) {
         true => format!("use '--{flag} {given}'"),
-        false => "this command takes flags alone; '--help' lists them".to_owned(),
+        false => "this command takes only flags; '--help' lists them".to_owned(),
     })
 }
 

@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_converted_file_says_the_same() {
+    fn the_converted_file_is_equivalent() {
         let project = TempProject::new(&[(PROJECT_FILE, CONFIG), ("ci/t.json", PARAMETERS)]);
         let converted = convert(&project.request.project_root).unwrap();
         let yaml = converted.yaml.unwrap();
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_in_legacy_files_has_a_place() {
+    fn problems_in_legacy_files_have_a_location() {
         let project = TempProject::new(&[
             (
                 PROJECT_FILE,

@@ -104,7 +104,7 @@ pub fn load(request: &LoadRequest) -> Result<LoadedConfig, Vec<Diagnostic>> {
     let config = serde_json::from_value(layer.to_json());
     if let Err(error) = &config {
         diagnostics.push(Diagnostic::error(format!(
-            "the configuration does not fit its schema: {error}"
+            "the configuration does not match its schema: {error}"
         )));
     }
     match config {
@@ -180,7 +180,7 @@ fn name_project(layer: &mut ConfigLayer, request: &LoadRequest, diagnostics: &mu
     match directory_name(&request.project_root) {
         Some(name) => {
             let message =
-                format!("the project has no name; it is called `{name}` after its directory");
+                format!("the project has no name; using the name of its directory, `{name}`");
             diagnostics.push(Diagnostic::warning(message).help("set project.name"));
             layer.project.insert(
                 "name".to_owned(),
@@ -250,7 +250,7 @@ fn unreached(layer: &ConfigLayer) -> Vec<Diagnostic> {
             if let Some(own) = own.filter(|own| own.inherited && own.to_json() != project.to_json())
             {
                 let message = format!(
-                    "{}: it does not reach `tests.{name}.{key}`, which is {}",
+                    "{}: it does not affect `tests.{name}.{key}`, which is {}",
                     project.origin, own.origin
                 );
                 diagnostics
@@ -570,7 +570,7 @@ mod tests {
         assert_eq!(
             project.all_said(),
             [
-                "the project has no name; it is called `my-templates-v2` after its directory (set \
+                "the project has no name; using the name of its directory, `my-templates-v2` (set \
                  project.name)"
             ]
         );
@@ -585,7 +585,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_file_says_is_an_error() {
+    fn missing_settings_are_an_error() {
         let project = TempProject::new(&[]);
         let root = project.request.project_root.display();
         assert_eq!(
@@ -619,7 +619,7 @@ mod tests {
             {s3_bucket: own}}\n";
         let project =
             TempProject::new(&[(".taskcat.yml", text)]).env("TASKCAT_PROJECT_S3_BUCKET", "env");
-        let expect = "TASKCAT_PROJECT_S3_BUCKET: it does not reach `tests.t.s3_bucket`, which is \
+        let expect = "TASKCAT_PROJECT_S3_BUCKET: it does not affect `tests.t.s3_bucket`, which is \
             .taskcat.yml:1:20 \
                       (set tests.t.s3_bucket)";
         assert_eq!(project.all_said(), [expect]);

@@ -181,7 +181,7 @@ tests:
     }
 
     #[test]
-    fn origins_stand_beside_the_values() {
+    fn origins_are_beside_the_values() {
         let project =
             TempProject::new(&[(".taskcat.yml", CONFIG)]).env("TASKCAT_PROJECT_OWNER", "me");
         let root = format!("{}/", project.request.project_root.display());

@@ -25,8 +25,8 @@ impl LoadedConfig {
         if let Some(wanted) = regions {
             if wanted.is_empty() {
                 diagnostics.push(
-                    Diagnostic::error("--regions names no region")
-                        .help("ALL takes each test's own"),
+                    Diagnostic::error("--regions is empty")
+                        .help("ALL uses the regions of each test"),
                 );
             }
             let known: Vec<&str> = known_regions.iter().map(String::as_str).collect();
@@ -39,7 +39,7 @@ impl LoadedConfig {
                 regions.retain(|region| wanted.contains(region));
                 if had_some && regions.is_empty() {
                     let message = format!(
-                        "test `{name}` is left out: it has none of the regions {}",
+                        "test `{name}` is skipped: it has none of the regions {}",
                         wanted.join(", ")
                     );
                     diagnostics.push(Diagnostic::warning(message));
@@ -70,7 +70,7 @@ fn unknown(what: &str, asked: &[String], known: &[&str]) -> Vec<Diagnostic> {
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None if known.is_empty() => format!("the configuration has no {what}s"),
-            None => format!("known are {}", known.join(", ")),
+            None => format!("expected one of {}", known.join(", ")),
         };
         let message = match what {
             "test" => format!("there is no test `{name}`"),
@@ -136,7 +136,7 @@ mod tests {
             "",
             "us-west-2",
             &["small us-west-2", "large ", "none "],
-            &["test `large` is left out: it has none of the regions us-west-2"],
+            &["test `large` is skipped: it has none of the regions us-west-2"],
         );
     }
 
@@ -152,7 +152,7 @@ mod tests {
             "xyz",
             "",
             &[],
-            &["there is no test `xyz` (known are small, large, none)"],
+            &["there is no test `xyz` (expected one of small, large, none)"],
         );
         check(
             "small",

@@ -268,7 +268,7 @@ impl<'a> ConfigValidator<'a> {
     fn tag(&mut self, node: &Node, path: &str) {
         let tag = node.tag.as_deref().unwrap_or_default();
         let message = format!(
-            "{}has the tag `{tag}`, and a configuration knows no tags",
+            "{}has the tag `{tag}`, but a configuration can't contain tags",
             about(path)
         );
         self.error(
@@ -292,7 +292,7 @@ impl<'a> ConfigValidator<'a> {
                 .find(|section| KeyRule::root().at(&[section, name]).is_some())
             {
                 Some(section) if !path.is_empty() => format!("it is a key of `{section}`"),
-                _ => format!("known are {}", known.join(", ")),
+                _ => format!("expected one of {}", known.join(", ")),
             },
         };
         self.error(key.at, message, &help);
@@ -504,7 +504,7 @@ mod tests {
             &[
                 "1:1: a configuration has no section `projekt` (did you mean `project`?)",
                 "2:20: `project` has no key `regons` (did you mean `regions`?)",
-                "2:41: `project` has no key `colour` (known are name, auth, owner, regions, \
+                "2:41: `project` has no key `colour` (expected one of name, auth, owner, regions, \
                  artifact_regions, \
                  az_blacklist, \
                  package_lambda, lambda_zip_path, lambda_source_path, s3_bucket, \
@@ -516,20 +516,20 @@ mod tests {
                  call_timeout)",
                 "3:13: `tests.t` has no key `parameter` (did you mean `parameters`?)",
                 "3:28: `tests.t` has no key `org_id` (it is a key of `project`)",
-                "4:1: a configuration has no section `x` (known are general, project, tests)",
+                "4:1: a configuration has no section `x` (expected one of general, project, tests)",
             ],
         );
         check(
             "project: {name: p, prehooks: [{kind: x, confg: {}}]}\n",
             &[
-                "1:32: `project.prehooks[0]` has no key `kind` (known are type, config)",
+                "1:32: `project.prehooks[0]` has no key `kind` (expected one of type, config)",
                 "1:41: `project.prehooks[0]` has no key `confg` (did you mean `config`?)",
             ],
         );
     }
 
     #[test]
-    fn wrong_types_say_what_is_taken() {
+    fn wrong_types_name_the_expected_type() {
         check(
             "project:\n  name: 12\n  regions: us-east-1\n  package_lambda: 'true'\n  tags: {Cost: \
              1}\n  parameters: \
@@ -579,7 +579,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_keep_what_is_written_or_say_that_they_do_not() {
+    fn parameters_keep_their_text_or_are_warned_about() {
         let text = "project: {name: p}\ntests:\n  t:\n    parameters:\n      Date: \
             2012-10-17\n      Version: \
                     1.10\n      Octal: 010\n      Word: yes\n      Flag: true\n      Mixed: [1.50, \
@@ -622,21 +622,21 @@ mod tests {
                  mapping",
                 "1:53: `project.parameters.C[0]` takes a single value or a list of them, not a \
                  list",
-                "1:67: `project.parameters.D` has the tag `!Ref`, and a configuration knows no \
-                 tags (functions work in \
+                "1:67: `project.parameters.D` has the tag `!Ref`, but a configuration can't \
+                 contain tags (functions work in \
                  templates only; pseudo-parameters look like `$[taskcat_…]`)",
                 "1:74: `project.parameters.E[0]` has no value (write '' for an empty text, or \
                  remove the key)",
-                "1:87: `project.parameters.F[0]` has the tag `!Sub`, and a configuration knows no \
-                 tags (functions \
+                "1:87: `project.parameters.F[0]` has the tag `!Sub`, but a configuration can't \
+                 contain tags (functions \
                  work in templates only; pseudo-parameters look like `$[taskcat_…]`)",
             ],
         );
         check(
             "project: {name: p, prehooks: [{config: {a: [!Ref b]}}]}\n",
             &[
-                "1:50: `project.prehooks[0].config.a` has the tag `!Ref`, and a configuration \
-                 knows no tags \
+                "1:50: `project.prehooks[0].config.a` has the tag `!Ref`, but a configuration \
+                 can't contain tags \
                  (functions work in templates only; pseudo-parameters look like `$[taskcat_…]`)",
             ],
         );
@@ -667,14 +667,14 @@ mod tests {
             "# nothing\n",
             &[
                 "1:1: the file is empty",
-                "the project has no name; it is called `project` after its directory (set \
+                "the project has no name; using the name of its directory, `project` (set \
                  project.name)",
             ],
         );
     }
 
     #[test]
-    fn all_problems_of_all_sources_are_said_at_once() {
+    fn all_problems_of_all_sources_are_reported_at_once() {
         let project = TempProject::new(&[
             (".taskcat.yml", "project: {name: p, foo: 1}\n"),
             (".taskcat_overrides.yml", "A: {}\n"),
@@ -687,7 +687,7 @@ mod tests {
         assert_eq!(
             project.all_said(),
             [
-                ".taskcat.yml:1:20: `project` has no key `foo` (known are name, auth, owner, \
+                ".taskcat.yml:1:20: `project` has no key `foo` (expected one of name, auth, owner, \
                  regions, \
                  artifact_regions, \
                  az_blacklist, package_lambda, lambda_zip_path, lambda_source_path, s3_bucket, \
@@ -706,7 +706,7 @@ mod tests {
                 "TASKCAT_TESTS_T: a variable can set keys of general and project, not tests",
                 "--regions: `project.regions[1]` is `nowhere`, but must be an AWS region such as \
                  us-east-1",
-                "--parameters: a `[` is closed by `}` (close it by its own bracket)",
+                "--parameters: a `[` is closed by `}` (close it with the matching bracket)",
             ]
         );
     }

@@ -191,7 +191,7 @@ fn command(
         || hook.kind.is_empty()
     {
         let reason = format!(
-            "`{}` is no type of a hook: letters, digits, `-`, `_` and `.` make one",
+            "`{}` is not a valid hook type; expected letters, digits, `-`, `_` and `.`",
             hook.kind
         );
         return Err(HookFailure::Config(reason));
@@ -476,7 +476,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failures_say_what_and_why() {
+    async fn failures_name_the_hook_and_the_reason() {
         let check = async |config: Value, message: &str| {
             assert_eq!(
                 run_script(config.clone()).await.unwrap_err(),
@@ -634,12 +634,12 @@ mod tests {
         check("flat", "cannot run `taskcat-hook-flat`: permission denied").await;
         check(
             "../x",
-            "`../x` is no type of a hook: letters, digits, `-`, `_` and `.` make one",
+            "`../x` is not a valid hook type; expected letters, digits, `-`, `_` and `.`",
         )
         .await;
         check(
             "",
-            "`` is no type of a hook: letters, digits, `-`, `_` and `.` make one",
+            "`` is not a valid hook type; expected letters, digits, `-`, `_` and `.`",
         )
         .await;
     }

@@ -29,7 +29,7 @@ pub(crate) enum LaunchError {
     #[error(transparent)]
     Aws(#[from] AwsError),
     /// The creation failed, and whether the stack exists could not be determined.
-    #[error("{0}; the stack may exist all the same")]
+    #[error("{0}; the stack may exist nevertheless")]
     Unconfirmed(AwsError),
     #[error(transparent)]
     NotRecorded(#[from] JournalWriteFailed),

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_tells_what_to_do() {
+    fn a_status_has_advice() {
         for status in [
             "REVIEW_IN_PROGRESS",
             "CREATE_COMPLETE",

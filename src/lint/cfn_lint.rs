@@ -401,7 +401,7 @@ mod tests {
 
     #[tokio::test]
     #[ignore = "needs cfn-lint; run tests/run.sh"]
-    async fn findings_say_where_and_what() {
+    async fn findings_have_a_location_and_a_message() {
         let folder = project(&[
             ("t/bad.yaml", BAD),
             ("t/good.yaml", GOOD),
@@ -505,7 +505,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn absence_is_no_error() {
+    async fn a_missing_cfn_lint_is_not_an_error() {
         let nothing = tempfile::tempdir().unwrap();
         let absent = run_with(
             &[target("a.yaml", &[])],

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_named() {
+    fn unwritable_archives_are_named() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("source")).unwrap();
         fs::write(folder.path().join("zips"), "a file where a folder belongs").unwrap();
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn archives_of_one_length_are_told_apart() {
+    fn archives_of_the_same_length_are_distinguished() {
         let folder = tempfile::tempdir().unwrap();
         let to = folder.path().join("lambda.zip");
         let put = |content: &[u8]| {

@@ -60,9 +60,9 @@ pub(super) async fn build(
     })
     .await?;
     if let Err(error) = removed {
-        built
-            .warnings
-            .push(format!("the container {container} is left behind: {error}"));
+        built.warnings.push(format!(
+            "the container {container} was not deleted: {error}"
+        ));
     }
     Ok(built)
 }

@@ -64,7 +64,7 @@ pub(crate) enum PackageError {
     Name { path: PathBuf },
 
     #[error(
-        "{path:?} lies outside the project, so that it has no counterpart in the submodules: \
+        "{path:?} is outside the project, so that it has no counterpart in the submodules: \
          set `build_submodules` to false"
     )]
     OutsideProject { path: PathBuf },

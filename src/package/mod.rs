@@ -411,7 +411,7 @@ mod tests {
         assert_eq!(
             warnings,
             [format!(
-                "{dangling:?} is a symbolic link that leads nowhere, so it is not packaged"
+                "{dangling:?} is a dangling symbolic link, so it is not packaged"
             )]
         );
         let listed = [
@@ -512,7 +512,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_source_folder_is_nothing_to_do() {
+    async fn a_missing_source_folder_is_ignored() {
         assert_eq!(
             TempProject::new(&[("a", "")]).package(None).await.unwrap(),
             (vec![], vec![])
@@ -694,7 +694,7 @@ mod tests {
 
     #[tokio::test]
     #[ignore = "needs pip; run tests/run.sh"]
-    async fn what_pip_says_is_in_the_error() {
+    async fn the_output_of_pip_is_in_the_error() {
         let project =
             TempProject::new(&[("functions/source/f/requirements.txt", "./nothing-here\n")]);
         let errors = project
@@ -747,7 +747,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_an_engine_docker_says_so() {
+    async fn without_an_engine_docker_fails() {
         let programs = tempfile::tempdir().unwrap();
         program(
             programs.path(),

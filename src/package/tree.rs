@@ -142,7 +142,7 @@ fn dangling(root: &Path, error: walkdir::Error) -> Result<String, PackageError> 
         .is_some_and(|error| error.kind() == io::ErrorKind::NotFound);
     match error.path() {
         Some(path) if leads_nowhere && path.is_symlink() => Ok(format!(
-            "{path:?} is a symbolic link that leads nowhere, so it is not packaged"
+            "{path:?} is a dangling symbolic link, so it is not packaged"
         )),
         _ => Err(read_error(root, error)),
     }

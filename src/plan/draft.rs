@@ -376,8 +376,9 @@ impl PlanDrafter<'_> {
         let mut tags = Vec::new();
         for (key, value) in test.tags.iter().flatten() {
             if OWN_TAGS.contains(&key.as_str()) {
-                let message =
-                    format!("tag `{key}` of test `{name}` is dropped: every stack gets its own");
+                let message = format!(
+                    "tag `{key}` of test `{name}` is ignored: taskcat sets it on every stack"
+                );
                 let location = self.loaded.location(&format!("tests.{name}.tags.{key}"));
                 self.diagnostics.push(Diagnostic {
                     location,
@@ -402,7 +403,7 @@ impl PlanDrafter<'_> {
                     });
                 }
                 None => {
-                    let help = "`script`, or the end of a taskcat-hook-… program's name";
+                    let help = "`script`, or NAME for a program taskcat-hook-NAME";
                     self.error(
                         &format!("{path}.{index}"),
                         "the hook has no type".to_owned(),
@@ -661,7 +662,7 @@ pub mod tests {
     }
 
     #[test]
-    fn what_no_template_declares_is_dropped_with_a_warning() {
+    fn undeclared_parameters_are_dropped_with_a_warning() {
         // `KeyName` is declared by one of the templates that get it.
         let draft = warned(
             &[
@@ -696,7 +697,7 @@ pub mod tests {
                  (did you mean $[taskcat_genaz_2]?)",
                 ".taskcat.yml:4:22: parameter VpcId: $[taskcat_getval_Nix] names parameter Nix, \
                  which the test doesn't have",
-                ".taskcat.yml:5:22: parameter VpcId: getval leads in a circle: VpcId -> VpcId",
+                ".taskcat.yml:5:22: parameter VpcId: circular getval: VpcId -> VpcId",
             ],
         );
     }
@@ -777,8 +778,8 @@ pub mod tests {
                 "  one: {prehooks: [{type: script}, {config: {}}]}",
             ],
             &[
-                ".taskcat.yml:3:36: the hook has no type (`script`, or the end of a taskcat-hook-… \
-                 program's name)",
+                ".taskcat.yml:3:36: the hook has no type (`script`, or NAME for a program \
+                 taskcat-hook-NAME)",
             ],
         );
     }
@@ -819,8 +820,8 @@ pub mod tests {
                 "  one: {tags: {taskcat-id: x, Cost: '1'}}",
             ],
             &[
-                "warning: .taskcat.yml:3:16: tag `taskcat-id` of test `one` is dropped: every \
-                 stack gets its own",
+                "warning: .taskcat.yml:3:16: tag `taskcat-id` of test `one` is ignored: taskcat \
+                 sets it on every stack",
             ],
         );
         assert_eq!(draft.tests[0].tags, [("Cost".to_owned(), "1".to_owned())]);

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn no_repository_is_a_clear_error() {
+    fn a_missing_repository_is_a_clear_error() {
         let folder = tempfile::tempdir().unwrap();
         let message = branch(folder.path()).unwrap_err().to_string();
         let start = format!(

@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_configured_wins_in_the_templates_order() {
+    fn configured_values_win_in_the_templates_order() {
         let declared =
             "{B: {Type: String, Default: x}, A: {Type: Number, Default: 1}, C: {Type: String}}";
         check(

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_is_named_by_its_line() {
+    fn an_invalid_event_is_reported_with_its_line() {
         let check = |text: &str, expect: &str| {
             assert_eq!(read_text(text.as_bytes()).unwrap_err().to_string(), expect)
         };

@@ -579,7 +579,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_tested_again_counts_as_the_last_run_found_it() {
+    fn the_last_result_of_a_cell_counts() {
         let attempts = |report: &RunReport| -> Vec<String> {
             let of_cell = |cell: &CellReport| {
                 let said = |it: &Attempt| {

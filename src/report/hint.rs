@@ -51,12 +51,12 @@ const TABLE: &[(&str, &str)] = &[
     ),
     (
         r"not authorized to perform:? (?P<action>[\w-]+:[\w*]+)",
-        "who launches the stack lacks ${action}: allow it, or name a role that has it as \
+        "the caller lacks ${action}: allow it, or set a role that has it as \
          `role_name`",
     ),
     (
         r"API: (?P<action>[\w-]+:\w+) (?:You are not authorized|.*not authorized|Access ?Denied)",
-        "who launches the stack lacks ${action}: allow it, or name a role that has it as \
+        "the caller lacks ${action}: allow it, or set a role that has it as \
          `role_name`",
     ),
     (
@@ -69,13 +69,13 @@ const TABLE: &[(&str, &str)] = &[
     ),
     (
         r"ExpiredToken|[Tt]oken .*(?:is|has) expired",
-        "the credentials ran out during the test: take some that last longer (those of a role that \
+        "the credentials expired during the test: use some that last longer (those of a role that \
          another role has assumed end after an hour)",
     ),
     // Regions that must be enabled. The messages are about credentials.
     (
         r"OptInRequired|not subscribed to this service|[Rr]egion .*(?:not enabled|is disabled)|InvalidClientTokenId|InvalidAccessKeyId|InvalidToken|IllegalLocationConstraintException|security token included in the request is invalid|AWS was not able to validate the provided access credentials",
-        "if this works in other regions, this one has to be switched on first (account settings, \
+        "if this works in other regions, this one must be enabled first (account settings, \
          AWS Regions)",
     ),
     // Missing data in a simulated account.
@@ -135,7 +135,7 @@ const TABLE: &[(&str, &str)] = &[
     ),
     (
         r"the simulator can't run macro",
-        "macros run in AWS alone: test this template there, or put what the macro makes of it into \
+        "macros run only on AWS: test this template there, or put the macro's output into \
          the test",
     ),
     (
@@ -144,28 +144,28 @@ const TABLE: &[(&str, &str)] = &[
     ),
     (
         r"(?i)S3 error: (?:Access Denied|The specified key does not exist|NoSuchKey)|TemplateURL must",
-        "the nested template isn't where its TemplateURL looks: `taskcat plan` compares URLs with \
+        "the nested template isn't where its TemplateURL points: `taskcat plan` compares URLs with \
          what is staged",
     ),
     (
         r"Error occurred while GetObject\. S3 Error Code: (?P<code>\w+)",
-        "the function's archive isn't where the template looks (${code}): `taskcat upload \
+        "the function's archive isn't where the template expects it (${code}): `taskcat upload \
          --dry-run` lists what is staged; a bucket must be in the function's region",
     ),
     // Capacity.
     (
         r"not supported in your requested Availability Zone|Unsupported.*Availability Zone|subnets? .*Availability Zone .*not supported",
-        "this Availability Zone lacks the type: name its id under `az_blacklist`, or take another \
+        "this Availability Zone lacks the type: add its ID to `az_blacklist`, or use another \
          type",
     ),
     (
         r"(?i)Insufficient(?:\w*)Capacity|(?:do|does) not have sufficient .*capacity|Insufficient capacity|no capacity",
-        "AWS has no room there at the moment: try again later, take another type, or name the \
-         zone's id under `az_blacklist`",
+        "AWS has no capacity there at the moment: try again later, use another type, or add the \
+         zone's ID to `az_blacklist`",
     ),
     (
         r"InsufficientFreeAddressesInSubnet|not enough free addresses",
-        "the subnet has no free addresses: give it a larger CIDR block, or take another",
+        "the subnet has no free addresses: give it a larger CIDR block, or use another",
     ),
     // Quotas of resources; those of requests are above.
     (
@@ -186,20 +186,20 @@ const TABLE: &[(&str, &str)] = &[
     // Missing prerequisites.
     (
         r"image id '?\[?(?P<image>ami-\w+)\]?'? does not exist|InvalidAMIID",
-        "an image's id is good for one region only: take it from a mapping by region or from SSM's \
+        "an image ID is valid in one region only: take it from a mapping by region or from SSM's \
          public parameters",
     ),
     (
         r"(?i)key ?pair '?(?P<key>[^']*?)'? does not exist|InvalidKeyPair",
-        "key pairs belong to one region: make one there, or leave the parameter out",
+        "key pairs belong to one region: create one there, or omit the parameter",
     ),
     (
         r"No default VPC for this user|VPCIdNotSpecified",
-        "the account has no default VPC in this region: make one, or name a VPC",
+        "the account has no default VPC in this region: create one, or specify a VPC",
     ),
     (
         r"(?i)service[- ]linked role",
-        "make the service-linked role once in the account: `aws iam create-service-linked-role`",
+        "create the service-linked role once in the account: `aws iam create-service-linked-role`",
     ),
     // Timeouts.
     (
@@ -218,7 +218,8 @@ const TABLE: &[(&str, &str)] = &[
     ),
     (
         r"(?i)did not stabilize|failed to stabilize|Exceeded attempts to wait",
-        "the service took the request, and the resource never became healthy: the service's own \
+        "the service accepted the request, but the resource never became healthy: the service's \
+         own \
          events or logs say why",
     ),
     // Deletion.
@@ -276,15 +277,15 @@ mod tests {
             "Resource handler returned message: \"User: arn:aws:sts::1:assumed-role/ci/x is not \
              authorized to perform: kms:CreateKey because no identity-based policy allows the \
              kms:CreateKey action (Service: Kms, Status Code: 400)\"",
-            "who launches the stack lacks kms:CreateKey: ",
+            "the caller lacks kms:CreateKey: ",
         );
         check(
             "API: ec2:RunInstances You are not authorized to perform this operation.",
-            "who launches the stack lacks ec2:RunInstances: ",
+            "the caller lacks ec2:RunInstances: ",
         );
         check(
             "API: iam:CreateRole Access Denied",
-            "who launches the stack lacks iam:CreateRole: ",
+            "the caller lacks iam:CreateRole: ",
         );
         check(
             "You are not authorized to perform this operation. Encoded authorization failure \
@@ -379,7 +380,7 @@ mod tests {
         check(
             "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The \
              specified key does not exist.",
-            "the function's archive isn't where the template looks (NoSuchKey): ",
+            "the function's archive isn't where the template expects it (NoSuchKey): ",
         );
         check(
             "Your requested instance type (m7i.large) is not supported in your requested \

@@ -348,7 +348,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn create_failed_stands_in_the_page_only_if_something_had_that_status() {
+    fn create_failed_is_in_the_page_only_if_something_had_that_status() {
         let check = |scenario: &str, expect: bool| {
             let page = rendered(html::render, &RunReport::from_events(&fixture(scenario)));
             assert_eq!(page.contains("CREATE_FAILED"), expect, "{scenario}");
@@ -710,7 +710,7 @@ pub(crate) mod tests {
     /// `target/report-pages`.
     #[test]
     #[ignore = "writes pages to look at"]
-    fn pages_for_the_eye() {
+    fn pages_for_review() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/report-pages");
         for scenario in SCENARIOS {
             consume(&fixture(scenario), &root.join(scenario));

@@ -414,7 +414,7 @@ impl RunReport {
             (totals.skipped, "skipped"),
             (totals.unfinished, "unfinished"),
             (totals.passed, "passed"),
-            (totals.left_behind, "left behind"),
+            (totals.left_behind, "not deleted"),
         ];
         let counts: Vec<String> = words
             .iter()

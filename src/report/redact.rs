@@ -231,7 +231,7 @@ mod tests {
     use crate::report::tests::{SCENARIOS, fixture};
 
     #[test]
-    fn what_is_masked_in_a_text() {
+    fn accounts_and_buckets_are_masked() {
         let check = |text: &str, expect: &str| {
             let mut redaction = Redaction::new(["tcat-one".to_owned(), "tcat-one-more".to_owned()]);
             redaction.account("111122223333");

@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_first_on_its_own_account() {
+    fn the_root_cause_is_the_first_failure_of_its_own() {
         let check = |lines: &str, status: &str, expect: &str| {
             assert_eq!(
                 cause(events(lines), Some(status), Outcome::Failed).as_deref(),
@@ -573,7 +573,7 @@ mod tests {
     }
 
     #[test]
-    fn stacks_that_claim_to_hold_themselves_end() {
+    fn stacks_nested_in_themselves_end() {
         let mut looped = events(". | Role | AWS::IAM::Role | CREATE_FAILED | no");
         for kind in &mut looped {
             let EventKind::StackEvent { detail, .. } = kind else {
@@ -595,7 +595,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_was_no_stack() {
+    fn failures_without_a_stack() {
         let launch = EventKind::LaunchFailed {
             cell: cell(),
             reason: "Region is not enabled".into(),

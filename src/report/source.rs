@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_message_names() {
+    fn names_in_messages_are_found() {
         let check = |message: &str, expect: &str| {
             assert_eq!(
                 said(sources().named_in("main.yaml", &given(), message)),

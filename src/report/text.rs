@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_cleaned() {
+    fn control_characters_are_removed() {
         let check = |input: &str, expect: &str| assert_eq!(clean(input), expect, "{input:?}");
         check("plain\ttext\nof two lines", "plain\ttext\nof two lines");
         check("\u{1b}[1;31mred\u{1b}[0m", "red");

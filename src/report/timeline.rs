@@ -558,7 +558,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_done_to_each_resource() {
+    fn operations_on_resources_become_bars() {
         let check = |lines: &str, expect: &[&str]| {
             assert_eq!(
                 rows(Vec::new(), lines, Outcome::Interrupted),
@@ -622,7 +622,7 @@ mod tests {
     }
 
     #[test]
-    fn nested_stacks_stand_under_their_own_rows() {
+    fn nested_stacks_are_below_their_own_rows() {
         let lines = "0 | . |     | CREATE_IN_PROGRESS
              1 | .   | [A] | CREATE_IN_PROGRESS
              1 | .   | Z   | CREATE_IN_PROGRESS

@@ -200,7 +200,7 @@ impl Dispatcher {
 
     fn give_up(&mut self, error: &io::Error) {
         self.unwritten.push(error.to_string());
-        let message = format!("a report can't be written and is given up: {error}");
+        let message = format!("a report can't be written and was abandoned: {error}");
         self.take(DispatcherMessage {
             kind: EventKind::Warning {
                 cell: None,

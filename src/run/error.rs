@@ -24,7 +24,7 @@ pub(crate) enum RunError {
     Stopped,
     #[error("interrupted twice, before everything was deleted")]
     Abandoned,
-    #[error("the run broke down inside: {0}")]
+    #[error("internal error: {0}")]
     Broken(String),
 }
 

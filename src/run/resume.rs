@@ -29,7 +29,7 @@ use crate::watch::Watcher;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResumeError {
-    #[error("the run {0} still goes on")]
+    #[error("the run {0} is still in progress")]
     Running(String),
     #[error("nothing of the run {0} was found: no journal, and no stack or bucket with its tag")]
     NotFound(String),

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_of_aws_are_told_from_those_of_the_template() {
+    fn failures_of_aws_are_distinguished_from_those_of_the_template() {
         let transient = [
             "We currently do not have sufficient m5.large capacity in the Availability Zone you \
              requested (us-east-1e).",

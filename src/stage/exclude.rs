@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_pattern_is_said_for_each() {
+    fn every_invalid_pattern_is_reported() {
         let errors = with(&["a/", "!", "b\\", "[z-a]"]).unwrap_err();
         let messages: Vec<_> = errors.iter().map(|error| error.message.as_str()).collect();
         let expected = [

@@ -214,10 +214,7 @@ impl<'a> FileWalk<'a> {
                         Some(Errno::NOENT | Errno::LOOP)
                     ) =>
                 {
-                    self.warn(
-                        &path,
-                        "is a symbolic link that leads nowhere; it is not staged",
-                    );
+                    self.warn(&path, "is a dangling symbolic link; it is not staged");
                     return;
                 }
                 Err(error) => {
@@ -500,7 +497,7 @@ mod tests {
         assert_eq!(listing.files[0].etag, listing.files[1].etag);
         let expected = [
             format!(
-                "{:?} is a symbolic link that leads nowhere; it is not staged",
+                "{:?} is a dangling symbolic link; it is not staged",
                 root.join("dangling")
             ),
             format!(
@@ -508,7 +505,7 @@ mod tests {
                 root.join("folder")
             ),
             format!(
-                "{:?} is a symbolic link that leads nowhere; it is not staged",
+                "{:?} is a dangling symbolic link; it is not staged",
                 root.join("loop")
             ),
         ];
@@ -516,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_kinds_that_s3_cannot_have_are_warnings() {
+    fn names_and_kinds_unsupported_by_s3_are_warnings() {
         let folder = project(&["a.txt"]);
         let root = folder.path();
         let odd = root.join(OsStr::from_bytes(b"caf\xe9"));
@@ -579,7 +576,7 @@ mod tests {
     }
 
     #[test]
-    fn many_files_are_shared_out_and_sorted() {
+    fn many_files_are_read_in_parallel_and_sorted() {
         let names: Vec<String> = (0..1000)
             .map(|number| format!("d{}/f{number}", number % 7))
             .collect();

@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn resources_that_others_hold_are_told_by_the_reason() {
+    fn resources_in_use_are_recognized_by_the_reason() {
         assert!(is_held_by_others(
             "Cannot delete export net-vpc as it is in use by web."
         ));

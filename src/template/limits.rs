@@ -659,7 +659,7 @@ mod tests {
     /// Real templates exceed no limit, and their names are declared.
     #[test]
     #[ignore = "needs ../shared/corpus; run tests/run.sh"]
-    fn nothing_is_said_of_the_corpus() {
+    fn the_corpus_has_no_failures() {
         let corpus = crate::template::corpus::corpus();
         let templates = crate::template::Templates::default();
         let place = super::super::evaluate::tests::place("us-east-1");

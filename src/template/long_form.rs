@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn places_stay() {
+    fn positions_are_kept() {
         let node = long_form(parse("a:\n  - !Ref X"));
         let item = &node.get("a").and_then(Node::as_sequence).unwrap()[0];
         let call = FunctionCall::of(item).unwrap();

@@ -252,14 +252,14 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_no_pattern() {
+    fn invalid_patterns_are_not_compiled() {
         assert!(AllowedPattern::new("(").is_none());
         assert!(AllowedPattern::new(r"\").is_none());
         assert!(AllowedPattern::new("[").is_none());
     }
 
     #[test]
-    fn a_pattern_that_takes_forever_is_given_up() {
+    fn matching_a_slow_pattern_is_abandoned() {
         let read = AllowedPattern::new(r"(?=a)(a|aa)+(?=b)\1b").unwrap();
         assert_eq!(read.matches(&"a".repeat(200)), None);
     }

@@ -256,7 +256,7 @@ impl<'a> TemplateReader<'a> {
             _ if file.is_dir() => Err("is a directory"),
             _ if !file.exists() => Err("does not exist"),
             _ if !file.is_file() => Err("is not a regular file"),
-            None => Err("lies outside the project, so it can't be staged"),
+            None => Err("is outside the project, so it can't be staged"),
             Some(relative) => Ok(relative),
         };
         match found {
@@ -266,7 +266,7 @@ impl<'a> TemplateReader<'a> {
             }
             Err(what) => {
                 let message = format!("template {path} {what}");
-                let is_outside = what.starts_with("lies outside");
+                let is_outside = what.starts_with("is outside");
                 let help = is_outside
                     .then(|| "use a path in the project, relative to its root".to_owned());
                 let diagnostic = Diagnostic {
@@ -450,13 +450,12 @@ fn not_found(stack: &NestedStackUrl) -> Option<Diagnostic> {
     }
     let path = stack.paths.first().filter(|_| stack.names_a_file)?;
     let warning = Diagnostic::warning(format!(
-        "nested stack {id}: no file of the project fits its TemplateURL, {path}"
+        "nested stack {id}: no file of the project matches its TemplateURL, {path}"
     ));
     if path.contains("submodules/") {
         return Some(
-            warning.help(
-                "if it lies in a git submodule, run `git submodule update --init --recursive`",
-            ),
+            warning
+                .help("if it is in a git submodule, run `git submodule update --init --recursive`"),
         );
     }
     Some(warning)
@@ -595,10 +594,10 @@ mod tests {
         assert_eq!(
             said,
             [
-                "warning templates/parent.yaml:55:25: nested stack Missing: no file of the project \
-                 fits its \
-                 TemplateURL, /nested/submodules/missing/templates/missing.yaml \
-                 (if it lies in a git submodule, run `git submodule update --init --recursive`)",
+                "warning templates/parent.yaml:55:25: nested stack Missing: no file of the \
+                 project matches its TemplateURL, \
+                 /nested/submodules/missing/templates/missing.yaml \
+                 (if it is in a git submodule, run `git submodule update --init --recursive`)",
                 "warning templates/parent.yaml:56:3: nested stack Bare has no TemplateURL",
             ]
         );
@@ -647,7 +646,7 @@ mod tests {
             [
                 "error template gone.yaml does not exist",
                 "error template . is a directory",
-                "error template ../nested/common/above.json lies outside the project, so it can't \
+                "error template ../nested/common/above.json is outside the project, so it can't \
                  be staged \
                  (use a path in the project, relative to its root)",
                 "error no-resources.yaml:2:1: Template format error: At least one Resources member \

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cloudformation_sees() {
+    fn templates_are_rendered_as_cloudformation_sees_them() {
         let text = "
 AWSTemplateFormatVersion: 2010-09-09
 Description: all of it

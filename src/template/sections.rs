@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_said_with_its_place() {
+    fn all_problems_are_reported_with_their_location() {
         let check = |text: &str, expect: &[&str]| {
             let (template, diagnostics) = read_text(text);
             assert_eq!(
@@ -556,8 +556,7 @@ mod tests {
                 "t.yaml:3:3: duplicate key `A`; CloudFormation takes the later one silently (the \
                  earlier one is at line 2, column 3)",
                 "t.yaml:5:10: Template error: YAML aliases are not allowed in CloudFormation \
-                 templates (write the \
-                 value out where the alias stands)",
+                 templates (write out the value in place of the alias)",
                 "t.yaml:8:5: Template format error: [/Mappings/M] map keys must be strings; \
                  received numeric \
                  [123456789012] instead",
@@ -570,7 +569,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_text() {
+    fn keys_must_be_strings() {
         let check = |text: &str, expect: &[&str]| {
             let (template, diagnostics) =
                 read_text(&format!("Resources: {{}}\nMetadata:\n  {text}\n"));
@@ -621,7 +620,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_everywhere_is_said_once() {
+    fn the_number_of_errors_is_limited() {
         let resources: String = (0..1000).map(|n| format!("  R{n}: x\n")).collect();
         let (_, diagnostics) = read_text(&format!("Resources:\n{resources}"));
         assert_eq!(diagnostics.len(), MAX_ERRORS);
@@ -697,7 +696,7 @@ mod tests {
     }
 
     #[test]
-    fn loops_are_no_resources() {
+    fn loops_are_not_resources() {
         let text = "Resources:\n  Fn::ForEach::Topics: [Name, [a, b], {'Topic${Name}': {Type: \
             'AWS::SNS::Topic'}}]\n";
         let (template, diagnostics) = read_text(text);
@@ -705,7 +704,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_transform_may_add_is_not_missing() {
+    fn entries_that_a_transform_may_add_are_not_reported() {
         let check = |text: &str, expect: &[&str]| {
             let (template, diagnostics) = read_text(text);
             assert_eq!(

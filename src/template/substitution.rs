@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_name_is_left_out() {
+    fn invalid_names_are_left_out() {
         let check = |text: &str, expect: &[&str]| {
             assert_eq!(Segments::of(text).names().collect::<Vec<_>>(), expect)
         };

@@ -536,13 +536,13 @@ Mappings:
     }
 
     #[test]
-    fn what_is_not_known_is_named() {
+    fn unknown_values_are_replaced_by_their_names() {
         check("!Ref Unset", &["Unset", "Unset/"]);
         check("!GetAtt Other.Outputs.Url", &["Fn::GetAtt", "Fn::GetAtt/"]);
     }
 
     #[test]
-    fn what_a_hostile_template_costs_is_bounded() {
+    fn the_cost_of_a_hostile_template_is_limited() {
         let check = |sections: &str, url: &str, count: usize, longest: usize| {
             let resource = format!(
                 "{{Type: 'AWS::CloudFormation::Stack', Properties: {{TemplateURL: {url}}}}}"

@@ -73,9 +73,9 @@ pub struct Failure {
 }
 
 /// Prefix of the failure's message for stacks that nest each other in a circle.
-pub(super) const CIRCLE: &str = "nested stacks go round in a circle";
+pub(super) const CIRCLE: &str = "circular nested stacks";
 /// Prefix of the message for too many nested stacks.
-pub(super) const TOO_MANY: &str = "the stack nests too many stacks";
+pub(super) const TOO_MANY: &str = "too many nested stacks";
 
 impl Failure {
     /// Returns whether launching the stack would create stacks endlessly.

@@ -103,7 +103,7 @@ impl<'a> Composer<'a> {
                 Event::StreamEnd => break,
                 Event::DocumentStart(..) if root.is_some() => {
                     self.findings.warning(position(span.start), || {
-                        "only the first document of the file is read; here another one starts"
+                        "only the first document of the file is read; another one starts here"
                             .to_owned()
                     });
                     break;
@@ -179,7 +179,7 @@ impl<'a> Composer<'a> {
                 self.refuse_alias(at);
                 self.findings.error(at, || {
                     format!(
-                        "`*{}` refers to an anchor that does not stand before it",
+                        "`*{}` refers to an anchor that is not defined before it",
                         shown(&name)
                     )
                 });
@@ -310,7 +310,10 @@ impl<'a> Composer<'a> {
             Some(Ok(value)) => (value, None),
             Some(Err(MalformedScalar(message))) => {
                 self.findings.error(at, || {
-                    format!("{message}, as its tag `{}` asks", shown(&tag.original()))
+                    format!(
+                        "{message}, as its tag `{}` requires",
+                        shown(&tag.original())
+                    )
                 });
                 (NodeValue::String(text.into()), None)
             }
@@ -340,7 +343,7 @@ impl<'a> Composer<'a> {
         }) = self.anchors.get(&id)
         else {
             self.findings.error(at, || {
-                "the alias stands inside the node that it refers to".to_owned()
+                "the alias is inside the node that it refers to".to_owned()
             });
             return null(at);
         };
@@ -406,7 +409,7 @@ impl<'a> Composer<'a> {
                 Diagnostic::error(
                     "Template error: YAML aliases are not allowed in CloudFormation templates",
                 )
-                .help("write the value out where the alias stands")
+                .help("write out the value in place of the alias")
             });
         }
     }
@@ -591,7 +594,7 @@ mod tests {
         check(
             "a: 1\n---\nb: 2\n",
             r#"{"a":1}"#,
-            &["2:1: only the first document of the file is read; here another one starts"],
+            &["2:1: only the first document of the file is read; another one starts here"],
         );
     }
 
@@ -664,7 +667,7 @@ mod tests {
     }
 
     #[test]
-    fn short_tags_stand_on_every_kind_of_node() {
+    fn short_tags_are_allowed_on_every_kind_of_node() {
         let check = |text: &str, tag: &str, expect: &str| {
             let parsed = compose_as(Dialect::CloudFormation, text);
             assert_eq!(parsed.diagnostics, [], "{text}");
@@ -716,7 +719,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cloudformation_does_not_take() {
+    fn unsupported_yaml_is_reported() {
         use Severity::{Error, Warning};
         check_template(
             "a: 1\nb: 2\na: 3\n",
@@ -745,8 +748,7 @@ mod tests {
             &[],
         );
         let alias = "Template error: YAML aliases are not allowed in CloudFormation templates \
-            (write the value out where \
-                     the alias stands)";
+            (write out the value in place of the alias)";
         check_template("a: &a 1\nb: 2", r#"{"a":1,"b":2}"#, &[]);
         check_template(
             "a: &a 1\nb: *a\nc: *a",
@@ -798,7 +800,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_place() {
+    fn problems_are_reported_with_their_location() {
         check(
             "a: 1\nb: 2\na: 3\n",
             r#"{"a":3,"b":2}"#,
@@ -812,14 +814,14 @@ mod tests {
             "a: *x\nb: *y\nc: 1\n",
             r#"{"a":null,"b":null,"c":1}"#,
             &[
-                "1:4: `*x` refers to an anchor that does not stand before it",
-                "2:4: `*y` refers to an anchor that does not stand before it",
+                "1:4: `*x` refers to an anchor that is not defined before it",
+                "2:4: `*y` refers to an anchor that is not defined before it",
             ],
         );
         check(
             "a: &a [1, *a]",
             r#"{"a":[1,null]}"#,
-            &["1:11: the alias stands inside the node that it refers to"],
+            &["1:11: the alias is inside the node that it refers to"],
         );
         check(
             "? [x]\n: 1\n",
@@ -837,17 +839,17 @@ mod tests {
         check(
             "a: !!int x\n",
             r#"{"a":"x"}"#,
-            &["1:10: `x` is not a whole number, as its tag `!!int` asks"],
+            &["1:10: `x` is not a whole number, as its tag `!!int` requires"],
         );
     }
 
     #[test]
-    fn a_syntax_error_keeps_what_stands_before_it() {
+    fn a_syntax_error_keeps_the_content_before_it() {
         check(
             "a: 1\nb: [1, 2\nc: 3\n",
             r#"{"a":1,"b":[1]}"#,
             &[
-                "3:2: a `:` stands where no key can be (is a bracket or a quote before it left \
+                "3:2: a `:` where no key is allowed (is a bracket or a quote before it left \
                  open?)",
             ],
         );
@@ -860,15 +862,14 @@ mod tests {
             "a: 1\n b: 2\n",
             r#"{"a":"1 b"}"#,
             &[
-                "2:3: a `:` stands where no key can be (put a value that contains `: ` in quotes, \
-                 or mend the \
-                 indentation)",
+                "2:3: a `:` where no key is allowed (put a value that contains `: ` in quotes, \
+                 or fix the indentation)",
             ],
         );
     }
 
     #[test]
-    fn hostile_files_end_in_an_error() {
+    fn hostile_files_are_an_error() {
         let laughs = (1..20).fold("a0: &a0 [x, x]\n".to_owned(), |text, n| {
             let m = n - 1;
             format!("{text}a{n}: &a{n} [*a{m}, *a{m}, *a{m}, *a{m}, *a{m}, *a{m}, *a{m}, *a{m}]\n")
@@ -921,7 +922,7 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_not_repeated_whole() {
+    fn long_texts_are_shortened() {
         let (_, said) = read(&format!(
             "? {0}\n: 1\n? {0}\n: 2\na: *{0}\n",
             "k".repeat(5000)
@@ -935,7 +936,7 @@ mod tests {
                      line 1, \
                      column 3)"
                 ),
-                format!("5:4: `*{shown}` refers to an anchor that does not stand before it"),
+                format!("5:4: `*{shown}` refers to an anchor that is not defined before it"),
             ]
         );
     }
@@ -954,7 +955,7 @@ mod tests {
     }
 
     #[test]
-    fn many_warnings_hide_no_error() {
+    fn many_warnings_do_not_hide_errors() {
         let (_, said) = read(&format!("{}b: *x\n", "a: 1\n".repeat(5000)));
         assert_eq!(said.len(), MAX_DIAGNOSTICS + 1);
         assert!(said.iter().any(|d| d.contains("`*x` refers")));

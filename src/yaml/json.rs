@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn duplicate_keys_are_said() {
+    fn duplicate_keys_are_reported() {
         let check = |dialect, expect: (Severity, &str)| {
             let parsed = parse_as(dialect, "{\"a\": {\"b\": 1},\n \"a\": 2}").unwrap();
             let said: Vec<_> = parsed
@@ -484,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_strict_json_is_left_to_yaml() {
+    fn other_than_strict_json_is_left_to_yaml() {
         let check =
             |text: &str| assert_eq!(parse_as(Dialect::CloudFormation, text), None, "{text}");
         for text in ["", " ", "a: 1", "\"a\"", "1", "null", "# c\n{}", "---\n{}"] {

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_an_error() {
+    fn a_missing_file_is_an_error() {
         let check = |path: &str, message: &str| {
             let said: Vec<_> = read(Path::new(path))
                 .diagnostics

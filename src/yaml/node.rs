@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn get_finds_keys_by_their_text_and_takes_the_last() {
+    fn get_compares_keys_by_text_and_returns_the_last() {
         let node = parse("{a: 1, a: 2, on: 3, 010: 4, 'q': 5}");
         let check = |key: &str, expect: Option<i64>| {
             assert_eq!(
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn json_has_a_form_for_everything() {
+    fn every_value_converts_to_json() {
         let check = |text: &str, expect: &str| {
             assert_eq!(parse(text).to_json().to_string(), expect, "{text}")
         };

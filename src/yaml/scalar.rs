@@ -476,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_says_why() {
+    fn impossible_values_have_a_reason() {
         let check = |text: &str, expect: &str| {
             assert_eq!(
                 resolve(text, Dialect::PyYaml),

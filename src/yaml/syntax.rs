@@ -19,29 +19,29 @@ pub(super) fn explain(kind: &ErrorKind) -> Diagnostic {
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation
         | ErrorKind::TabAtBlockScalarStart => {
-            said("a tab stands in the indentation", "indent with spaces")
+            said("the indentation contains a tab", "indent with spaces")
         }
         ErrorKind::ExpectedBlockMappingKey
         | ErrorKind::ExpectedBlockSequenceEntry
         | ErrorKind::InvalidIndentation => said(
-            "the indentation of this line fits nothing above it",
+            "the indentation of this line matches no line above it",
             "align it with its neighbours",
         ),
         ErrorKind::MappingValueNotAllowed => said(
-            "a `:` stands where no key can be",
-            "put a value that contains `: ` in quotes, or mend the indentation",
+            "a `:` where no key is allowed",
+            "put a value that contains `: ` in quotes, or fix the indentation",
         ),
         ErrorKind::InvalidColonPlacement => said(
-            "a `:` stands where no key can be",
+            "a `:` where no key is allowed",
             "is a bracket or a quote before it left open?",
         ),
         ErrorKind::SimpleKeyExpected => said(
             "a key without its `:`",
-            "add the colon, or mend the indentation",
+            "add the colon, or fix the indentation",
         ),
         ErrorKind::BlockSequenceEntryNotAllowed => said(
             "a list cannot start here",
-            "begin it on a line of its own, or put a value that starts with `- ` in quotes",
+            "begin it on a new line, or put a value that starts with `- ` in quotes",
         ),
         ErrorKind::UnexpectedCharacter { character } if character.is_ascii_punctuation() => said(
             &format!("a value without quotes cannot start with `{character}`"),
@@ -55,7 +55,7 @@ pub(super) fn explain(kind: &ErrorKind) -> Diagnostic {
             "remove it",
         ),
         ErrorKind::UnknownQuotedScalarEscape => said(
-            "an escape that YAML does not know",
+            "unknown escape sequence",
             "in double quotes a backslash starts an escape: write `\\\\`, or use single quotes",
         ),
         ErrorKind::UnclosedQuotedScalar => {
@@ -66,7 +66,7 @@ pub(super) fn explain(kind: &ErrorKind) -> Diagnostic {
         }
         ErrorKind::MismatchedFlowCollectionEnd { open, close } => said(
             &format!("a `{open}` is closed by `{close}`"),
-            "close it by its own bracket",
+            "close it with the matching bracket",
         )
         .label("it opens here"),
         ErrorKind::ExpectedFlowMappingSeparator => said(
@@ -77,16 +77,17 @@ pub(super) fn explain(kind: &ErrorKind) -> Diagnostic {
             "a `,` or a `]` is missing before this",
             "separate the items",
         ),
-        ErrorKind::MisplacedFlowCollectionEnd => {
-            said("a bracket closes nothing", "remove it, or open it before")
-        }
+        ErrorKind::MisplacedFlowCollectionEnd => said(
+            "unmatched closing bracket",
+            "remove it, or add the opening bracket",
+        ),
         ErrorKind::InvalidTrailingSingleQuotedScalar
         | ErrorKind::InvalidTrailingDoubleQuotedScalar => said(
-            "something follows upon a closing quote",
+            "unexpected text after a closing quote",
             "is a comma or a line break missing, or should the quotes enclose the whole value?",
         ),
         ErrorKind::ExpectedDocumentStart => said(
-            "the document has ended before this",
+            "unexpected content after the end of the document",
             "is a bracket closed too early, or a line not indented?",
         ),
         other => Diagnostic::error(other.to_string()),
@@ -101,7 +102,7 @@ pub(super) fn two_tags(before: &str, rest: &str) -> Option<Diagnostic> {
     let inner = rest.strip_prefix('!')?.split(char::is_whitespace).next()?;
     Some(
         Diagnostic::error(format!(
-            "`{}` follows upon `{}`, and a value takes one tag",
+            "`{}` after `{}`; a value takes only one tag",
             shown(&format!("!{inner}")),
             shown(first)
         ))
@@ -129,34 +130,33 @@ mod tests {
     }
 
     #[test]
-    fn common_mistakes_are_said_in_plain_words() {
+    fn common_mistakes_are_explained_in_plain_words() {
         check(
             "a:\n\tb: 1\n",
-            "f:2:2: a tab stands in the indentation (indent with spaces)",
+            "f:2:2: the indentation contains a tab (indent with spaces)",
         );
         check(
             "a:\n  b: 1\n c: 2\n",
-            "f:3:2: the indentation of this line fits nothing above it (align it with its \
+            "f:3:2: the indentation of this line matches no line above it (align it with its \
              neighbours)",
         );
         check(
             "a: b: c\n",
-            "f:1:5: a `:` stands where no key can be (put a value that contains `: ` in quotes, or \
-             mend the \
-             indentation)",
+            "f:1:5: a `:` where no key is allowed (put a value that contains `: ` in quotes, or \
+             fix the indentation)",
         );
         check(
             "a: [1\nb: 2\n",
-            "f:2:2: a `:` stands where no key can be (is a bracket or a quote before it left \
+            "f:2:2: a `:` where no key is allowed (is a bracket or a quote before it left \
              open?)",
         );
         check(
             "a: b\nc\nd: e\n",
-            "f:2:1: a key without its `:` (add the colon, or mend the indentation)",
+            "f:2:1: a key without its `:` (add the colon, or fix the indentation)",
         );
         check(
             "a: - b\n",
-            "f:1:4: a list cannot start here (begin it on a line of its own, or put a value that \
+            "f:1:4: a list cannot start here (begin it on a new line, or put a value that \
              starts with `- ` in \
              quotes)",
         );
@@ -170,7 +170,7 @@ mod tests {
         );
         check(
             "a: \"\\q\"\n",
-            "f:1:4: an escape that YAML does not know (in double quotes a backslash starts an \
+            "f:1:4: unknown escape sequence (in double quotes a backslash starts an \
              escape: write `\\\\`, \
              or use single quotes)",
         );
@@ -186,33 +186,34 @@ mod tests {
         );
         check(
             "a: b ]\nc: ]\n",
-            "f:2:4: a bracket closes nothing (remove it, or open it before)",
+            "f:2:4: unmatched closing bracket (remove it, or add the opening bracket)",
         );
         check(
             "{\"a\": \"b\" \"c\": \"d\"}\n",
-            "f:1:11: something follows upon a closing quote (is a comma or a line break missing, \
+            "f:1:11: unexpected text after a closing quote (is a comma or a line break missing, \
              or should the quotes \
              enclose the whole value?)",
         );
         check(
             "{a: b} c\n",
-            "f:1:8: the document has ended before this (is a bracket closed too early, or a line \
+            "f:1:8: unexpected content after the end of the document (is a bracket closed too \
+             early, or a line \
              not indented?)",
         );
         check(
             "a: !Base64 !Sub x\n",
-            "f:1:12: `!Sub` follows upon `!Base64`, and a value takes one tag (write the outer \
+            "f:1:12: `!Sub` after `!Base64`; a value takes only one tag (write the outer \
              function in full: \
              `Fn::Base64:`)",
         );
         check(
             "a:\n  - !If\n    !Equals [a, b]\n",
-            "f:3:5: `!Equals` follows upon `!If`, and a value takes one tag (write the outer \
+            "f:3:5: `!Equals` after `!If`; a value takes only one tag (write the outer \
              function in full: `Fn::If:`)",
         );
         check(
             "a: [1}\n",
-            "f:1:4: a `[` is closed by `}` (close it by its own bracket)",
+            "f:1:4: a `[` is closed by `}` (close it with the matching bracket)",
         );
     }
 }

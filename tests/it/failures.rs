@@ -67,7 +67,7 @@ fn a_server_that_dies_is_the_reason() {
     let outcome = run.wait();
     outcome
         .assert_code(1)
-        .assert_says("left behind: stack")
+        .assert_says("not deleted: stack")
         .assert_says("Connection refused");
     let cause = outcome.cell("plain", "us-east-1")["root_cause"]["text"]
         .as_str()

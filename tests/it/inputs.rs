@@ -192,16 +192,10 @@ fn assert_endless(project: &Project, why: &str) {
 fn stacks_that_nest_without_an_end_are_refused() {
     let project = nesting();
     project.write("a.yaml", &template("a.yaml"));
-    assert_endless(
-        &project,
-        "nested stacks go round in a circle: a.yaml → a.yaml",
-    );
+    assert_endless(&project, "circular nested stacks: a.yaml → a.yaml");
     project.write("a.yaml", &template("b.yaml"));
     project.write("b.yaml", &template("a.yaml"));
-    assert_endless(
-        &project,
-        "nested stacks go round in a circle: a.yaml → b.yaml → a.yaml",
-    );
+    assert_endless(&project, "circular nested stacks: a.yaml → b.yaml → a.yaml");
 }
 
 /// Twelve files of which each nests the next one twice make 4,095 stacks.
@@ -222,8 +216,5 @@ fn stacks_that_double_are_refused() {
         "l.yaml",
         "Parameters: {Bucket: {Type: String}}\nResources: {Topic: {Type: AWS::SNS::Topic}}\n",
     );
-    assert_endless(
-        &project,
-        "the stack nests too many stacks: there may be 2000 in all",
-    );
+    assert_endless(&project, "too many nested stacks: at most 2000 are allowed");
 }

@@ -154,7 +154,7 @@ fn runs_that_go_on_are_left_alone() {
             let outcome = clean(from, &server.endpoint(), &["-w", "--yes", what]);
             outcome
                 .assert_code(0)
-                .assert_says("skipped 2 resources of runs that seem to go on");
+                .assert_says("skipped 2 resources of runs that seem to be in progress");
         }
     }
     clean(&project, &server.endpoint(), &["-w", "--yes", &id])

@@ -136,7 +136,7 @@ fn a_deletion_is_tried_again() {
     let outcome = run(&project, &server, &[]);
     outcome
         .assert_code(4)
-        .assert_says("left behind: stack")
+        .assert_says("not deleted: stack")
         .assert_says("test clean --yes");
     let forced = run(&project, &server, &["--force-delete"]);
     forced

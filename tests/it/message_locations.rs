@@ -346,7 +346,7 @@ fn rules_of_a_scenario_that_meet_nothing_are_named() {
     );
     outcome
         .assert_code(0)
-        .assert_says("warning: the scenario's rule resources[1] met nothing in this run");
+        .assert_says("warning: the scenario's rule resources[1] matched nothing in this run");
     outcome
         .assert_says("rule calls[0] met nothing")
         .assert_silent_about("resources[0]")

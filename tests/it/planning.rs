@@ -54,7 +54,7 @@ error: Template error: Unable to get mapping for RegionMap::eu-west-3::AMI
   --> templates/web.template.yaml:32:9
    |
  7 |   RegionMap:
-   |   --------- mapping RegionMap stands here, without eu-west-3
+   |   --------- mapping RegionMap is defined here, without eu-west-3
 ...
 32 |         - RegionMap
    |         ^

@@ -95,8 +95,7 @@ fn a_region_that_is_not_enabled_fails_alone() {
         ]
     );
     assert_eq!(bucket_region(&outcome), "eu-west-1");
-    outcome
-        .assert_says("hint: if this works in other regions, this one has to be switched on first");
+    outcome.assert_says("hint: if this works in other regions, this one must be enabled first");
 }
 
 /// STS answers everywhere where S3 may be denied.
@@ -144,7 +143,7 @@ fn one_regional_bucket_of_many_fails_alone() {
             .unwrap()
             .to_owned();
         assert!(reason.starts_with("af-south-1: "), "{reason}");
-        let hint = "if this works in other regions, this one has to be switched on first";
+        let hint = "if this works in other regions, this one must be enabled first";
         let root_cause = &outcome.cell("topic", "af-south-1")["root_cause"];
         assert_eq!(
             root_cause["hint"]

@@ -231,14 +231,14 @@ fn what_is_unknown_on_the_command_line_has_a_tip() {
     check(&["lint", "templates"], "use '--project-root templates'");
     check(&["test", "run", "topic"], "use '--test-names topic'");
     check(&["plan", "eu-west-1"], "use '--regions eu-west-1'");
-    check(&["lint", "something"], "this command takes flags alone");
+    check(&["lint", "something"], "this command takes only flags");
     check(
         &["test", "run", "--parallel", "3"],
         "use '--max-concurrency'",
     );
     check(
         &["plan", "--debug"],
-        "'--debug' stands before the command: 'taskcat --debug …'",
+        "'--debug' goes before the command: 'taskcat --debug …'",
     );
     check(&["-V"], "use '--version'");
 }
@@ -336,7 +336,7 @@ fn cleaning_names_what_it_does_not_know() {
         let nothing = clean(&[what]);
         nothing
             .assert_code(2)
-            .assert_says(&format!("nothing was found of a project or run `{what}`"));
+            .assert_says(&format!("no resources of a project or run `{what}`"));
         nothing.assert_says("no other project or run");
     }
     // One's own project, and a run whose ID is known, may well have nothing to delete.
@@ -352,9 +352,9 @@ fn cleaning_names_what_it_does_not_know() {
     let id = project.files(".taskcat/runs")[0]
         .trim_end_matches(".ndjson")
         .to_owned();
-    clean(&["nobody"])
-        .assert_code(2)
-        .assert_says(&format!("known are undeclared-parameter (run {id})"));
+    clean(&["nobody"]).assert_code(2).assert_says(&format!(
+        "resources were found of undeclared-parameter (run {id})"
+    ));
     // The beginning of a run's ID will do; what isn't awaited isn't called deleted.
     let outcome = clean(&[&id[..8]]);
     outcome
@@ -394,7 +394,7 @@ fn what_cleaning_leaves_behind_is_named() {
     ]);
     let outcome = clean.args(["--include-running"]).run();
     outcome.assert_says(&format!(
-        "left behind: stack tCaT-undeclared-parameter-topic-{id} in us-east-1"
+        "not deleted: stack tCaT-undeclared-parameter-topic-{id} in us-east-1"
     ));
 }
 

@@ -834,5 +834,5 @@ fn a_test_without_regions_is_an_error() {
         }
     };
     check("[]", &[], "test `t` has no regions");
-    check("[us-east-1]", &["-r", ""], "--regions names no region");
+    check("[us-east-1]", &["-r", ""], "--regions is empty");
 }

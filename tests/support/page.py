@@ -312,7 +312,7 @@ def the_filter(browser):
         filters(reason, [it for it in report["cells"] if reason in text_of(it)])
     left = [it for it in report["cells"] if it["teardown"]["state"] == "delete_failed"]
     if left:
-        form.get_by_role("radio", name="left behind").check()
+        form.get_by_role("radio", name="not deleted").check()
         filters("", left)
         page.keyboard.press("Escape")
     # By keyboard alone: the slash, Esc, a state by its arrows.

@@ -565,8 +565,7 @@ fn shown(value: Value, secrets: &Secrets) -> Value {
 fn masked(mut failure: Failure, secrets: &Secrets) -> Failure {
     if failure.message.starts_with(world::MISSING) && failure.message.contains("submodules/") {
         let message =
-            "if it lies in a git submodule, run `git submodule update --init --recursive`"
-                .to_owned();
+            "if it is in a git submodule, run `git submodule update --init --recursive`".to_owned();
         failure.notes.push(FailureNote {
             message,
             at: None,
@@ -714,7 +713,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_refused() {
+    fn invalid_urls_are_refused() {
         check_url(
             "n/c.yaml",
             "",

@@ -45,8 +45,7 @@ fn circles<'a>(
     let key = parameter.key.as_str();
     if let Some(start) = path.iter().position(|passed| *passed == key) {
         let circle: Vec<&str> = path[start..].iter().copied().chain([key]).collect();
-        problems
-            .push(parameter.problem(format!("getval leads in a circle: {}", circle.join(" -> "))));
+        problems.push(parameter.problem(format!("circular getval: {}", circle.join(" -> "))));
         return;
     }
     if done.contains(&key) {

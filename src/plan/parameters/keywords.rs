@@ -269,7 +269,7 @@ static KEYWORDS: [PseudoKeyword; 26] = [
 
 fn zones(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
     let wanted = KeywordArgumentError::Wanted(
-        "wants a number of availability zones, as in $[taskcat_genaz_2]",
+        "requires a number of availability zones, as in $[taskcat_genaz_2]",
     );
     let count: usize = number(argument)
         .filter(|count| *count <= 99)
@@ -280,8 +280,8 @@ fn zones(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
 }
 
 fn single_zone(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
-    let wanted =
-        "wants the place of an availability zone, counted from 1, as in $[taskcat_gensingleaz_1]";
+    let wanted = "requires the number of an availability zone, counted from 1, as in \
+        $[taskcat_gensingleaz_1]";
     let ordinal = number(argument)
         .filter(|ordinal| (1..=99).contains(ordinal))
         .ok_or(KeywordArgumentError::Wanted(wanted))?;
@@ -293,8 +293,8 @@ fn single_zone(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> 
 /// Parses a password's argument. A letter other than `S` after the length selects the default, as
 /// in TaskCat.
 fn password(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
-    let wanted =
-        "wants a length from 1 to 4096, as in $[taskcat_genpass_16], and may have A or S after it";
+    let wanted = "requires a length from 1 to 4096, as in $[taskcat_genpass_16], and may have A \
+        or S after it";
     let (digits, class) = match argument.chars().next_back() {
         Some(letter) if letter.is_alphabetic() => {
             let class = if letter.eq_ignore_ascii_case(&'S') {
@@ -318,7 +318,7 @@ fn password(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
 fn getval(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
     let is_name = !argument.is_empty() && argument.chars().all(|c| c.is_alphanumeric() || c == '_');
     let wanted = KeywordArgumentError::Wanted(
-        "wants the name of a parameter, as in $[taskcat_getval_ParameterName]",
+        "requires the name of a parameter, as in $[taskcat_getval_ParameterName]",
     );
     if is_name {
         Ok(PseudoParameter::GetVal {
@@ -332,7 +332,7 @@ fn getval(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
 fn ssm_parameter(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
     let name = pieces(
         argument,
-        "wants the name of an SSM parameter, as in $[taskcat_ssm_/name]",
+        "requires the name of an SSM parameter, as in $[taskcat_ssm_/name]",
     )?;
     Ok(PseudoParameter::Stored(StoredPseudo::SsmParameter { name }))
 }
@@ -340,14 +340,15 @@ fn ssm_parameter(argument: &str) -> Result<PseudoParameter, KeywordArgumentError
 fn secret(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
     let id = pieces(
         argument,
-        "wants the name or ARN of a secret, as in $[taskcat_secretsmanager_name]",
+        "requires the name or ARN of a secret, as in $[taskcat_secretsmanager_name]",
     )?;
     Ok(PseudoParameter::Stored(StoredPseudo::Secret { id }))
 }
 
 /// Parses a bucket and key. What precedes the first slash is ignored, as in TaskCat.
 fn license_content(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
-    let wanted = "wants a bucket and a key after it, as in $[taskcat_getlicensecontent]/bucket/key";
+    let wanted =
+        "requires a bucket and a key after it, as in $[taskcat_getlicensecontent]/bucket/key";
     let path = argument
         .split_once('/')
         .and_then(|(_, path)| path.split_once('/'));
@@ -359,7 +360,7 @@ fn license_content(argument: &str) -> Result<PseudoParameter, KeywordArgumentErr
 }
 
 fn presigned_url(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
-    let wanted = "wants a bucket, a key and, if wished, seconds up to 604800 after it, \
+    let wanted = "requires a bucket, a key and optionally seconds up to 604800 after it, \
                   as in $[taskcat_presignedurl],bucket,key,3600";
     let arguments: Vec<&str> = argument.split(',').map(str::trim).collect();
     let (bucket, key, seconds) = match arguments.as_slice() {

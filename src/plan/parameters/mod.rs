@@ -484,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_speaks_once_a_value_and_anew_for_each() {
+    fn random_values_are_generated_once_per_value() {
         let text = |rendered: &RenderedValue| match rendered {
             RenderedValue::Value { text, .. } => text.clone(),
             other => panic!("{other:?}"),
@@ -576,7 +576,7 @@ mod tests {
     }
 
     #[test]
-    fn offline_says_what_is_missing() {
+    fn offline_values_are_unknown_with_a_reason() {
         let scope = CellContext {
             account_id: None,
             bucket: None,
@@ -685,7 +685,7 @@ mod tests {
             &[
                 ".taskcat.yml:1:7: parameter A: unknown pseudo-parameter $[taskcat_genas_2] \
                  (did you mean $[taskcat_genaz_2]?)",
-                ".taskcat.yml:2:7: parameter B: $[taskcat_genpass_0] wants a length from 1 to \
+                ".taskcat.yml:2:7: parameter B: $[taskcat_genpass_0] requires a length from 1 to \
                  4096, as in \
                  $[taskcat_genpass_16], and may have A or S after it",
             ],
@@ -706,8 +706,8 @@ mod tests {
                 &["$[taskcat_getval_D]"],
             ],
             &[
-                ".taskcat.yml:2:7: parameter B: getval leads in a circle: B -> C -> B",
-                ".taskcat.yml:4:7: parameter D: getval leads in a circle: D -> D",
+                ".taskcat.yml:2:7: parameter B: circular getval: B -> C -> B",
+                ".taskcat.yml:4:7: parameter D: circular getval: D -> D",
             ],
         );
         check(

@@ -449,7 +449,7 @@ mod tests {
 
     /// TaskCat leaves these unchanged.
     #[test]
-    fn what_is_not_ours_stays() {
+    fn foreign_brackets_are_unchanged() {
         let check = |value: &str| assert_eq!(parse(value), Ok(vec![literal(value)]), "{value}");
         check("$[");
         check("$[]");
@@ -513,18 +513,19 @@ mod tests {
         let argument = |value: &str, wanted: &str| check(value, &format!("{value} {wanted}"), None);
         argument(
             "$[taskcat_genaz_x]",
-            "wants a number of availability zones, as in $[taskcat_genaz_2]",
+            "requires a number of availability zones, as in $[taskcat_genaz_2]",
         );
         argument(
             "$[taskcat_genaz_]",
-            "wants a number of availability zones, as in $[taskcat_genaz_2]",
+            "requires a number of availability zones, as in $[taskcat_genaz_2]",
         );
         argument(
             "$[taskcat_gensingleaz_0]",
-            "wants the place of an availability zone, counted from 1, as in \
+            "requires the number of an availability zone, counted from 1, as in \
              $[taskcat_gensingleaz_1]",
         );
-        let length = "wants a length from 1 to 4096, as in $[taskcat_genpass_16], and may have A \
+        let length = "requires a length from 1 to 4096, as in $[taskcat_genpass_16], and may have \
+            A \
             or S after it";
         argument("$[taskcat_genpass_0]", length);
         argument("$[taskcat_genpass_S]", length);
@@ -532,22 +533,22 @@ mod tests {
         argument("$[taskcat_genpass_99999999999999999999]", length);
         argument(
             "$[taskcat_getval_a-b]",
-            "wants the name of a parameter, as in $[taskcat_getval_ParameterName]",
+            "requires the name of a parameter, as in $[taskcat_getval_ParameterName]",
         );
         argument(
             "$[taskcat_ssm_]",
-            "wants the name of an SSM parameter, as in $[taskcat_ssm_/name]",
+            "requires the name of an SSM parameter, as in $[taskcat_ssm_/name]",
         );
         argument(
             "$[taskcat_secretsmanager_]",
-            "wants the name or ARN of a secret, as in $[taskcat_secretsmanager_name]",
+            "requires the name or ARN of a secret, as in $[taskcat_secretsmanager_name]",
         );
         let path =
-            "wants a bucket and a key after it, as in $[taskcat_getlicensecontent]/bucket/key";
+            "requires a bucket and a key after it, as in $[taskcat_getlicensecontent]/bucket/key";
         argument("$[taskcat_getlicensecontent]", path);
         argument("$[taskcat_getlicensecontent]/bucket", path);
         argument("$[taskcat_getlicensecontent]/bucket/", path);
-        let signed = "wants a bucket, a key and, if wished, seconds up to 604800 after it, \
+        let signed = "requires a bucket, a key and optionally seconds up to 604800 after it, \
                       as in $[taskcat_presignedurl],bucket,key,3600";
         argument("$[taskcat_presignedurl]", signed);
         argument("$[taskcat_presignedurl],bucket", signed);

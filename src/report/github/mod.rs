@@ -95,7 +95,9 @@ impl EventConsumer for GithubConsumer {
     fn finish(&mut self) -> io::Result<()> {
         self.report.conclude();
         if let Err(error) = write(&self.report, &self.target, &mut self.out) {
-            (self.warn)(&format!("GitHub is not told of the run: {error}"));
+            (self.warn)(&format!(
+                "can't write the annotations or the summary for GitHub: {error}"
+            ));
         }
         Ok(())
     }
@@ -149,9 +151,8 @@ fn limited(mut annotations: Vec<Annotation>, what: &str) -> Vec<String> {
     let more = annotations.len().saturating_sub(SHOWN);
     annotations.truncate(SHOWN);
     if let (1.., Some(last)) = (more, annotations.last_mut()) {
-        last.message.push_str(&format!(
-            "\n… and {more} more {what}, which the report names"
-        ));
+        last.message
+            .push_str(&format!("\n… and {more} more {what} (see the report)"));
     }
     annotations.iter().map(ToString::to_string).collect()
 }
@@ -238,7 +239,7 @@ fn warnings(report: &RunReport, project: Option<&Path>) -> Vec<Annotation> {
             format!("by {signal}"),
         ));
     }
-    let title = || titled(report, "left behind".into());
+    let title = || titled(report, "not deleted".into());
     warnings.extend(
         left_behind(report)
             .into_iter()
@@ -379,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_escaped() {
+    fn workflow_commands_are_escaped() {
         let check = |title: &str, message: &str, expect: &str| {
             let place = Some((title.to_owned(), Some(3), Some(4)));
             let annotation = Annotation {
@@ -419,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_lead_from_the_root_of_the_repository() {
+    fn paths_are_relative_to_the_repository() {
         let check = |project: &str, template: &str, expect: Option<&str>| {
             assert_eq!(
                 in_repository(Path::new(project), template).as_deref(),
@@ -526,7 +527,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_stands_at_its_line() {
+    fn a_failure_is_annotated_at_its_line() {
         let report = failing(&[("app", "eu-west-1", 12, "no\nroom")]);
         assert_eq!(
             annotations(&report, Some(Path::new(""))),
@@ -552,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_are_shown_and_what_differs_comes_first() {
+    fn ten_are_shown_and_different_failures_come_first() {
         let regions: Vec<String> = (0..12).map(|it| format!("r{it}")).collect();
         let mut cells: Vec<_> = regions
             .iter()
@@ -566,7 +567,7 @@ mod tests {
             "{lines:#?}"
         );
         assert!(
-            lines[9].ends_with("%0A… and 3 more errors, which the report names"),
+            lines[9].ends_with("%0A… and 3 more errors (see the report)"),
             "{}",
             lines[9]
         );

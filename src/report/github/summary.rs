@@ -154,7 +154,7 @@ fn table(report: &RunReport, limit: usize) -> String {
         }
     }
     let more = if left_out > 0 {
-        format!("<p>… and {left_out} more tests, which the report names.</p>\n")
+        format!("<p>… and {left_out} more tests (see the report).</p>\n")
     } else {
         String::new()
     };
@@ -230,7 +230,7 @@ fn failures(report: &RunReport, page: &mut SummaryText) {
         // Fits into the reserve.
         let _ = write!(
             page.text,
-            "<p>… and {} more, which the report names.</p>\n\n",
+            "<p>… and {} more (see the report).</p>\n\n",
             failed.len() - shown
         );
     }
@@ -311,7 +311,7 @@ fn list(title: &str, all: &[String]) -> String {
         .for_each(|it| text.push_str(&format!("<li>{it}</li>\n")));
     if all.len() > LISTED {
         text.push_str(&format!(
-            "<li>… and {} more, which the report names</li>\n",
+            "<li>… and {} more (see the report)</li>\n",
             all.len() - LISTED
         ));
     }
@@ -477,7 +477,7 @@ mod tests {
             assert!(text.is_empty() || text.len() < whole.len());
         }
         let text = summary(&report, 20_000);
-        assert!(text.contains("more, which the report names.</p>"), "{text}");
+        assert!(text.contains("more (see the report).</p>"), "{text}");
         assert_eq!(
             text.matches("<details").count(),
             text.matches("</details>").count()

@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_says_in_words_what_its_bars_show() {
+    fn a_row_describes_its_bars_in_words() {
         let bar = |phase, begin, end, end_state| TimelineBar {
             phase,
             begin,

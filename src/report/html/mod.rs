@@ -237,7 +237,7 @@ impl<'a> ReportPage<'a> {
             ("unfinished", totals.unfinished),
             ("passed", totals.passed),
             (
-                "left behind",
+                "not deleted",
                 report
                     .cells
                     .iter()

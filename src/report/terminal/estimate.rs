@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_of_those_at_work_counts() {
+    fn the_longest_active_cell_counts() {
         let begun = left(&previous(&all(100.0, 200.0)), 30).unwrap();
         assert_eq!(left(&previous(&all(100.0, 200.0)), 40), Some(begun - 10.0));
         assert!((170.0..180.0).contains(&begun), "{begun}");
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_basis_nothing_is_foretold() {
+    fn without_a_basis_there_is_no_estimate() {
         assert_eq!(left(&PreviousRun::default(), 30), None);
         // A cell without a basis may take any time.
         assert_eq!(left(&previous(&all(100.0, 200.0)[1..]), 30), None);
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_wait_take_their_turns() {
+    fn waiting_cells_take_turns() {
         let mut report = RunReport::from_events(&fixture("passing"));
         let now = report.started_at.unwrap();
         for (index, cell) in report.cells.iter_mut().enumerate() {
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_of_a_report() {
+    fn durations_are_read_from_a_report() {
         let folder = tempfile::tempdir().unwrap();
         assert!(PreviousRun::read(folder.path()).seconds.is_empty());
         for text in ["", "{}", "[1]", "{\"cells\": [{}]}"] {
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_exact_than_known() {
+    fn estimates_are_rounded() {
         let check = |seconds: f64, expect: &str| assert_eq!(about(seconds), expect);
         check(0.5, "about 10s left");
         check(41.0, "about 50s left");

@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_on_the_screen() {
+    fn the_screen_shows_active_cells() {
         let events = with_templates();
         insta::assert_snapshot!("creating", screen(&events, 29, 24, 100));
         insta::assert_snapshot!("failed-and-deleting", screen(&events, 120, 24, 100));
@@ -411,7 +411,7 @@ mod tests {
     /// Six lines of more than 80 columns, and the counts. A narrower terminal breaks each of the
     /// six in two.
     #[test]
-    fn what_a_narrower_terminal_has_broken_is_taken_back() {
+    fn rewrapped_lines_of_a_narrower_terminal_are_erased() {
         let check = |reflows, columns: usize, up: usize, clears: bool| {
             let width = Arc::new(AtomicUsize::new(100));
             let (bars, size) = (CapturedOutput::default(), width.clone());
@@ -479,7 +479,7 @@ mod tests {
     /// live::tests::replay -- --ignored --nocapture`.
     #[test]
     #[ignore = "for the eye"]
-    fn replay_for_the_eye() {
+    fn replay_for_review() {
         let run = std::env::var("RUN").unwrap_or("one-failed".into());
         let events = if run == "many" {
             many(15, 20)

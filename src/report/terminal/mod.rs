@@ -269,7 +269,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn below_a_failure_stands_where_it_is_declared() {
+    fn a_failure_is_followed_by_its_declaration() {
         let check = |name: &str, quiet, minimal| {
             let text = plain(
                 &with_templates(),
@@ -503,7 +503,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn colour_changes_nothing_but_the_colour() {
+    fn color_changes_only_the_color() {
         let events = fixture("one-failed");
         let coloured = plain(
             &events,

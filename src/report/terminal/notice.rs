@@ -62,7 +62,7 @@ pub(super) fn of(kind: &EventKind, report: &RunReport) -> Option<(Level, String)
             (Warning, format!("{} attempt {attempt} failed, trying again: {reason}", name(cell)))
         }
         EventKind::ChangeSetCreating { cell, stack_name, .. } => {
-            (Detail, format!("{} working out what changes in {stack_name}", name(cell)))
+            (Detail, format!("{} creating a change set for {stack_name}", name(cell)))
         }
         EventKind::ChangeSetCreated { cell, changes, .. } => {
             (Milestone, format!("{} {}", name(cell), changes::summary(changes)))
@@ -85,10 +85,10 @@ pub(super) fn of(kind: &EventKind, report: &RunReport) -> Option<(Level, String)
         EventKind::StackDeleteFailed { cell, reason, left, .. } => (Error, not_deleted(cell, reason, left)),
         EventKind::Interrupted { signal } => {
             let then = match report.task {
-                RunTask::Deploy => "nothing more is begun; what CloudFormation is executing goes \
-                    on \
-                    without this",
-                _ => "what the run has made is being deleted",
+                RunTask::Deploy => "no further change sets are executed; CloudFormation continues \
+                    those \
+                    in progress",
+                _ => "everything that the run created is being deleted",
             };
             (Warning, format!("interrupted by {signal}: {then}"))
         }
@@ -150,7 +150,7 @@ fn not_deleted(cell: &CellId, reason: &str, left: &[LeftoverResource]) -> String
     let left = if left.is_empty() {
         String::new()
     } else {
-        format!("; left behind: {}", left.join(", "))
+        format!("; not deleted: {}", left.join(", "))
     };
     format!(
         "{} could not be deleted: {}{left}",

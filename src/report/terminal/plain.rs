@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_foretells_how_long_it_takes() {
+    fn the_line_estimates_the_remaining_time() {
         let folder = tempfile::tempdir().unwrap();
         crate::report::write(
             &crate::report::RunReport::from_events(&fixture("passing")),
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_when_nothing_is_in_progress() {
+    fn no_line_is_printed_when_nothing_is_in_progress() {
         let written = CapturedOutput::default();
         let mut plain = PlainView::new(Options::default(), Box::new(written.clone()));
         let events = fixture("passing");

@@ -395,7 +395,7 @@ mod tests {
     const EXPECTED: [&str; 7] = ["0/2", "0/6", "1/6", "2/6", "3/6", "3/7", "3/8"];
 
     #[test]
-    fn without_the_template_only_what_is_done_is_told() {
+    fn without_the_template_only_the_number_done_is_known() {
         assert_eq!(
             counts(serde_json::json!([]), "3 done"),
             ["0 done", "1 done", "2 done", "3 done"]

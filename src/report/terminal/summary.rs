@@ -282,11 +282,11 @@ fn left_behind(report: &RunReport, paint: Paint) -> Vec<String> {
     let mut lines: Vec<String> = all
         .iter()
         .take(ROWS)
-        .map(|it| paint.warn(&format!("left behind: {}", text::one_line(it))))
+        .map(|it| paint.warn(&format!("not deleted: {}", text::one_line(it))))
         .collect();
     if all.len() > ROWS {
         lines.push(paint.warn(&format!(
-            "left behind: {} more, named in the report",
+            "not deleted: {} more (see the report)",
             all.len() - ROWS
         )));
     }

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_seen_to_be_deleted_leaves_the_ledger() {
+    fn only_deleted_resources_leave_the_ledger() {
         let cell = CellId {
             test: "a".into(),
             region: "eu-west-1".into(),

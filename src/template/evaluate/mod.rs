@@ -445,7 +445,7 @@ impl<'a> Evaluator<'a> {
         let spent = self.bounds.spent.get().saturating_add(amount);
         self.bounds.spent.set(spent);
         if spent > BUDGET {
-            Err(self.fail(at, "the template multiplies itself beyond all bounds"))
+            Err(self.fail(at, "template expansion exceeds the limit of 64 MiB"))
         } else {
             Ok(())
         }
@@ -582,7 +582,7 @@ pub(in crate::template) mod tests {
     }
 
     #[test]
-    fn what_a_condition_rules_out_is_not_there() {
+    fn entries_excluded_by_conditions_are_left_out() {
         let text = "
 Parameters: {Env: {Type: String, Default: prod}}
 Conditions:
@@ -621,7 +621,7 @@ Outputs:
     }
 
     #[test]
-    fn all_failures_are_told_and_those_that_hang_on_something_unknown_are_undecided() {
+    fn all_failures_are_reported_and_those_that_depend_on_something_unknown_are_undecided() {
         let text = "
 Conditions:
   IsOurs: !Equals [!Ref AWS::AccountId, '123456789012']

@@ -56,7 +56,7 @@ impl Evaluator<'_> {
         let count = self.bounds.stacks.get() + 1;
         self.bounds.stacks.set(count);
         if count > MAX_NESTED {
-            let message = format!("{TOO_MANY}: there may be {MAX_NESTED} in all");
+            let message = format!("{TOO_MANY}: at most {MAX_NESTED} are allowed");
             return Some(EvaluatedStack {
                 failures: vec![self.failure(url_node.at, message)],
                 ..EvaluatedStack::default()

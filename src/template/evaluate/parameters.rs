@@ -405,7 +405,7 @@ impl<'a> ParameterDeclaration<'a> {
             return None;
         }
         let unknown = Unknown::asked(format!(
-            "AllowedPattern of parameter {key}, which only Java reads"
+            "AllowedPattern of parameter {key}, which only Java supports"
         ));
         Some((
             unknown,
@@ -511,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn constraints_are_told_in_cloudformations_words() {
+    fn constraints_have_cloudformations_messages() {
         let allowed = "Type: String, AllowedValues: [a, 1, yes, '010']";
         for value in ["a", "1", "true", "010"] {
             check(allowed, value, &[]);
@@ -734,7 +734,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_aws_knows_is_undecided() {
+    fn values_that_only_aws_knows_are_undecided() {
         let check = |declared: &str, value: &str, expect: &[(&str, &str)]| {
             let text = format!("Parameters:\n  P: {{{declared}}}\nResources: {{Q: {{Type: T}}}}\n");
             let stack = stack(&text, "us-east-1", &[("P", value)]);
@@ -764,7 +764,7 @@ mod tests {
             "Type: String, AllowedPattern: '['",
             "x",
             &[(
-                "AllowedPattern of parameter P, which only Java reads",
+                "AllowedPattern of parameter P, which only Java supports",
                 "Parameter 'P' must match pattern [",
             )],
         );

@@ -144,7 +144,7 @@ mod tests {
     use super::super::tests::{said, stack};
 
     #[test]
-    fn what_has_no_place_in_rules_is_refused() {
+    fn unsupported_functions_in_rules_are_refused() {
         let text = "
 Rules:
   R:

@@ -97,7 +97,7 @@ mod tests {
     use crate::template::{OfflineEnvironment, Templates};
 
     #[test]
-    fn a_path_leads_to_what_its_value_takes() {
+    fn a_path_selects_the_references_of_its_value() {
         let text = "
 Parameters: {P: {Type: String, Default: p}, Q: {Type: String, Default: q}}
 Conditions: {Yes: !Equals [a, a]}

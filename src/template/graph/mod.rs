@@ -390,7 +390,7 @@ Conditions:
     }
 
     #[test]
-    fn the_way_around_is_told_with_its_places() {
+    fn a_circle_is_reported_with_its_locations() {
         let text = "Resources:\n  A: {Type: T, DependsOn: B}\n  B: {Type: T, Properties: {P: !Ref \
             C, Q: !Ref A}}\n  \
                     C: {Type: T, Properties: {P: !Ref A}}\n";
@@ -420,7 +420,7 @@ Conditions:
     }
 
     #[test]
-    fn conditions_open_circles() {
+    fn conditions_make_circles_uncertain() {
         check(
             "  A: {Type: T, Properties: {P: !If [No, !Ref B, x]}}\n  B: {Type: T, DependsOn: A}\n",
             &[],
@@ -453,7 +453,7 @@ Conditions:
     }
 
     #[test]
-    fn names_that_lead_nowhere_are_one_list() {
+    fn unresolved_names_are_one_list() {
         check(
             "  A: {Type: T, Properties: {P: !Ref X, Q: !Sub '${Y} ${Env} ${A.B.C}', R: !Ref X}, \
              DependsOn: [B, Z]}\n  \
@@ -597,7 +597,7 @@ Conditions:
     }
 
     #[test]
-    fn what_names_a_condition_names_one_that_is_there() {
+    fn undeclared_conditions_are_reported() {
         check(
             "  A: {Type: T, Condition: X}\n  B: {Type: T, Condition: X, Properties: {P: !If [Y, a, \
              b]}}\n  \

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_resources_and_gifts() {
+    fn parameters_resources_and_bindings() {
         let text = "Parameters:\n  Env: {Type: String, Default: dev}\n  Size: {Type: String, \
             Default: s}\n  \
                     Cidr: {Type: String, Default: 10.0.0.0/8}\nConditions:\n  Big: !Or [!Condition \
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_loops_make_is_found_by_its_name() {
+    fn resources_created_by_loops_are_found_by_name() {
         let text = "Transform: AWS::LanguageExtensions\nParameters: {Names: {Type: \
             CommaDelimitedList, Default: 'A,B'}, X: {Type: String, Default: x}}\n\
                     Resources:\n  Fn::ForEach::L: [N, !Ref Names, {'Topic${N}': {Type: T, \

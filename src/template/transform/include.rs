@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_in_stands_at_the_call() {
+    fn included_nodes_have_the_position_of_the_call() {
         let text = format!(
             "Resources:\n  A:\n    Type: T\n    Properties:\n      Fn::Transform:\n        {}\n",
             include("s3://bucket/lost.yaml")
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_included_fails() {
+    fn invalid_includes_fail() {
         let check = |location: &str, expect: &[&str]| {
             let text = format!(
                 "Resources:\n  A: {{Type: T, Properties: {{'Fn::Transform': {}}}}}\n",
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn what_macros_do_is_unknown() {
+    fn the_result_of_macros_is_unknown() {
         let check = |resources: &str, property: &str, expect: &str| {
             let stack = stack(&format!("Resources:\n{resources}"), FILES);
             assert_eq!(stack.failures, [], "{resources}");
@@ -476,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn what_macros_may_have_made_is_not_missed() {
+    fn entries_that_macros_may_create_are_not_reported() {
         let check = |template: &str, expect: &[&str]| {
             assert_eq!(said(template, FILES), expect, "{template}")
         };

@@ -619,7 +619,7 @@ Parameters:
     }
 
     #[test]
-    fn loops_are_unrolled_where_they_stand() {
+    fn loops_are_expanded_in_place() {
         check(
             "Resources:\n  First: {Type: T}\n  Fn::ForEach::L: [X, [A, B], {'Q${X}': {Type: T}, \
              'R${X}': {Type: U}}]\n  Last: {Type: T}\n",
@@ -721,7 +721,7 @@ Parameters:
     }
 
     #[test]
-    fn places_stay() {
+    fn positions_are_kept() {
         let text = format!(
             "{SECTIONS}Resources:\n  Fn::ForEach::L:\n    - X\n    - [A, B]\n    - \
              Q${{X}}:\n        Type: T\n        DependsOn: Nothing\n        Properties: {{P: !Ref \
@@ -848,7 +848,7 @@ Parameters:
     }
 
     #[test]
-    fn a_collection_that_is_not_known_leaves_word_of_its_names() {
+    fn an_unknown_collection_records_its_possible_names() {
         let text = |resources: &str| {
             format!(
                 "{SECTIONS}Resources:\n  Fn::ForEach::L: [X, !Ref Stored, {{'Q${{X}}Z': {{Type: \
@@ -958,7 +958,7 @@ Parameters:
     }
 
     #[test]
-    fn what_multiplies_itself_ends_soon() {
+    fn exponential_expansion_ends_early() {
         let items: String = (0..1_000).map(|n| format!("x{n},")).collect();
         let check = |resources: &str, expect: &[&str]| {
             let text = format!("{SECTIONS}Resources:\n  A: {{Type: T}}\n{resources}");

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_transform_section_names() {
+    fn the_transform_section_is_parsed() {
         let check = |transform: &str, extensions: bool, serverless: bool, unknown: Option<&str>| {
             let macros =
                 Macros::of(&template(&format!("Transform: {transform}\nResources: {{}}\n")).root);
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_without_transforms_stays_as_it_is() {
+    fn a_template_without_transforms_is_unchanged() {
         let template = template("Resources: {A: {Type: T, Properties: {P: !Ref AWS::Region}}}\n");
         let (place, world) = (place("us-east-1"), IncludedFiles(&[]));
         let evaluator =
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn serverless_models_make_resources() {
+    fn serverless_models_create_resources() {
         let text = "Transform: AWS::Serverless-2016-10-31\nResources:\n  F: {Type: \
             AWS::Serverless::Function}\nOutputs:\n  \
                     Role: {Value: !GetAtt FRole.Arn}\n  Api: {Value: !Ref ServerlessRestApi}\n  F: \

@@ -233,14 +233,14 @@ impl<'e> MapSearch<'e> {
         };
         let (what, at) = match (key, &self.first) {
             (Some(key), _) => (
-                format!("{first} in mapping {map} stands here, without {second}"),
+                format!("{first} in mapping {map} is defined here, without {second}"),
                 key.at,
             ),
             (None, MapKey::Known(_)) => (
-                format!("mapping {map} stands here, without {first}"),
+                format!("mapping {map} is defined here, without {first}"),
                 name.at,
             ),
-            (None, MapKey::Unknown(_)) => (format!("mapping {map} stands here"), name.at),
+            (None, MapKey::Unknown(_)) => (format!("mapping {map} is defined here"), name.at),
         };
         let note = FailureNote {
             message: what,
@@ -282,21 +282,21 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_stands_at_the_function_and_notes_the_mapping() {
+    fn a_failure_is_at_the_function_and_notes_the_mapping() {
         check(
             "!FindInMap [M, !Ref AWS::Region, k]",
             "Template error: Unable to get mapping for M::eu-west-1::k",
-            Some((2, "mapping M stands here, without eu-west-1")),
+            Some((2, "mapping M is defined here, without eu-west-1")),
         );
         check(
             "!FindInMap [M, b, l]",
             "Template error: Unable to get mapping for M::b::l",
-            Some((4, "b in mapping M stands here, without l")),
+            Some((4, "b in mapping M is defined here, without l")),
         );
         check(
             "!FindInMap [M, !Ref AWS::AccountId, l]",
             "Template error: Unable to get mapping for M::<AWS::AccountId>::l",
-            Some((2, "mapping M stands here")),
+            Some((2, "mapping M is defined here")),
         );
         check(
             "!FindInMap [N, a, k]",

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::template::evaluate::tests::stack;
 
-const TOO_MUCH: &str = "the template multiplies itself beyond all bounds";
+const TOO_MUCH: &str = "template expansion exceeds the limit of 64 MiB";
 
 /// Asserts the only kind of failure of a template with this property, or that it has none.
 #[track_caller]
