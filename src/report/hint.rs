@@ -302,7 +302,7 @@ mod tests {
         );
         check(
             "ExpiredToken: The security token included in the request is expired",
-            "the credentials ran out",
+            "the credentials expired",
         );
         check(
             "OptInRequired: You are not subscribed to this service.",
@@ -390,11 +390,11 @@ mod tests {
         check(
             "We currently do not have sufficient m5.large capacity in the Availability Zone you \
              requested (us-east-1e).",
-            "AWS has no room there",
+            "AWS has no capacity there",
         );
         check(
             "InsufficientDBInstanceCapacity: db.r5.large",
-            "AWS has no room there",
+            "AWS has no capacity there",
         );
         check(
             "InsufficientFreeAddressesInSubnet",
@@ -426,7 +426,7 @@ mod tests {
         );
         check(
             "The image id '[ami-0abc]' does not exist",
-            "an image's id is good for one region",
+            "an image ID is valid in one region",
         );
         check(
             "The key pair 'ops' does not exist",
@@ -439,7 +439,7 @@ mod tests {
         check(
             "Unable to assume the service linked role. Please verify that the ECS service linked \
              role exists.",
-            "make the service-linked role",
+            "create the service-linked role",
         );
         check(
             "Failed to receive 1 resource signal(s) within the specified duration",
@@ -461,7 +461,7 @@ mod tests {
         check(
             "Resource handler returned message: \"Exceeded attempts to wait\" (HandlerErrorCode: \
              NotStabilized)",
-            "the service took the request",
+            "the service accepted the request",
         );
         check(
             "The bucket you tried to delete is not empty (Service: S3, Status Code: 409)",

@@ -348,7 +348,7 @@ fn rules_of_a_scenario_that_meet_nothing_are_named() {
         .assert_code(0)
         .assert_says("warning: the scenario's rule resources[1] matched nothing in this run");
     outcome
-        .assert_says("rule calls[0] met nothing")
+        .assert_says("rule calls[0] matched nothing")
         .assert_silent_about("resources[0]")
         .assert_silent_about("calls[1]");
 }

@@ -337,7 +337,7 @@ fn cleaning_names_what_it_does_not_know() {
         nothing
             .assert_code(2)
             .assert_says(&format!("no resources of a project or run `{what}`"));
-        nothing.assert_says("no other project or run");
+        nothing.assert_says("no resources of other projects or runs");
     }
     // One's own project, and a run whose ID is known, may well have nothing to delete.
     for what in ["undeclared-parameter", &"a".repeat(32)] {
