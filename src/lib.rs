@@ -1,10 +1,10 @@
 //! The map of taskcat.
 //!
-//! taskcat reads `.taskcat.yml`, works out every *test × region* (a **cell**), stages the project
-//! to S3, launches the stacks concurrently, follows their events, writes reports, and takes
-//! everything away again, whatever happens on the way.
+//! taskcat reads `.taskcat.yml`, determines every *test × region* (a **cell**), stages the project to
+//! S3, launches the stacks concurrently, follows their events, writes reports, and finally deletes
+//! everything that it created, even after errors.
 //!
-//! # The way of the data
+//! # Data flow
 //!
 //! ```text
 //! .taskcat.yml, overrides, environment, flags ──▶ config ─┐
@@ -54,7 +54,9 @@
 //!   whatever stands in for it; what says of itself that it only simulates AWS is called so in
 //!   every report.
 
-// Without the steps, nobody calls some of what the lower modules have for them.
+// In tests, helper modules are `pub` for each other.
+#![cfg_attr(not(test), warn(missing_docs, unreachable_pub))]
+// Without the steps, some functions of the lower modules have no callers.
 #![cfg_attr(not(feature = "cli"), allow(dead_code))]
 
 pub mod diagnostic;

@@ -31,7 +31,7 @@ const CHECKED_BY_SERVICE: [&str; 4] = [
 ];
 
 /// Returns whether CloudFormation checks resources of the type itself.
-pub fn is_checked_by_service(kind: &str) -> bool {
+pub(crate) fn is_checked_by_service(kind: &str) -> bool {
     CHECKED_BY_SERVICE.contains(&kind)
 }
 

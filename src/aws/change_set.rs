@@ -25,14 +25,19 @@ const CALL: Duration = Duration::from_secs(2);
 /// into.
 #[derive(Clone, Debug)]
 pub struct CreateChangeSet<'a> {
+    /// The stack's name or ARN.
     pub stack_name: &'a str,
+    /// The change set's name.
     pub change_set: &'a str,
     /// Whether the stack doesn't exist yet, or only in review.
     pub creates: bool,
+    /// The template's URL in S3.
     pub template_url: &'a str,
     /// Key and value.
     pub parameters: Vec<(&'a str, &'a str)>,
+    /// Keys and values of the stack's tags.
     pub tags: &'a [(String, String)],
+    /// ARN of the service role that CloudFormation assumes; absent to use the caller's credentials.
     pub role_arn: Option<&'a str>,
     /// Makes the call safe to repeat.
     pub client_token: &'a str,
@@ -42,17 +47,22 @@ pub struct CreateChangeSet<'a> {
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedCheck {
+    /// The resource's logical ID.
     pub logical_id: String,
     /// Where in the template: `/Resources/Queue/Properties/QueueName`.
     pub path: Option<String>,
+    /// Why the check failed.
     pub reason: String,
 }
 
 /// A change set as DescribeChangeSet shows it, without its changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeSet {
+    /// The change set's ARN.
     pub id: String,
+    /// The stack's ARN.
     pub stack_id: String,
+    /// The change set's status.
     pub status: ChangeSetStatus,
     /// `AVAILABLE`, `EXECUTE_IN_PROGRESS`, …
     pub execution_status: String,

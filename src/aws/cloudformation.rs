@@ -19,11 +19,15 @@ use crate::status::{ResourceStatus, StackStatus};
 /// TaskCat does: a failed stack has to stand still to be read, and a test knows what it creates.
 #[derive(Clone, Debug)]
 pub struct CreateStack<'a> {
+    /// The stack's name.
     pub stack_name: &'a str,
+    /// The template's URL in S3.
     pub template_url: &'a str,
     /// Key and value.
     pub parameters: Vec<(&'a str, &'a str)>,
+    /// Keys and values of the stack's tags.
     pub tags: &'a [(String, String)],
+    /// ARN of the service role that CloudFormation assumes; absent to use the caller's credentials.
     pub role_arn: Option<&'a str>,
     /// Makes the call safe to repeat.
     pub client_request_token: &'a str,
@@ -32,13 +36,19 @@ pub struct CreateStack<'a> {
 /// A stack as DescribeStacks shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stack {
+    /// The stack's ARN.
     pub stack_id: String,
+    /// The stack's name.
     pub stack_name: String,
+    /// The stack's status.
     pub status: StackStatus,
+    /// The status reason; absent if CloudFormation gives none.
     pub reason: Option<String>,
     /// Key and value; of `NoEcho` ones the value is `****`.
     pub parameters: Vec<(String, String)>,
+    /// The stack's outputs.
     pub outputs: Vec<StackOutput>,
+    /// Keys and values of the stack's tags.
     pub tags: Vec<(String, String)>,
     /// With which CloudFormation works on the stack; absent where it does so as whoever asks.
     pub role_arn: Option<String>,
@@ -46,6 +56,7 @@ pub struct Stack {
     pub root_id: Option<String>,
     /// Termination protection is enabled, so CloudFormation refuses to delete the stack.
     pub is_protected: bool,
+    /// When the stack was created, UTC.
     pub created: Option<Timestamp>,
     /// Of the newest update, if there was one.
     pub updated: Option<Timestamp>,

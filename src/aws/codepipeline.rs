@@ -14,18 +14,24 @@ use super::{AwsError, Clients};
 /// <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_StageState.html>
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageState {
+    /// The stage's name.
     pub name: String,
     /// `Succeeded`, `InProgress`, `Failed`, `Stopped`, …; absent where nothing has come to it yet.
     pub status: Option<String>,
+    /// The ID of its latest execution; absent before the first one.
     pub execution_id: Option<String>,
+    /// The states of the stage's actions.
     pub actions: Vec<ActionState>,
 }
 
 /// The same of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActionState {
+    /// The action's name.
     pub name: String,
+    /// The status of its latest execution; absent before the first one.
     pub status: Option<String>,
+    /// When the status last changed, UTC.
     pub changed_at: Option<Timestamp>,
     /// Why it failed, or what it says of itself.
     pub note: Option<String>,
@@ -39,19 +45,27 @@ pub struct ActionState {
 pub enum JobSuccess {
     /// It is done; later actions read its output variables as `#{namespace.name}`.
     Done {
+        /// Names and values of the output variables.
         variables: Vec<(&'static str, String)>,
     },
     /// There will be another job, and the token comes with it. 2,048 characters at most.
-    Continued { token: String },
+    Continued {
+        /// The continuation token of the next call.
+        token: String,
+    },
 }
 
 /// The kinds of failure that CodePipeline knows and that say what to look at.
 /// <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_FailureDetails.html>
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobFailure {
+    /// The job itself failed.
     JobFailed,
+    /// The action's configuration is wrong.
     ConfigurationError,
+    /// A permission is missing.
     PermissionError,
+    /// A service is temporarily unavailable.
     SystemUnavailable,
 }
 

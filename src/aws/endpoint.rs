@@ -18,7 +18,7 @@ pub(super) struct EndpointVariant {
 
 impl EndpointVariant {
     /// Returns the variant that a configuration asks for.
-    pub fn of(config: &SdkConfig) -> Self {
+    pub(super) fn of(config: &SdkConfig) -> Self {
         Self {
             fips: config.use_fips() == Some(true),
             dual_stack: config.use_dual_stack() == Some(true),

@@ -21,7 +21,7 @@ impl fmt::Debug for Environment {
 
 impl Environment {
     /// Reads the variables of this process.
-    pub fn of_process() -> Self {
+    pub(super) fn of_process() -> Self {
         let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         let variables = env::vars_os()
             .map(|(name, value)| (text(name), text(value)))
@@ -33,35 +33,35 @@ impl Environment {
     }
 
     /// Returns the value as it is set, blanks and all.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.raw(name).filter(|value| !value.trim().is_empty())
     }
 
     /// Returns the value even if it is empty, where that has a meaning.
-    pub fn raw(&self, name: &str) -> Option<&str> {
+    pub(super) fn raw(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
     }
 
     /// Returns the variables and their values.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Returns the first of the variables that is set, with its name.
-    pub fn first_of<'n>(&self, names: &[&'n str]) -> Option<(&'n str, &str)> {
+    pub(super) fn first_of<'n>(&self, names: &[&'n str]) -> Option<(&'n str, &str)> {
         names.iter().find_map(|name| Some((*name, self.get(name)?)))
     }
 
     /// Returns a file below the user's home.
-    pub fn in_home(&self, path: &str) -> PathBuf {
+    pub(super) fn in_home(&self, path: &str) -> PathBuf {
         self.home.clone().unwrap_or_default().join(path)
     }
 
     /// Replaces `$NAME` and `${NAME}` by variables and a leading `~` by the user's home, as
     /// Python's `os.path` does.
-    pub fn expanded_path(&self, path: &str) -> PathBuf {
+    pub(super) fn expanded_path(&self, path: &str) -> PathBuf {
         let mut expanded = String::new();
         let mut rest = path;
         while let Some((before, after)) = rest.split_once('$') {

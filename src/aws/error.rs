@@ -16,9 +16,11 @@ use crate::input;
 /// A call that did not succeed, after the SDK's retries.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct AwsError {
+    /// What kind of error it is.
     pub kind: ErrorKind,
     /// `CreateStack`
     pub operation: &'static str,
+    /// The region that was called.
     pub region: String,
     /// AWS's error code (`ValidationError`); absent where no answer came.
     pub code: Option<String>,
@@ -43,9 +45,13 @@ pub enum ErrorKind {
     Credentials,
     /// No such profile in the AWS configuration files. Nothing was called.
     MissingProfile,
+    /// The caller lacks a permission.
     Denied,
+    /// Too many calls were made.
     Throttled,
+    /// Something doesn't exist.
     NotFound,
+    /// Something exists already.
     AlreadyExists,
     /// No connection was made: the call has not taken effect.
     Unreachable,
@@ -55,6 +61,7 @@ pub enum ErrorKind {
     Unavailable,
     /// The endpoint lacks the call (HTTP status 501), as emulators do. It has not taken effect.
     NotImplemented,
+    /// Any other error.
     Other,
 }
 

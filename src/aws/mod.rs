@@ -108,7 +108,9 @@ enum AwsTarget {
 
 /// An access key and its secret.
 pub struct AccessKeys {
+    /// The access key's ID.
     pub access_key_id: String,
+    /// The secret access key.
     pub secret_access_key: String,
 }
 

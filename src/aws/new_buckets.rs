@@ -33,7 +33,7 @@ struct NewBucket {
 
 impl NewBuckets {
     /// Notes a bucket whose creation is requested.
-    pub fn created(&self, bucket: &str) {
+    pub(super) fn created(&self, bucket: &str) {
         self.with(|buckets| {
             buckets.insert(
                 bucket.to_owned(),
@@ -47,7 +47,7 @@ impl NewBuckets {
 
     /// Forgets a bucket that S3 has shown: a deletion that is repeated because its answer was lost
     /// finds nothing.
-    pub fn deleting(&self, bucket: &str) {
+    pub(super) fn deleting(&self, bucket: &str) {
         self.with(|buckets| buckets.retain(|name, it| name != bucket || !it.seen));
     }
 

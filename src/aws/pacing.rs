@@ -31,7 +31,7 @@ struct TokenBucket {
 
 impl Pace {
     /// Waits until the API may be called.
-    pub async fn turn(&self, api: &str) {
+    pub(super) async fn turn(&self, api: &str) {
         let wait = self.with(api, TokenBucket::take);
         if !wait.is_zero() {
             sleep(wait).await;
@@ -39,14 +39,14 @@ impl Pace {
     }
 
     /// Halves the API's rate: AWS has throttled a call.
-    pub fn throttled(&self, api: &str) {
+    pub(super) fn throttled(&self, api: &str) {
         self.with(api, |bucket| {
             bucket.rate = (bucket.rate / 2.0).max(LOWEST_RATE)
         });
     }
 
     /// Raises the API's rate a little: a call succeeded.
-    pub fn succeeded(&self, api: &str) {
+    pub(super) fn succeeded(&self, api: &str) {
         self.with(api, |bucket| {
             bucket.rate = (bucket.rate * 1.05).min(FULL_RATE)
         });

@@ -34,7 +34,7 @@ pub(super) struct Profile {
 
 impl Profile {
     /// Reads environment and files. What is wrong with them is what every call fails with.
-    pub fn load(
+    pub(super) fn load(
         name: &str,
         region: &str,
         overrides: &Overrides,
@@ -107,7 +107,7 @@ impl Profile {
     }
 
     /// Returns a profile that takes nothing from environment and files.
-    pub fn of(config: SdkConfig) -> Self {
+    pub(super) fn of(config: SdkConfig) -> Self {
         Self {
             config,
             http: Http::direct(),

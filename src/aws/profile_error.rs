@@ -16,7 +16,7 @@ pub(super) struct ProfileError {
 
 impl ProfileError {
     /// Creates an error about credentials.
-    pub fn new(message: impl Into<String>) -> Self {
+    pub(super) fn new(message: impl Into<String>) -> Self {
         Self {
             kind: ErrorKind::Credentials,
             message: message.into(),
@@ -26,19 +26,19 @@ impl ProfileError {
     }
 
     /// Adds what to do about it.
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
     /// Sets the kind of the error.
-    pub fn kind(mut self, kind: ErrorKind) -> Self {
+    pub(super) fn kind(mut self, kind: ErrorKind) -> Self {
         self.kind = kind;
         self
     }
 
     /// Marks an error that may be another one, or none, in a minute.
-    pub fn may_pass(mut self) -> Self {
+    pub(super) fn may_pass(mut self) -> Self {
         self.may_pass = true;
         self
     }

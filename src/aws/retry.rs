@@ -98,7 +98,7 @@ pub(super) enum CallFailure {
 
 impl CallFailure {
     /// Returns whether the call may be repeated `elapsed` after its start.
-    pub fn may_pass(self, elapsed: Duration) -> bool {
+    pub(super) fn may_pass(self, elapsed: Duration) -> bool {
         elapsed
             < match self {
                 Self::Throttled => LONGEST_THROTTLING,
@@ -153,7 +153,7 @@ pub(super) struct RetryLimits {
 
 impl RetryLimits {
     /// Creates limits that report throttled and successful calls to `pace`.
-    pub fn new(pace: Arc<Pace>) -> Self {
+    pub(super) fn new(pace: Arc<Pace>) -> Self {
         Self {
             pace,
             unreachable_since: Arc::default(),
@@ -163,7 +163,7 @@ impl RetryLimits {
     }
 
     /// Returns the limits of the first call of a run.
-    pub fn of_first_call(&self) -> Self {
+    pub(super) fn of_first_call(&self) -> Self {
         Self {
             is_first_call: true,
             ..self.clone()
@@ -171,12 +171,12 @@ impl RetryLimits {
     }
 
     /// Allows at most so many attempts of a call, as `AWS_MAX_ATTEMPTS` says.
-    pub fn with_attempts(self, attempts: Option<u32>) -> Self {
+    pub(super) fn with_attempts(self, attempts: Option<u32>) -> Self {
         Self { attempts, ..self }
     }
 
     /// Returns whether the user's limit allows another attempt.
-    pub fn allows_attempt_after(&self, attempts: u32) -> bool {
+    pub(super) fn allows_attempt_after(&self, attempts: u32) -> bool {
         self.attempts.is_none_or(|limit| attempts < limit)
     }
 

@@ -44,6 +44,7 @@ pub const PART_SIZE: u64 = 8 * 1024 * 1024;
 /// A listed object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
+    /// The object's key.
     pub key: String,
     /// Without quotes.
     pub etag: String,
@@ -56,9 +57,11 @@ pub struct Object {
 /// A listed bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket {
+    /// The bucket's name.
     pub name: String,
     /// Not every server tells.
     pub region: Option<String>,
+    /// When the bucket was created, UTC.
     pub created: Option<Timestamp>,
 }
 

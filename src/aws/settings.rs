@@ -15,7 +15,7 @@ use super::{DEFAULT_PROFILE, EXPLICIT_DEFAULT_PROFILE, ErrorKind};
 
 /// What the command line adds to environment and files.
 #[derive(Clone, Debug, Default)]
-pub struct Overrides {
+pub(super) struct Overrides {
     /// For every service.
     pub endpoint_url: Option<String>,
     /// Certificates of the authorities to trust, in PEM.
@@ -63,7 +63,7 @@ impl Settings {
     ///
     /// # Errors
     /// A file can't be read, or the profile doesn't exist.
-    pub fn load(profile: &str, overrides: &Overrides) -> Result<Self, ProfileError> {
+    pub(super) fn load(profile: &str, overrides: &Overrides) -> Result<Self, ProfileError> {
         let environment = Environment::of_process();
         let files = SharedConfig::load(&environment)?;
         Self::select(profile, environment, files, overrides.clone())
@@ -101,14 +101,14 @@ impl Settings {
     }
 
     /// What the profile sets.
-    pub fn in_profile(&self, key: &str) -> Option<Located<'_>> {
+    pub(super) fn in_profile(&self, key: &str) -> Option<Located<'_>> {
         self.files
             .get(&self.profile, key)
             .filter(|it| !it.text.trim().is_empty())
     }
 
     /// The first variable that is set, else the profile's key.
-    pub fn setting(&self, variables: &[&str], key: &str) -> Option<Setting> {
+    pub(super) fn setting(&self, variables: &[&str], key: &str) -> Option<Setting> {
         let of_environment = self.environment.first_of(variables);
         match of_environment {
             Some((name, value)) => Some(Setting {
@@ -126,7 +126,7 @@ impl Settings {
     ///
     /// # Errors
     /// It isn't the name of a region.
-    pub fn region(&self) -> Result<Option<Setting>, ProfileError> {
+    pub(super) fn region(&self) -> Result<Option<Setting>, ProfileError> {
         let Some(setting) = self.setting(&["AWS_REGION", "AWS_DEFAULT_REGION"], "region") else {
             return Ok(None);
         };
@@ -138,7 +138,7 @@ impl Settings {
     }
 
     /// The file of certificates to trust instead of the system's.
-    pub fn ca_bundle(&self) -> Option<Setting> {
+    pub(super) fn ca_bundle(&self) -> Option<Setting> {
         if let Some(path) = &self.overrides.ca_bundle {
             return Some(Setting {
                 text: path.display().to_string(),
@@ -153,7 +153,7 @@ impl Settings {
     ///
     /// # Errors
     /// A value is none of those that AWS documents.
-    pub fn retries(&self) -> Result<(Option<u32>, bool), ProfileError> {
+    pub(super) fn retries(&self) -> Result<(Option<u32>, bool), ProfileError> {
         let attempts = self.number(&["AWS_MAX_ATTEMPTS"], "max_attempts")?;
         let mode = self.setting(&["AWS_RETRY_MODE"], "retry_mode");
         let is_adaptive = match mode.as_ref().map(|mode| mode.text.trim()) {
@@ -174,7 +174,11 @@ impl Settings {
     }
 
     /// A number of at least 1.
-    pub fn number(&self, variables: &[&str], key: &str) -> Result<Option<u32>, ProfileError> {
+    pub(super) fn number(
+        &self,
+        variables: &[&str],
+        key: &str,
+    ) -> Result<Option<u32>, ProfileError> {
         let Some(setting) = self.setting(variables, key) else {
             return Ok(None);
         };
@@ -190,13 +194,13 @@ impl Settings {
         }
     }
 
-    pub fn flag(&self, variables: &[&str], key: &str) -> Option<bool> {
+    pub(super) fn flag(&self, variables: &[&str], key: &str) -> Option<bool> {
         self.setting(variables, key)
             .map(|setting| is_true(&setting.text))
     }
 
     /// Which of AWS's endpoints the user wants.
-    pub fn endpoint_variant(&self) -> EndpointVariant {
+    pub(super) fn endpoint_variant(&self) -> EndpointVariant {
         let is_set = |variable, key| self.flag(&[variable], key) == Some(true);
         EndpointVariant {
             fips: is_set("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
@@ -208,7 +212,7 @@ impl Settings {
     ///
     /// # Errors
     /// The addressing style is none that AWS documents.
-    pub fn s3(&self) -> Result<S3Settings, ProfileError> {
+    pub(super) fn s3(&self) -> Result<S3Settings, ProfileError> {
         let nested = |key| self.files.get_nested(&self.profile, "s3", key);
         let addressing_style = match nested("addressing_style") {
             None => None,
@@ -233,7 +237,7 @@ impl Settings {
 
     /// Where a service is when it isn't AWS: `service_id` is the API's own, such as `S3` or
     /// `SSO OIDC`.
-    pub fn endpoint(&self, service_id: &str) -> Option<Setting> {
+    pub(super) fn endpoint(&self, service_id: &str) -> Option<Setting> {
         if let Some(url) = &self.overrides.endpoint_url {
             return Some(Setting {
                 text: url.clone(),
@@ -271,7 +275,7 @@ impl Settings {
     }
 
     /// `profile dev (/home/u/.aws/config:3)`
-    pub fn described(&self) -> String {
+    pub(super) fn described(&self) -> String {
         match self.files.place_of(&self.profile) {
             Some(place) => format!("profile `{}` ({place})", self.profile),
             None => format!("profile `{}`", self.profile),

@@ -18,7 +18,7 @@ pub(super) struct Simulated(Arc<AtomicBool>);
 
 impl Simulated {
     /// Returns whether an answer so far said that AWS is simulated.
-    pub fn is_known(&self) -> bool {
+    pub(super) fn is_known(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }

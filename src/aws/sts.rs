@@ -8,10 +8,12 @@ use super::{AwsError, Clients};
 /// Whom STS takes the caller for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallerIdentity {
+    /// The account's 12-digit ID.
     pub account_id: String,
     /// The second part of the caller's ARN: AWS's own word on where we are, for partitions younger
     /// than this code too.
     pub partition: String,
+    /// The caller's ARN.
     pub arn: String,
 }
 

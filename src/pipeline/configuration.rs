@@ -6,11 +6,11 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 /// The key of the configuration in the pipeline's bucket.
-pub const CONFIGURATION: &str = "configuration.zip";
+pub(crate) const CONFIGURATION: &str = "configuration.zip";
 
 /// Packs `taskcat.yml`, the configuration of the tests, and `production.json`, the parameters and
 /// tags of the production stack.
-pub fn archive(taskcat: &str, production: &str) -> io::Result<Vec<u8>> {
+pub(crate) fn archive(taskcat: &str, production: &str) -> io::Result<Vec<u8>> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, text) in [("taskcat.yml", taskcat), ("production.json", production)] {
         archive.start_file(name, SimpleFileOptions::default())?;

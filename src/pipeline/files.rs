@@ -11,9 +11,9 @@ use super::{OWN_PARAMETERS, Programs};
 use crate::template::Templates;
 
 /// Name of the template's file.
-pub const TEMPLATE: &str = "pipeline.yaml";
+pub(super) const TEMPLATE: &str = "pipeline.yaml";
 /// Text of the template.
-pub const TEXT: &str = include_str!("../../pipeline/pipeline.yaml");
+pub(super) const TEXT: &str = include_str!("../../pipeline/pipeline.yaml");
 
 const FILES: [(&str, &str); 7] = [
     (TEMPLATE, TEXT),
@@ -41,13 +41,13 @@ const FILES: [(&str, &str); 7] = [
 ];
 
 /// Returns the prefix of every folder with programs of the pipeline, in any bucket.
-pub fn program_prefix(name: &str) -> String {
+pub(crate) fn program_prefix(name: &str) -> String {
     format!("{name}-tools-")
 }
 
 /// A folder with the template, what its stages run, and the programs, which is deleted when this is
 /// dropped.
-pub struct PipelineFiles {
+pub(crate) struct PipelineFiles {
     folder: TempDir,
     templates: Templates,
     version: String,
@@ -59,7 +59,7 @@ impl PipelineFiles {
     ///
     /// # Errors
     /// A file can't be read or written.
-    pub fn assemble(name: &str, programs: &Programs) -> io::Result<Self> {
+    pub(crate) fn assemble(name: &str, programs: &Programs) -> io::Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("taskcat-pipeline-")
             .tempdir()?;
@@ -88,19 +88,19 @@ impl PipelineFiles {
         })
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Returns the name of the folder in the bucket. It depends on the content, so that
     /// CloudFormation sees when a program has changed, and on the pipeline's name, so that
     /// pipelines can share a bucket.
-    pub fn version(&self) -> &str {
+    pub(crate) fn version(&self) -> &str {
         &self.version
     }
 
     /// Returns names and values of [`OWN_PARAMETERS`].
-    pub fn own_parameters(&self) -> [(String, String); 2] {
+    pub(crate) fn own_parameters(&self) -> [(String, String); 2] {
         let [prefix, architecture] = OWN_PARAMETERS.map(str::to_owned);
         [
             (prefix, format!("{}/", self.version)),
@@ -108,7 +108,7 @@ impl PipelineFiles {
         ]
     }
 
-    pub fn templates(&self) -> &Templates {
+    pub(crate) fn templates(&self) -> &Templates {
         &self.templates
     }
 }

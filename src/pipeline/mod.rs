@@ -22,19 +22,19 @@ use crate::plan::{
 };
 use crate::template::{StackEnvironment, Template};
 
-pub use configuration::{CONFIGURATION, archive};
-pub use files::{PipelineFiles, program_prefix};
-pub use programs::Programs;
+pub(crate) use configuration::{CONFIGURATION, archive};
+pub(crate) use files::{PipelineFiles, program_prefix};
+pub(crate) use programs::Programs;
 
 /// The tag of a pipeline's stack, and of the bucket that was created for its programs: nothing
 /// without it is ever deleted as a pipeline. Its value is the stack's name.
-pub const TAG: &str = "taskcat-pipeline";
+pub(crate) const TAG: &str = "taskcat-pipeline";
 
 /// Parameters that follow from the programs, which nobody can set.
-pub const OWN_PARAMETERS: [&str; 2] = ["ToolsPrefix", "Architecture"];
+pub(crate) const OWN_PARAMETERS: [&str; 2] = ["ToolsPrefix", "Architecture"];
 
 /// Returns the template. A test makes sure that it isn't `None`.
-pub fn template() -> Option<Template> {
+pub(crate) fn template() -> Option<Template> {
     Template::parse(
         &Path::new(files::TEMPLATE).into(),
         files::TEMPLATE.to_owned(),
@@ -48,7 +48,7 @@ const NAME_IN_BUCKET: usize = 40;
 
 /// The stack of a pipeline, whether it exists or not.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub(crate) struct Target {
     pub name: String,
     pub region: String,
     pub profile: String,
@@ -56,12 +56,12 @@ pub struct Target {
 }
 
 /// Parameters by name, as the template declares them.
-pub type Parameters = IndexMap<String, String>;
+pub(crate) type Parameters = IndexMap<String, String>;
 
 impl Target {
     /// Returns the name of the bucket that is created for the programs if the user names none. A
     /// pipeline always has the same one.
-    pub fn tools_bucket(&self) -> String {
+    pub(crate) fn tools_bucket(&self) -> String {
         let whose = format!("{}/{}/{}", self.identity.account_id, self.region, self.name);
         let hash: String = Sha256::digest(whose)
             .iter()
@@ -78,13 +78,13 @@ impl Target {
     }
 
     /// Returns the environment in which the template is evaluated.
-    pub fn place(&self) -> StackEnvironment {
+    pub(crate) fn place(&self) -> StackEnvironment {
         let partition = catalog::partition_of(&self.region);
         StackEnvironment::new(&self.region, &self.identity.partition, partition.dns_suffix)
     }
 
     /// Returns the plan that deploys the files with these parameters, which include `ToolsBucket`.
-    pub fn plan(&self, files: &PipelineFiles, parameters: &Parameters) -> Plan {
+    pub(crate) fn plan(&self, files: &PipelineFiles, parameters: &Parameters) -> Plan {
         let Target {
             name,
             region,

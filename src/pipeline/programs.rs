@@ -22,7 +22,7 @@ const MACHINES: [(u16, &str); 2] = [(62, "x86_64"), (183, "arm64")];
 
 /// Both programs, for one architecture.
 #[derive(Clone, Debug)]
-pub struct Programs {
+pub(crate) struct Programs {
     folder: PathBuf,
     /// `x86_64` or `arm64`, as the template's parameter takes it.
     pub architecture: &'static str,
@@ -40,7 +40,7 @@ impl Programs {
     ///
     /// # Errors
     /// Everything that is missing or isn't a program for the pipeline.
-    pub fn find(folder: &Path) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+    pub(crate) fn find(folder: &Path) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let taskcat = head(&folder.join(TASKCAT), |file| Ok(Box::new(file)));
         let git_merge = head(&folder.join(GIT_MERGE), |file| {
             let mut archive = ZipArchive::new(file)?;
@@ -89,7 +89,7 @@ impl Programs {
     }
 
     /// Returns name and path of each.
-    pub fn files(&self) -> [(&'static str, PathBuf); 2] {
+    pub(crate) fn files(&self) -> [(&'static str, PathBuf); 2] {
         [TASKCAT, GIT_MERGE].map(|name| (name, self.folder.join(name)))
     }
 }

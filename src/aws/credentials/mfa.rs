@@ -97,14 +97,14 @@ pub(super) struct CachedSession {
 impl CachedSession {
     /// `arguments` are those of AssumeRole but for code and generated session name; `folder` is
     /// `~/.aws/cli/cache`.
-    pub fn of(arguments: &[(&str, Value)], folder: PathBuf) -> Self {
+    pub(super) fn of(arguments: &[(&str, Value)], folder: PathBuf) -> Self {
         Self {
             path: folder.join(cache::name(Sha1::digest(python_json(arguments)))),
         }
     }
 
     /// Returns the session, if it lasts long enough.
-    pub fn read(&self) -> Option<Credentials> {
+    pub(super) fn read(&self) -> Option<Credentials> {
         let bytes = input::read(&self.path, input::DOCUMENT).ok()?;
         let cached: Value = serde_json::from_slice(&bytes).ok()?;
         let text = |key: &str| cached["Credentials"][key].as_str();
@@ -123,7 +123,7 @@ impl CachedSession {
 
     /// Writes the session for the user alone. A cache that can't be written costs another code, and
     /// no more.
-    pub fn write(&self, credentials: &Credentials, role: &str) {
+    pub(super) fn write(&self, credentials: &Credentials, role: &str) {
         let expiry = credentials.expiry().map(time::format).unwrap_or_default();
         let account = role.split(':').nth(4).unwrap_or_default();
         let cached = json!({

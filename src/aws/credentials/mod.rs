@@ -71,7 +71,7 @@ impl CredentialSources {
     ///
     /// # Errors
     /// That source can't be used, or there is none.
-    pub async fn load(&self) -> Result<FoundCredentials, ProfileError> {
+    pub(super) async fn load(&self) -> Result<FoundCredentials, ProfileError> {
         let settings = &self.settings;
         settings.region()?;
         settings.retries()?;
@@ -185,7 +185,7 @@ impl fmt::Debug for CredentialChain {
 
 impl CredentialChain {
     /// Creates a chain. An error of its sources is the error of every call.
-    pub fn new(sources: Result<CredentialSources, ProfileError>) -> Self {
+    pub(super) fn new(sources: Result<CredentialSources, ProfileError>) -> Self {
         Self {
             sources,
             state: Mutex::default(),
@@ -193,7 +193,7 @@ impl CredentialChain {
     }
 
     /// Returns the credentials and where they are from, renewed if they expire soon.
-    pub async fn found(&self) -> Result<FoundCredentials, ProfileError> {
+    pub(super) async fn found(&self) -> Result<FoundCredentials, ProfileError> {
         let sources = self.sources.as_ref().map_err(Clone::clone)?;
         let mut state = self.state.lock().await;
         if let Some(error) = &state.failed {

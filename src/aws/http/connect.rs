@@ -54,7 +54,7 @@ pub(in crate::aws) enum ConnectError {
 
 impl ConnectError {
     /// Returns whether another attempt may succeed.
-    pub fn may_pass(&self) -> bool {
+    pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::TimedOut { .. } => true,
             Self::Refused { status, .. } => *status >= 500,
@@ -65,7 +65,7 @@ impl ConnectError {
     }
 
     /// Returns what to do about the error.
-    pub fn help(&self) -> Option<String> {
+    pub(crate) fn help(&self) -> Option<String> {
         match self {
             Self::Unauthorized { variable, .. } => Some(format!(
                 "set {variable} to \
@@ -122,7 +122,7 @@ pub(in crate::aws) struct LookupError(io::Error);
 impl LookupError {
     /// Returns whether no name server has answered. Rust tells only by the system's words for
     /// `EAI_AGAIN`: those of glibc and macOS, and of musl.
-    pub fn is_temporary(&self) -> bool {
+    pub(crate) fn is_temporary(&self) -> bool {
         let words = self.0.to_string();
         words.contains("Temporary failure") || words.contains("Try again")
     }
@@ -163,7 +163,7 @@ pub(super) struct Tls(Arc<OnceLock<Result<TlsConfig, rustls::Error>>>);
 type TlsConfig = Arc<rustls::ClientConfig>;
 
 impl Tls {
-    pub fn of(config: rustls::ClientConfig) -> Self {
+    pub(super) fn of(config: rustls::ClientConfig) -> Self {
         let tls = Self::default();
         let _ = tls.0.set(Ok(Arc::new(config)));
         tls
@@ -177,7 +177,7 @@ impl Tls {
 }
 
 impl Connector {
-    pub fn new(proxies: Arc<Proxies>, tls: Tls, limit: Option<Duration>) -> Self {
+    pub(super) fn new(proxies: Arc<Proxies>, tls: Tls, limit: Option<Duration>) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
         tcp.set_nodelay(true);
         tcp.enforce_http(false);

@@ -63,7 +63,7 @@ impl Http {
     ///
     /// # Errors
     /// The bundle can't be read.
-    pub fn new(proxies: Proxies, ca_bundle: Option<&Setting>) -> Result<Self, ProfileError> {
+    pub(super) fn new(proxies: Proxies, ca_bundle: Option<&Setting>) -> Result<Self, ProfileError> {
         let tls = match ca_bundle {
             Some(bundle) => Tls::of(tls::of_bundle(bundle, Path::new(&bundle.text))?),
             None => Tls::default(),
@@ -72,7 +72,7 @@ impl Http {
     }
 
     /// Returns a client that uses no proxy.
-    pub fn direct() -> Self {
+    pub(super) fn direct() -> Self {
         Self::of(Proxies::default(), Tls::default())
     }
 
@@ -85,7 +85,7 @@ impl Http {
     }
 
     /// Returns a connector that sends requests within these limits.
-    pub fn connector(
+    pub(super) fn connector(
         &self,
         connect: Option<Duration>,
         read: Option<Duration>,
@@ -237,7 +237,7 @@ pub(super) struct HttpAnswer {
 
 impl HttpAnswer {
     /// Returns the body as JSON; null where it isn't.
-    pub fn json(&self) -> serde_json::Value {
+    pub(super) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 }
@@ -262,7 +262,7 @@ pub(super) struct NoAnswer {
 
 impl Http {
     /// Sends a request and returns the whole answer.
-    pub async fn ask(&self, query: UnsignedRequest<'_>) -> Result<HttpAnswer, NoAnswer> {
+    pub(super) async fn ask(&self, query: UnsignedRequest<'_>) -> Result<HttpAnswer, NoAnswer> {
         let failed = |message: String| NoAnswer {
             message: format!("{}: {message}", query.url),
             help: None,

@@ -48,7 +48,7 @@ impl std::fmt::Debug for ProxyServer {
 
 impl Proxies {
     /// Reads the variables.
-    pub fn of(environment: &Environment) -> Self {
+    pub(crate) fn of(environment: &Environment) -> Self {
         let proxy = |scheme: &str| {
             let (variable, value) = variable(environment, scheme)?;
             Some(Arc::new(Proxy::new(variable, value)))
@@ -64,7 +64,7 @@ impl Proxies {
     }
 
     /// Returns the proxy for a URL, unless it is called directly.
-    pub fn of_url(&self, url: &Uri) -> Option<&Arc<Proxy>> {
+    pub(crate) fn of_url(&self, url: &Uri) -> Option<&Arc<Proxy>> {
         let proxy = if url.scheme() == Some(&Scheme::HTTPS) {
             &self.https
         } else {

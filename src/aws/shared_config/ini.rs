@@ -13,21 +13,21 @@ const DEFAULTS: &str = "DEFAULT";
 
 /// A section's header and its keys, in the order of the file.
 #[derive(Clone, Debug, Default)]
-pub struct IniSection {
+pub(super) struct IniSection {
     pub line: usize,
     pub keys: IndexMap<String, IniSetting>,
 }
 
 /// The value of a key. Keys are lower case.
 #[derive(Clone, PartialEq, Eq)]
-pub struct IniSetting {
+pub(super) struct IniSetting {
     pub line: usize,
     pub value: IniValue,
 }
 
 /// The value of a key: text, or a nested block.
 #[derive(Clone, PartialEq, Eq)]
-pub enum IniValue {
+pub(super) enum IniValue {
     Text(String),
     /// An indented block: `s3 =` and below it lines such as `addressing_style = path`.
     Block(IndexMap<String, (usize, String)>),
@@ -42,7 +42,7 @@ impl fmt::Debug for IniSetting {
 
 /// What is wrong with a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IniError {
+pub(super) struct IniError {
     pub line: usize,
     pub message: String,
 }
@@ -60,7 +60,7 @@ impl IniError {
 ///
 /// # Errors
 /// The file has another encoding.
-pub fn decode(bytes: &[u8]) -> Result<String, IniError> {
+pub(super) fn decode(bytes: &[u8]) -> Result<String, IniError> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return IniError::new(1, "the file is encoded in UTF-16; save it in UTF-8");
     }
@@ -84,7 +84,7 @@ pub fn decode(bytes: &[u8]) -> Result<String, IniError> {
 ///
 /// # Errors
 /// The first line that can't be read.
-pub fn parse(text: &str) -> Result<IndexMap<String, IniSection>, IniError> {
+pub(super) fn parse(text: &str) -> Result<IndexMap<String, IniSection>, IniError> {
     let mut reader = IniReader::default();
     // Python reads text files with universal newlines.
     for (index, line) in text.replace("\r\n", "\n").split(['\n', '\r']).enumerate() {

@@ -67,7 +67,7 @@ impl SharedConfig {
     ///
     /// # Errors
     /// A file can't be read, or a line of it can't.
-    pub fn load(environment: &Environment) -> Result<Self, ProfileError> {
+    pub(super) fn load(environment: &Environment) -> Result<Self, ProfileError> {
         let config_path = path_of(environment, "AWS_CONFIG_FILE", "~/.aws/config");
         let credentials_path = path_of(
             environment,
@@ -118,12 +118,12 @@ impl SharedConfig {
     }
 
     /// Returns whether one of the files has the profile.
-    pub fn has_profile(&self, name: &str) -> bool {
+    pub(super) fn has_profile(&self, name: &str) -> bool {
         self.config.contains_key(name) || self.credentials.contains_key(name)
     }
 
     /// Returns the names of all profiles, sorted.
-    pub fn profiles(&self) -> Vec<&str> {
+    pub(super) fn profiles(&self) -> Vec<&str> {
         let mut names: Vec<_> = self
             .config
             .keys()
@@ -136,7 +136,7 @@ impl SharedConfig {
     }
 
     /// Returns the place where a profile begins.
-    pub fn place_of(&self, profile: &str) -> Option<Located<'_>> {
+    pub(super) fn place_of(&self, profile: &str) -> Option<Located<'_>> {
         let located = |section: &IniSection, path| Located {
             text: "",
             path,
@@ -155,13 +155,13 @@ impl SharedConfig {
     }
 
     /// Returns what a profile sets for a key.
-    pub fn get(&self, profile: &str, key: &str) -> Option<Located<'_>> {
+    pub(super) fn get(&self, profile: &str, key: &str) -> Option<Located<'_>> {
         self.get_in(ConfigFile::Credentials, profile, key)
             .or_else(|| self.get_in(ConfigFile::Config, profile, key))
     }
 
     /// Returns what a profile sets for a key in one of the files.
-    pub fn get_in(&self, file: ConfigFile, profile: &str, key: &str) -> Option<Located<'_>> {
+    pub(super) fn get_in(&self, file: ConfigFile, profile: &str, key: &str) -> Option<Located<'_>> {
         let (sections, path) = match file {
             ConfigFile::Config => (&self.config, &self.config_path),
             ConfigFile::Credentials => (&self.credentials, &self.credentials_path),
@@ -170,7 +170,12 @@ impl SharedConfig {
     }
 
     /// Returns what a profile sets for a key of a nested block: `s3`, `addressing_style`.
-    pub fn get_nested<'a>(&'a self, profile: &str, block: &str, key: &str) -> Option<Located<'a>> {
+    pub(super) fn get_nested<'a>(
+        &'a self,
+        profile: &str,
+        block: &str,
+        key: &str,
+    ) -> Option<Located<'a>> {
         let of = |sections: &'a IndexMap<String, IniSection>, path: &'a Path| {
             nested(sections.get(profile)?.keys.get(block)?, key, path)
         };
@@ -179,7 +184,7 @@ impl SharedConfig {
     }
 
     /// Returns what an `[sso-session NAME]` sets for a key.
-    pub fn sso_session(&self, name: &str, key: &str) -> Option<Located<'_>> {
+    pub(super) fn sso_session(&self, name: &str, key: &str) -> Option<Located<'_>> {
         text(
             self.sso_sessions.get(name)?.keys.get(key)?,
             &self.config_path,
@@ -187,13 +192,13 @@ impl SharedConfig {
     }
 
     /// Returns the keys of an `[sso-session NAME]`, if there is one.
-    pub fn sso_session_keys(&self, name: &str) -> Option<impl Iterator<Item = &str>> {
+    pub(super) fn sso_session_keys(&self, name: &str) -> Option<impl Iterator<Item = &str>> {
         Some(self.sso_sessions.get(name)?.keys.keys().map(String::as_str))
     }
 
     /// Returns what the `[services NAME]` of a profile sets for a service, such as its
     /// `endpoint_url`.
-    pub fn service(&self, profile: &str, service: &str, key: &str) -> Option<Located<'_>> {
+    pub(super) fn service(&self, profile: &str, service: &str, key: &str) -> Option<Located<'_>> {
         let name = self.get(profile, "services")?.text;
         nested(
             self.services.get(name)?.keys.get(service)?,

@@ -6,7 +6,7 @@
 ///
 /// # Errors
 /// A quote isn't closed, or nothing follows a backslash.
-pub fn split(text: &str) -> Result<Vec<String>, &'static str> {
+pub(crate) fn split(text: &str) -> Result<Vec<String>, &'static str> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut characters = text.chars();

@@ -20,7 +20,10 @@ const PRODUCTION: &str = "production.json";
 ///
 /// # Errors
 /// Why the project doesn't have what the pipeline needs.
-pub fn first(project_root: &Path, parameters: &Parameters) -> Result<Vec<u8>, Vec<Diagnostic>> {
+pub(super) fn first(
+    project_root: &Path,
+    parameters: &Parameters,
+) -> Result<Vec<u8>, Vec<Diagnostic>> {
     let one = |diagnostic| vec![diagnostic];
     let root = project_root.canonicalize().map_err(|error| {
         one(Diagnostic::error(format!(

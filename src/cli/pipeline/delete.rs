@@ -19,7 +19,7 @@ use crate::status::StackStatus;
 /// Deletes the stack, every version of every object in its buckets, and its programs. Keeps the
 /// production stack. Refuses while an execution of the pipeline is in progress.
 #[derive(Args)]
-pub struct Delete {
+pub(crate) struct Delete {
     #[command(flatten)]
     pipeline: PipelineArgs,
 
@@ -29,7 +29,7 @@ pub struct Delete {
 }
 
 impl Delete {
-    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
+    pub(crate) fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         if !self.yes && !io::stdin().is_terminal() {
             return Err(CliError::Usage(
                 "stdin is not a terminal; pass --yes to delete without asking".to_owned(),

@@ -41,7 +41,7 @@ use crate::template::{self, OfflineEnvironment, ParameterValue, Template, Templa
 /// the programs of the pipeline to a bucket that it creates, shows the change set, and executes it
 /// after confirmation. pipeline/README.md lists what must exist first.
 #[derive(Args)]
-pub struct Deploy {
+pub(crate) struct Deploy {
     #[command(flatten)]
     pipeline: PipelineArgs,
 
@@ -76,7 +76,7 @@ pub struct Deploy {
 }
 
 impl Deploy {
-    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
+    pub(crate) fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         let trouble =
             |error: io::Error| CliError::local("can't prepare the pipeline's files", error);
         let template = pipeline::template()

@@ -25,7 +25,7 @@ pub(super) enum PipelineCommand {
 }
 
 impl PipelineCommand {
-    pub fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
+    pub(super) fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         match self {
             Self::Deploy(args) => args.run(aws, verbosity),
             Self::Status(args) => args.run(aws),

@@ -25,7 +25,7 @@ const BUCKET_NAMES: [&str; 2] = ["S3BucketName", "ArtifactBucket"];
 const PREFIX_NAMES: [&str; 2] = ["S3KeyPrefix", "ArtifactPrefix"];
 
 /// Returns the parameters without a value, in the template's order. An existing pipeline has none.
-pub fn open<'t>(template: &'t Template, known: &Parameters) -> Vec<&'t TemplateParameter> {
+pub(super) fn open<'t>(template: &'t Template, known: &Parameters) -> Vec<&'t TemplateParameter> {
     let is_asked =
         |it: &&TemplateParameter| it.default.is_none() || ASKED.contains(&it.key.as_str());
     template
@@ -37,7 +37,7 @@ pub fn open<'t>(template: &'t Template, known: &Parameters) -> Vec<&'t TemplateP
 }
 
 /// Returns the template's description of a parameter.
-pub fn description<'t>(template: &'t Template, parameter: &TemplateParameter) -> &'t str {
+pub(super) fn description<'t>(template: &'t Template, parameter: &TemplateParameter) -> &'t str {
     let described = template
         .declaration(parameter)
         .and_then(|it| it.get("Description"));
@@ -48,7 +48,7 @@ pub fn description<'t>(template: &'t Template, parameter: &TemplateParameter) ->
 ///
 /// # Errors
 /// A question was interrupted.
-pub fn ask(
+pub(super) fn ask(
     template: &Template,
     open: &[&TemplateParameter],
     suggestions: &Suggestions,
@@ -84,11 +84,11 @@ pub fn ask(
 
 /// Values that the project on this machine suggests, by the parameters' names.
 #[derive(Default)]
-pub struct Suggestions(HashMap<&'static str, String>);
+pub(super) struct Suggestions(HashMap<&'static str, String>);
 
 impl Suggestions {
     /// Reads the project; what can't be read suggests nothing.
-    pub fn of(project_root: &Path) -> Self {
+    pub(super) fn of(project_root: &Path) -> Self {
         let mut found = Self::default();
         found.add("Repository", git::github_repository(project_root));
         let Ok(root) = project_root.canonicalize() else {

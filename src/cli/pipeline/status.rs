@@ -15,13 +15,13 @@ use crate::run::pipeline;
 /// Prints for each action its status, since when it has it, and why it failed. Exits with 1 if a
 /// stage has failed.
 #[derive(Args)]
-pub struct Status {
+pub(crate) struct Status {
     #[command(flatten)]
     pipeline: PipelineArgs,
 }
 
 impl Status {
-    pub fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
+    pub(crate) fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
         block_on(async {
             let (clients, endpoint) = aws.connect(None)?;
             let target = self.pipeline.target(aws, &clients).await?;
