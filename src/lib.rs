@@ -17,24 +17,24 @@
 //!
 //! # Layers
 //!
-//! Modules stand below in the order of the pipeline, and a lower one never imports a higher one:
+//! The modules are listed from the lowest layer up. A lower one never imports a higher one:
 //!
 //! 1. [`diagnostic`], [`duration`], [`event`], [`input`], [`json_schema`], [`mask`], [`process`],
-//!    [`report_files`], [`status`], [`yaml`] and [`catalog`] know (almost) nobody.
-//! 2. [`template`] and [`config`] read files; [`properties`] checks what resources are made with;
-//!    [`plan`] joins them. All pure: no call leaves the machine.
-//! 3. [`aws`] is the only importer of `aws_sdk_*`; [`pipeline`] holds the stack that taskcat brings
-//!    along.
+//!    [`report_files`], [`status`], [`yaml`] and [`catalog`] depend on (almost) nothing else.
+//! 2. [`template`] and [`config`] read files; [`properties`] checks the properties of resources;
+//!    [`plan`] combines them. All are pure: no call leaves the machine.
+//! 3. [`aws`] is the only importer of `aws_sdk_*`; [`pipeline`] contains the stack of the CI/CD
+//!    pipeline.
 //! 4. [`lint`], [`package`], [`stage`], [`launch`], [`watch`] and [`teardown`] are the steps. They
 //!    never import each other.
-//! 5. [`report`] consumes events and knows no step.
-//! 6. [`simulator`] stands in for AWS on the wire. It knows [`template`] and [`catalog`], and only
-//!    [`cli`] knows it.
-//! 7. [`run`] puts the steps in order; [`cli`] is the only place that prints, exits and reads the
-//!    environment.
+//! 5. [`report`] consumes events and imports no step.
+//! 6. [`simulator`] simulates AWS on the wire. It imports [`template`] and [`catalog`]; only
+//!    [`cli`] imports it.
+//! 7. [`run`] executes the steps in order; [`cli`] is the only module that prints, exits and reads
+//!    the environment.
 //!
-//! Beside `taskcat` stands one more binary, `src/bin/git-merge`: the Lambda that merges what a
-//! pipeline has tested.
+//! A second binary, `src/bin/git-merge`, is the Lambda function that merges what a pipeline has
+//! tested.
 //!
 //! `tests/it/layers.rs` reads the imports and fails on an edge that isn't in its table.
 //!
@@ -43,16 +43,15 @@
 //! * **Events are the only way out of the steps.** The dispatcher in [`run`] stamps, orders,
 //!   redacts and counts them; every report is a fold of them, so a recorded run renders to the same
 //!   reports.
-//! * **The journal comes before the act.** What is about to be made is on disk before the call that
-//!   makes it.
-//! * **A cell fails alone.** Whatever goes wrong with one test in one region becomes that cell's
-//!   verdict.
-//! * **Nothing is left behind**, and only what the run made is deleted.
+//! * **The journal is written first.** What is about to be created is on disk before the call that
+//!   creates it.
+//! * **A cell fails alone.** Anything that goes wrong with one test in one region becomes that
+//!   cell's verdict.
+//! * **Everything that the run created is deleted**, and nothing else.
 //! * **Secrets** (`NoEcho` parameters, generated passwords, fetched secrets) are masked before
 //!   anything is shown.
-//! * **One seam**: the endpoint, and the keys that it takes. The same bytes go to AWS and to
-//!   whatever stands in for it; what says of itself that it only simulates AWS is called so in
-//!   every report.
+//! * **One seam**: the endpoint and its credentials. The same requests go to AWS and to any
+//!   replacement; every report says if the endpoint only simulates AWS.
 
 // In tests, helper modules are `pub` for each other.
 #![cfg_attr(not(test), warn(missing_docs, unreachable_pub))]

@@ -730,7 +730,7 @@ mod tests {
                  one is at line 1, column 1)",
             )],
         );
-        // Keys are text, whatever they look like.
+        // Keys are strings, even if they look like other scalars.
         check_template(
             "yes: 1\n'yes': 2\n",
             r#"{"yes":2}"#,
@@ -740,8 +740,7 @@ mod tests {
                  earlier one is at line 1, column 1)",
             )],
         );
-        // What stands under different parents is no duplicate, nor is what only differs in its
-        // letters' case.
+        // Keys under different parents, or with different case, aren't duplicates.
         check_template(
             "a: {x: 1}\nb: {x: 1}\nA: {X: 1, x: 2}",
             r#"{"a":{"x":1},"b":{"x":1},"A":{"X":1,"x":2}}"#,
@@ -758,7 +757,7 @@ mod tests {
                 (Error, &format!("3:4: {alias}")),
             ],
         );
-        // Overriding what is merged is no duplicate.
+        // Overriding a merged key isn't a duplicate.
         check_template(
             "a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}",
             r#"{"a":{"x":1,"y":2},"b":{"x":3,"y":2}}"#,
