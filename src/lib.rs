@@ -9,10 +9,11 @@
 //! ```text
 //! .taskcat.yml, overrides, environment, flags ──▶ config ─┐
 //! templates ──────────────────────────────────▶ template ─┼─▶ plan ──▶ run ──▶ exit code
-//! what only AWS knows ─────────────────────────────▶ aws ─┘             │
-//!                                                                       ├─▶ lint, package, stage
-//!                                                                       ├─▶ launch ─▶ watch ─▶ teardown, per cell
-//!                                                                       └─▶ events ─▶ journal, report
+//! what only AWS knows ─────────────────────────────▶ aws ─┘            │
+//!        ┌────────────────────────────────────────────────────────────┘
+//!        ├─▶ lint, package, stage
+//!        ├─▶ launch ─▶ watch ─▶ teardown, for each test in each region
+//!        └─▶ events ─▶ journal, report
 //! ```
 //!
 //! # Layers

@@ -19,7 +19,11 @@ pub(crate) struct ProjectBoundary {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PathEscape {
     /// Through a link in the project; `link` is relative to the project root.
-    #[error("{} is a symbolic link to {}, which is outside the project", link.display(), target.display())]
+    #[error(
+        "{} is a symbolic link to {}, which is outside the project",
+        link.display(),
+        target.display()
+    )]
     Link { link: PathBuf, target: PathBuf },
     /// By itself, since it is absolute or has too many `..`.
     #[error("{} is outside the project", .0.display())]

@@ -442,6 +442,7 @@ mod tests {
     /// Returns false for a process that has ended, or for a zombie that hasn't been reaped.
     fn is_alive(pid: i32) -> bool {
         let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        matches!(state.rsplit(')').next().and_then(|rest| rest.trim().chars().next()), Some(state) if state != 'Z')
+        matches!(state.rsplit(')').next().and_then(|rest| rest.trim().chars().next()),
+            Some(state) if state != 'Z')
     }
 }

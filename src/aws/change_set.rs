@@ -389,7 +389,7 @@ fn is_missing(error: &AwsError) -> bool {
         .code
         .as_deref()
         .is_some_and(|code| code.starts_with("ChangeSetNotFound"))
-        || error.message.contains("does not exist")
+        || error.is_of_missing_stack()
 }
 
 /// Returns whether CloudFormation says that nothing would change; it has no status for it.

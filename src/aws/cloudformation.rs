@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::error::says_missing;
 use super::retry::LONGEST_THROTTLING;
 use super::{AwsError, Clients, ErrorKind};
 use crate::event::{LeftoverResource, StackEvent, StackOutput};
@@ -232,13 +233,7 @@ impl Clients {
         {
             Ok(answer) => Ok(answer.stacks().first().map(stack)),
             // CloudFormation has no code of its own for a stack that isn't there.
-            Err(error)
-                if error
-                    .message()
-                    .is_some_and(|text| text.contains("does not exist")) =>
-            {
-                Ok(None)
-            }
+            Err(error) if error.message().is_some_and(says_missing) => Ok(None),
             Err(error) => Err(AwsError::new(OPERATION, &self.region, error)),
         }
     }

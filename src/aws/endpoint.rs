@@ -1,5 +1,5 @@
-//! Where services are: AWS's own endpoints, which hand-written requests need, and those that the user
-//! sets instead.
+//! Where services are: AWS's own endpoints, which hand-written requests need, and those that the
+//! user sets instead.
 
 use aws_smithy_runtime_api::http::Request;
 use aws_types::SdkConfig;

@@ -76,6 +76,11 @@ impl fmt::Display for AwsError {
     }
 }
 
+/// Returns whether these are CloudFormation's words for a stack that doesn't exist.
+pub(super) fn says_missing(message: &str) -> bool {
+    message.contains("does not exist")
+}
+
 impl AwsError {
     /// Reads an error of the SDK.
     pub(super) fn new<E>(
@@ -278,6 +283,12 @@ impl AwsError {
     /// Returns whether the error is of this kind.
     pub fn is(&self, kind: ErrorKind) -> bool {
         self.kind == kind
+    }
+
+    /// Returns whether CloudFormation says that the stack or change set doesn't exist: a
+    /// `ValidationError`, for which it has no code of its own.
+    pub fn is_of_missing_stack(&self) -> bool {
+        says_missing(&self.message)
     }
 
     /// Returns whether no answer came.

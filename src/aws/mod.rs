@@ -3,8 +3,8 @@
 //! [`Aws`] hands out [`Clients`] per profile and region; credentials, HTTP connections and retries
 //! are shared by profile. An endpoint (`--endpoint-url`, `AWS_ENDPOINT_URL`, a profile's `services`
 //! section) leads elsewhere than to AWS; buckets are then addressed by path, and checksums are
-//! plain. Files and environment are read by [`settings`] and [`shared_config`], credentials found by
-//! [`credentials`], and requests sent by [`http`]: by boto3's rules, where the SDK has others.
+//! plain. Files and environment are read by [`settings`] and [`shared_config`], credentials found
+//! by [`credentials`], and requests sent by [`http`]: by boto3's rules, where the SDK has others.
 //! [`Aws::at`] calls one endpoint with given keys, and reads neither environment nor files.
 
 mod change_set;

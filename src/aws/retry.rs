@@ -3,9 +3,9 @@
 //! The SDK decides which errors are worth another attempt. For how long is decided here, by time
 //! instead of a number of attempts: throttling is waited out for minutes, since it passes as soon
 //! as others ask less; errors inside of AWS and lost connections for a minute and a half; a refused
-//! connection, behind which nobody listens, and a host that no name server knows, for seconds. The SDK's quota of retries is lifted: all
-//! calls of a client share it, so that a region that throttles would soon fail calls at their first
-//! attempt.
+//! connection, behind which nobody listens, and a host that no name server knows, for seconds. The
+//! SDK's quota of retries is lifted: all calls of a client share it, so that a region that
+//! throttles would soon fail calls at their first attempt.
 
 use std::error::Error;
 use std::io;

@@ -31,8 +31,8 @@ impl Setup {
 }
 
 impl Aws {
-    /// Finds out how a profile calls AWS in the given regions, or in its own where none is given, and
-    /// asks STS who it is.
+    /// Finds out how a profile calls AWS in the given regions, or in its own where none is given,
+    /// and asks STS who it is.
     pub async fn setup(&self, name: &str, regions: &[String]) -> Setup {
         let mut setup = Setup::default();
         let AwsTarget::Configured { overrides, .. } = &self.target else {

@@ -96,7 +96,7 @@ fn may_stand_in(host: &str) -> bool {
         || host.contains("localstack")
 }
 
-/// Decodes percent-encoded bytes; malformed escapes are kept, and so is text that wouldn't be UTF-8.
+/// Decodes percent-encoded bytes. Keeps malformed escapes, and text that wouldn't be UTF-8.
 pub fn decoded(text: &str) -> String {
     percent_decode_str(text)
         .decode_utf8()

@@ -107,7 +107,8 @@ pub(super) struct JournalArgs {
     project_root: PathBuf,
 
     /// Folder of the reports, which holds the journals where the project can't be written.
-    #[arg(short, long, default_value = "./taskcat_outputs", value_name = "DIR", value_parser = path())]
+    #[arg(short, long, default_value = "./taskcat_outputs", value_name = "DIR",
+        value_parser = path())]
     output_directory: PathBuf,
 }
 

@@ -25,7 +25,8 @@ pub(super) enum ConfigCommand {
 #[derive(Args)]
 pub(super) struct ShowArgs {
     /// Configuration or template, relative to the project root.
-    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
+    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE",
+        value_parser = path())]
     input_file: PathBuf,
 
     /// Root of the project.

@@ -61,7 +61,8 @@ pub(super) struct DeployRunArgs {
     name: Option<String>,
 
     /// Configuration or template, relative to the project root.
-    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
+    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE",
+        value_parser = path())]
     input_file: PathBuf,
 
     /// Accepted for compatibility; deployments always use change sets.

@@ -23,7 +23,8 @@ use crate::plan::PlanDraft;
 #[derive(Args)]
 pub(super) struct LintArgs {
     /// Configuration or template, relative to the project root.
-    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
+    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE",
+        value_parser = path())]
     input_file: PathBuf,
 
     /// Root of the project.

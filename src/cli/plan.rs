@@ -36,7 +36,8 @@ pub(super) struct PlanArgs {
     all_regions: bool,
 
     /// Configuration or template, relative to the project root.
-    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
+    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE",
+        value_parser = path())]
     input_file: PathBuf,
 
     /// Root of the project.

@@ -71,7 +71,8 @@ pub(super) struct TestRunArgs {
     regions: String,
 
     /// Configuration or template, relative to the project root.
-    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
+    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE",
+        value_parser = path())]
     input_file: PathBuf,
 
     /// Root of the project.
@@ -95,7 +96,8 @@ pub(super) struct TestRunArgs {
     keep_failed: bool,
 
     /// Folder for the reports.
-    #[arg(short, long, default_value = "./taskcat_outputs", value_name = "DIR", value_parser = path())]
+    #[arg(short, long, default_value = "./taskcat_outputs", value_name = "DIR",
+        value_parser = path())]
     output_directory: PathBuf,
 
     /// Print only status changes of stacks.

@@ -21,7 +21,8 @@ use uuid::Uuid;
 #[derive(Args)]
 pub(super) struct UploadArgs {
     /// Configuration of the project, relative to its root.
-    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE", value_parser = path())]
+    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE",
+        value_parser = path())]
     config_file: PathBuf,
 
     /// Root of the project.

@@ -237,14 +237,14 @@ mod tests {
     #[test]
     fn other_keys_are_inherited_where_they_are_absent() {
         check(
-            &[
-                json!({"general": {"regions": "g", "artifact_regions": "g"}, "project": {"template": "p", "name": "n"},
-                "tests": {"t": {"regions": "t"}, "u": {}}}),
-            ],
+            &[json!({"general": {"regions": "g", "artifact_regions": "g"},
+                    "project": {"template": "p", "name": "n"},
+                "tests": {"t": {"regions": "t"}, "u": {}}})],
             json!({
                 "general": {"regions": "g", "artifact_regions": "g"},
                 "project": {"template": "p", "name": "n", "regions": "g"},
-                "tests": {"t": {"regions": "t", "template": "p"}, "u": {"template": "p", "regions": "g"}},
+                "tests": {"t": {"regions": "t", "template": "p"},
+                "u": {"template": "p", "regions": "g"}},
             }),
         );
     }
@@ -256,14 +256,16 @@ mod tests {
                 json!({"project": {"s3_bucket": "first"}, "tests": {"t": {}}}),
                 json!({"project": {"s3_bucket": "second"}}),
             ],
-            json!({"general": {}, "project": {"s3_bucket": "second"}, "tests": {"t": {"s3_bucket": "first"}}}),
+            json!({"general": {}, "project": {"s3_bucket": "second"},
+                "tests": {"t": {"s3_bucket": "first"}}}),
         );
         check(
             &[
                 json!({"tests": {"t": {}}}),
                 json!({"project": {"s3_bucket": "second"}}),
             ],
-            json!({"general": {}, "project": {"s3_bucket": "second"}, "tests": {"t": {"s3_bucket": "second"}}}),
+            json!({"general": {}, "project": {"s3_bucket": "second"},
+                "tests": {"t": {"s3_bucket": "second"}}}),
         );
     }
 }

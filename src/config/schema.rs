@@ -84,8 +84,8 @@ pub struct GeneralConfig {
     /// Time limit of the deletion of a stack, retries included; default is 3h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_timeout: Option<HumanDuration>,
-    /// Number of times to retry a test that failed for a reason that AWS is responsible for, such as lack of
-    /// capacity; default is 0
+    /// Number of times to retry a test that failed for a reason that AWS is responsible for, such
+    /// as lack of capacity; default is 0
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "retries")]
     pub retries: Option<u32>,
@@ -200,8 +200,8 @@ pub struct ProjectConfig {
     /// Time limit of the deletion of a stack, retries included; default is 3h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_timeout: Option<HumanDuration>,
-    /// Number of times to retry a test that failed for a reason that AWS is responsible for, such as lack of
-    /// capacity; default is 0
+    /// Number of times to retry a test that failed for a reason that AWS is responsible for, such
+    /// as lack of capacity; default is 0
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "retries")]
     pub retries: Option<u32>,
@@ -287,8 +287,8 @@ pub struct TestConfig {
     /// Time limit of the deletion of a stack, retries included; default is 3h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_timeout: Option<HumanDuration>,
-    /// Number of times to retry a test that failed for a reason that AWS is responsible for, such as lack of
-    /// capacity; default is 0
+    /// Number of times to retry a test that failed for a reason that AWS is responsible for, such
+    /// as lack of capacity; default is 0
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "retries")]
     pub retries: Option<u32>,
@@ -471,7 +471,8 @@ fn object_acl(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
         "enum": [
-            "private", "public-read", "aws-exec-read", "public-read-write", "authenticated-read", "bucket-owner-read",
+            "private", "public-read", "aws-exec-read", "public-read-write", "authenticated-read",
+            "bucket-owner-read",
             "bucket-owner-full-control",
         ],
     })

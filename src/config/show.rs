@@ -23,9 +23,10 @@ pub fn json_with_origin(loaded: &LoadedConfig) -> String {
                 .origin(&path)
                 .map(|origin| (path, Value::from(origin.to_string())))
         });
-    pretty(
-        &json!({ "config": loaded.to_json(), "origins": origins.collect::<serde_json::Map<_, _>>() }),
-    )
+    pretty(&json!({
+        "config": loaded.to_json(),
+        "origins": origins.collect::<serde_json::Map<_, _>>(),
+    }))
 }
 
 /// Returns YAML that can be read back.

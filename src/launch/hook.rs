@@ -589,7 +589,8 @@ mod tests {
         let before = json!({
             "stage": "prehooks", "type": "check_1", "config": {"z": 1, "a": [true]},
             "project": "demo", "project_root": project.path(), "test": "one", "region": "eu-west-1",
-            "account_id": "123456789012", "stack_name": "tcat-demo-one", "stack_id": null, "status": null,
+            "account_id": "123456789012", "stack_name": "tcat-demo-one", "stack_id": null,
+            "status": null,
             "parameters": {"Zone": "a", "Password": SECRET}, "outputs": null,
         });
         assert_eq!(told(HookStage::Prehooks).await, before.to_string());

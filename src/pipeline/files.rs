@@ -73,12 +73,7 @@ impl PipelineFiles {
             hash.update(&program);
             fs::write(folder.path().join(file), program)?;
         }
-        let start: String = hash
-            .finalize()
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let start = hex::encode(&hash.finalize()[..6]);
         let (templates, _) = Templates::load(folder.path(), [(TEMPLATE.to_owned(), None)]);
         Ok(Self {
             folder,

@@ -63,11 +63,7 @@ impl Target {
     /// pipeline always has the same one.
     pub(crate) fn tools_bucket(&self) -> String {
         let whose = format!("{}/{}/{}", self.identity.account_id, self.region, self.name);
-        let hash: String = Sha256::digest(whose)
-            .iter()
-            .take(5)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash = hex::encode(&Sha256::digest(whose)[..5]);
         let name: String = self
             .name
             .to_lowercase()

@@ -547,7 +547,10 @@ pub(crate) mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::with_cases(48)
+        })]
         #[test]
         fn whatever_strings_are_stays_text_in_every_output(
             scenario in prop::sample::select(SCENARIOS.to_vec()),
@@ -570,25 +573,31 @@ pub(crate) mod tests {
                         depth += 1;
                         cases += usize::from(tag.name().as_ref() == "testcase");
                     }
-                    quick_xml::events::Event::Empty(tag) => cases += usize::from(tag.name().as_ref() == "testcase"),
+                    quick_xml::events::Event::Empty(tag) =>
+                        cases += usize::from(tag.name().as_ref() == "testcase"),
                     quick_xml::events::Event::End(_) => depth -= 1,
                     quick_xml::events::Event::Eof => break,
                     _ => {}
                 }
             }
             prop_assert_eq!((cases, depth), (report.cells.len(), 0));
-            let json: serde_json::Value = serde_json::from_str(&rendered(json::render, &report)).unwrap();
+            let json = rendered(json::render, &report);
+            let json: serde_json::Value = serde_json::from_str(&json).unwrap();
             prop_assert_eq!(json["cells"].as_array().unwrap().len(), report.cells.len());
             let logs = logs_of(&report);
-            prop_assert!(logs.keys().all(|name| !name.contains(['/', '\\', '\0']) && name.ends_with("-cfnlogs.txt")));
+            prop_assert!(logs.keys().all(|name| !name.contains(['/', '\\', '\0'])
+                && name.ends_with("-cfnlogs.txt")));
             for line in github::annotations(&report, Some(Path::new(""))) {
-                prop_assert!(line.to_string().starts_with("::") && !line.to_string().contains(['\n', '\r']));
+                let line = line.to_string();
+                prop_assert!(line.starts_with("::") && !line.contains(['\n', '\r']));
             }
             let markdown = github::summary(&report, 1 << 20);
             for injected in ["<script", "<img", "](javascript:", "@everyone"] {
                 prop_assert!(!markdown.contains(injected), "{injected}");
             }
-            let is_hostile = |c: char| (c.is_control() && c != '\n' && c != '\t') || c == '\u{202e}';
+            let is_hostile = |c: char| {
+                (c.is_control() && c != '\n' && c != '\t') || c == '\u{202e}'
+            };
             for text in [&page, &junit].into_iter().chain(logs.values()) {
                 prop_assert!(!text.contains(is_hostile));
             }

@@ -253,7 +253,8 @@ mod tests {
             {
                 "template": "main.yaml",
                 "parameters": {
-                    "Env": {"line": 2, "default": "dev"}, "Size": {"line": 3}, "Secret": {"line": 4, "no_echo": true}
+                    "Env": {"line": 2, "default": "dev"}, "Size": {"line": 3},
+                    "Secret": {"line": 4, "no_echo": true}
                 },
                 "mappings": {"Images": 7},
                 "resources": {

@@ -47,7 +47,10 @@ pub fn name_safe(text: &str) -> String {
 /// Returns whether a character can make text read differently than it is written (Unicode's
 /// bidirectional controls).
 fn is_direction_mark(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{061c}')
+    matches!(
+        c,
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{061c}'
+    )
 }
 
 /// Returns whether a code point is a Unicode noncharacter; XML refuses two of them in any form.

@@ -118,10 +118,12 @@ mod tests {
         assert_eq!(found["places"][0], place);
         let source = json!({
             "template": "hush.yaml", "parameters": {"hush": {"line": 1, "default": "a-hush"}},
-            "resources": {"Net": {"line": 2, "parameters": ["hush"], "gives": {"A": {"value": "hush"}, "B": {"ref": "hush"}}}},
+            "resources": {"Net": {"line": 2, "parameters": ["hush"],
+            "gives": {"A": {"value": "hush"}, "B": {"ref": "hush"}}}},
         });
         let run = json!({
-            "event": "run_started", "run_id": "hush", "taskcat_version": "1", "task": "test", "project": "hush",
+            "event": "run_started", "run_id": "hush", "taskcat_version": "1", "task": "test",
+            "project": "hush",
             "templates": [source], "cells": [],
         });
         let found = masked("hush", run);

@@ -98,7 +98,8 @@ impl Resumption {
 
     /// Returns whether these are the events of this run until it was killed.
     pub(crate) fn is_record(&self, events: &[RunEvent]) -> bool {
-        matches!(events.first().map(|it| &it.kind), Some(EventKind::RunStarted(run)) if run.run_id == self.run_id)
+        matches!(events.first().map(|it| &it.kind),
+            Some(EventKind::RunStarted(run)) if run.run_id == self.run_id)
     }
 
     /// Returns the cells with their leftover stacks.

@@ -113,7 +113,8 @@ impl Exclusions {
         self.ignore_file.matched(folder, true).is_ignore()
             // A pattern that matches a folder matches everything in it; only a negated one can
             // revert that.
-            || (self.excludes_files_of(folder) && self.patterns.iter().all(|pattern| pattern.excludes))
+            || (self.excludes_files_of(folder)
+                && self.patterns.iter().all(|pattern| pattern.excludes))
     }
 
     /// Returns whether a file itself is excluded. `key` is relative to the project root, with `/`.

@@ -16,13 +16,15 @@ pub(super) fn bucket_policy(bucket: &BucketPlan, require_tls: bool) -> Option<St
     let mut statements = Vec::new();
     if require_tls {
         statements.push(json!({
-            "Sid": "RequireTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [arn, objects],
+            "Sid": "RequireTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+            "Resource": [arn, objects],
             "Condition": {"Bool": {"aws:SecureTransport": "false"}}
         }));
     }
     if !bucket.enable_sig_v2 {
         statements.push(json!({
-            "Sid": "RequireSignatureV4", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": objects,
+            "Sid": "RequireSignatureV4", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+            "Resource": objects,
             "Condition": {"StringEquals": {"s3:signatureversion": "AWS"}}
         }));
     }

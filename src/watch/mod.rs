@@ -266,10 +266,10 @@ impl FollowedStack {
         {
             Ok(found) => found,
             // It may not be visible yet.
-            Err(error) if error.message.contains("does not exist") && self.is_new() => {
+            Err(error) if error.is_of_missing_stack() && self.is_new() => {
                 return Ok(Vec::new());
             }
-            Err(error) if error.message.contains("does not exist") => {
+            Err(error) if error.is_of_missing_stack() => {
                 self.misses += 1;
                 if self.misses >= MISSES {
                     self.status = StackStatus::DeleteComplete;

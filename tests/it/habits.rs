@@ -1,5 +1,6 @@
 //! Habits of the source that no lint knows: what is spelt in one file stays there.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -109,4 +110,74 @@ fn code(source: &str) -> impl Iterator<Item = (usize, &str)> {
     lines
         .map(|(at, line)| (at + 1, line.trim_start()))
         .filter(|(_, line)| !line.starts_with("//"))
+}
+
+/// Lines end at 100 columns, but for what can't be broken: addresses, raw strings, and texts that a
+/// test shows as they are printed.
+#[test]
+fn lines_fit_in_100_columns() {
+    const RAW: [&str; 2] = ["r\"", "r#\""];
+    let mut faults = Vec::new();
+    for file in sources(&src()) {
+        let source = fs::read_to_string(&file).unwrap();
+        let long = source
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| line.chars().count() > 100);
+        for (index, line) in long {
+            let is_address = line
+                .split_whitespace()
+                .any(|word| word.chars().count() >= 50);
+            let is_shown = line.trim_start().starts_with('✗');
+            if !is_address && !is_shown && !RAW.iter().any(|raw| line.contains(raw)) {
+                faults.push(format!("{}:{}", file.display(), index + 1));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Type names that unrelated types share, and why.
+const SHARED_NAMES: &[(&str, &str)] = &[];
+
+/// `grep 'struct Name'` finds one answer.
+#[test]
+fn type_names_are_unique() {
+    let declares = |line: &str| {
+        let mut words = line
+            .split_whitespace()
+            .skip_while(|word| word.starts_with("pub"));
+        let kind = words.next()?;
+        let name = words.next()?;
+        let name: String = name
+            .chars()
+            .take_while(|it| it.is_alphanumeric() || *it == '_')
+            .collect();
+        ["struct", "enum", "trait", "union"]
+            .contains(&kind)
+            .then_some(name)
+    };
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in sources(&src()) {
+        let source = fs::read_to_string(&file).unwrap();
+        for (number, line) in code(&source) {
+            if let Some(name) = declares(line) {
+                let place = format!("{}:{number}", file.display());
+                places.entry(name).or_default().push(place);
+            }
+        }
+    }
+    assert!(places.len() > 500, "only {} types were found", places.len());
+    let shared: Vec<String> = places
+        .iter()
+        .filter(|(name, places)| {
+            places.len() > 1 && SHARED_NAMES.iter().all(|(known, _)| known != name)
+        })
+        .map(|(name, places)| format!("{name}: {}", places.join(", ")))
+        .collect();
+    assert!(shared.is_empty(), "{}", shared.join("\n"));
+    for (name, _) in SHARED_NAMES {
+        let count = places.get(*name).map_or(0, Vec::len);
+        assert!(count > 1, "{name} is listed, and {count} types have it");
+    }
 }

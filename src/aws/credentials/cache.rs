@@ -9,12 +9,7 @@ use tempfile::NamedTempFile;
 
 /// Returns the name of a file: a hash in hexadecimal.
 pub(super) fn name(hash: impl AsRef<[u8]>) -> String {
-    let digits: String = hash
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{digits}.json")
+    format!("{}.json", hex::encode(hash))
 }
 
 /// Writes a session for the user alone. One that can't be written costs another login, and no more.

@@ -119,7 +119,8 @@ impl LoginSession<'_> {
         let proof = proof(&key, &url, &Uuid::new_v4().to_string(), SystemTime::now());
         let proof = proof.ok_or_else(|| self.refused("can't be renewed: its key can't sign"))?;
         let body = json!({
-            "clientId": token["clientId"], "refreshToken": token["refreshToken"], "grantType": "refresh_token",
+            "clientId": token["clientId"], "refreshToken": token["refreshToken"],
+            "grantType": "refresh_token",
         });
         let headers = vec![
             ("content-type", "application/json".to_owned()),
@@ -225,7 +226,8 @@ fn proof(key: &EcdsaKeyPair, url: &str, id: &str, now: SystemTime) -> Option<Str
     // Uncompressed: a byte, and 32 of each coordinate.
     let public = key.public_key().as_ref();
     let (x, y) = (public.get(1..33)?, public.get(33..65)?);
-    let jwk = json!({"kty": "EC", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y), "crv": "P-256"});
+    let jwk = json!({"kty": "EC", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
+        "crv": "P-256"});
     let header = json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": jwk});
     let seconds = now.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
     let payload = json!({"htm": "POST", "htu": url, "iat": seconds, "jti": id});

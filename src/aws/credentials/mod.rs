@@ -2,9 +2,9 @@
 //! (`botocore/credentials.py`, `create_credential_resolver`).
 //!
 //! Each source has a file. None of them runs a shell; those of containers and instances never go
-//! through a proxy; and where `--endpoint-url` is given, none calls another host. [`CredentialChain`] keeps
-//! what was found until it has to be renewed, and an error that can't pass, so that it is found
-//! once and not once a region.
+//! through a proxy; and where `--endpoint-url` is given, none calls another host.
+//! [`CredentialChain`] keeps what was found until it has to be renewed, and an error that can't
+//! pass, so that it is found once and not once a region.
 
 mod assume_role;
 mod cache;

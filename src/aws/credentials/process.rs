@@ -134,7 +134,8 @@ mod tests {
         );
         check(json!({}), Err("printed no `Version`; expected 1"));
         check(json!(null), Err("didn't print a JSON object"));
-        let past = json!({"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "s", "Expiration": "2020-01-01T00:00:00Z"});
+        let past = json!({"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "s",
+            "Expiration": "2020-01-01T00:00:00Z"});
         check(
             past,
             Err("printed credentials that expired at 2020-01-01T00:00:00Z"),

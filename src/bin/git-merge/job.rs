@@ -56,13 +56,17 @@ mod tests {
             "id": "11111111-abcd-1111-abcd-111111abcdef",
             "accountId": "111111111111",
             "data": {
-                "actionConfiguration": {"configuration": {"FunctionName": "git-merge", "UserParameters": "{}"}},
+                "actionConfiguration": {"configuration": {
+                    "FunctionName": "git-merge",
+                    "UserParameters": "{}",
+                }},
                 "inputArtifacts": [
                     {"name": "Unrevised", "revision": null, "location": {"type": "S3"}},
                     {"name": "Source", "revision": "0f3", "location": {"type": "S3"}},
                 ],
                 "outputArtifacts": [],
-                "artifactCredentials": {"accessKeyId": "AKIA", "secretAccessKey": "s", "sessionToken": "t"},
+                "artifactCredentials": {"accessKeyId": "AKIA", "secretAccessKey": "s",
+                    "sessionToken": "t"},
                 "continuationToken": "later",
             },
         }});

@@ -87,9 +87,8 @@ fn tested(job: &Job, parameters: &UserParameters) -> Result<String, Stop> {
         (None, Some(revision)) => match not_a_commit(revision) {
             None => Ok(revision.to_ascii_lowercase()),
             Some(fault) => configuration(format!(
-                "the revision of the input artifact {fault}: the source isn't a git repository. Set \
-                 `commit` in \
-                 UserParameters to the tested commit."
+                "the revision of the input artifact {fault}: the source isn't a git \
+                 repository. Set `commit` in UserParameters to the tested commit."
             )),
         },
         (None, None) => configuration(

@@ -312,9 +312,8 @@ mod tests {
     #[test]
     fn the_others_are_read_too() {
         let commit = "ABCDEF0123456789abcdef0123456789abcdef01";
-        let read = with(
-            json!({"commit": commit, "allowMoved": "true", "apiUrl": "https://GHE.example.com/api/v3/"}),
-        );
+        let read = with(json!({"commit": commit, "allowMoved": "true",
+                "apiUrl": "https://GHE.example.com/api/v3/"}));
         let read = read.unwrap();
         assert_eq!(read.commit, Some(commit.to_lowercase()));
         assert!(read.allow_moved);

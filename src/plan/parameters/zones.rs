@@ -7,7 +7,11 @@ use crate::plan::AvailabilityZone;
 
 /// There are fewer zones than the parameter requires.
 #[derive(Debug, PartialEq, Eq, Error)]
-#[error("only {found} availability zone{} in {region}{}, {wanted} wanted", plural(*found), after(*excluded))]
+#[error(
+    "only {found} availability zone{} in {region}{}, {wanted} wanted",
+    plural(*found),
+    after(*excluded)
+)]
 pub(super) struct TooFewZones {
     region: String,
     found: usize,

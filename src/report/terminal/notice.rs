@@ -23,77 +23,143 @@ pub(super) fn of(kind: &EventKind, report: &RunReport) -> Option<(Level, String)
     use Level::{Detail, Error, Milestone, Warning};
     let told = match kind {
         EventKind::RunStarted(run) => (Milestone, started(run)),
-        EventKind::Warning { cell: None, message } => (Warning, format!("warning: {message}")),
-        EventKind::Warning { cell: Some(cell), message } => (Warning, format!("{}: warning: \
-            {message}", name(cell))),
-        EventKind::LintStarted { templates } => (Detail, format!("lint: {}", count(*templates, "template"))),
-        EventKind::LintFinding(finding) => (if finding.error { Error } else { Warning }, finding.to_string()),
+        EventKind::Warning {
+            cell: None,
+            message,
+        } => (Warning, format!("warning: {message}")),
+        EventKind::Warning {
+            cell: Some(cell),
+            message,
+        } => (Warning, format!("{}: warning: {message}", name(cell))),
+        EventKind::LintStarted { templates } => {
+            (Detail, format!("lint: {}", count(*templates, "template")))
+        }
+        EventKind::LintFinding(finding) => (
+            if finding.error { Error } else { Warning },
+            finding.to_string(),
+        ),
         EventKind::LintSkipped { reason } => (Warning, format!("warning: {reason}")),
-        EventKind::LintFinished { errors: 0, warnings: 0 } => (Milestone, "lint: nothing found".into()),
+        EventKind::LintFinished {
+            errors: 0,
+            warnings: 0,
+        } => (Milestone, "lint: nothing found".into()),
         EventKind::LintFinished { errors, warnings } => {
             let level = if *errors > 0 { Error } else { Milestone };
-            (level, format!("lint: {}, {}", count(*errors, "error"), count(*warnings, "warning")))
+            (
+                level,
+                format!(
+                    "lint: {}, {}",
+                    count(*errors, "error"),
+                    count(*warnings, "warning")
+                ),
+            )
         }
         EventKind::PackageStarted { lambda } => (Detail, format!("packaging {lambda}")),
-        EventKind::PackageFinished { lambda, archive } => (Milestone, format!("packaged {lambda} \
-            as {archive}")),
-        EventKind::BucketCreating { bucket, region } => (Detail, format!("creating bucket {bucket} \
-            in {region}")),
-        EventKind::BucketDeleted { bucket } => (Detail, format!("bucket {bucket} deleted")),
-        EventKind::BucketKept { bucket, why } => (Detail, format!("bucket {bucket} kept: {}", why_kept(*why))),
-        EventKind::BucketDeleteFailed { bucket, reason } => {
-            (Error, format!("bucket {bucket} could not be deleted: {reason}"))
+        EventKind::PackageFinished { lambda, archive } => {
+            (Milestone, format!("packaged {lambda} as {archive}"))
         }
-        EventKind::UploadStarted { bucket, uploads, unchanged, removals, bytes } => {
+        EventKind::BucketCreating { bucket, region } => {
+            (Detail, format!("creating bucket {bucket} in {region}"))
+        }
+        EventKind::BucketDeleted { bucket } => (Detail, format!("bucket {bucket} deleted")),
+        EventKind::BucketKept { bucket, why } => {
+            (Detail, format!("bucket {bucket} kept: {}", why_kept(*why)))
+        }
+        EventKind::BucketDeleteFailed { bucket, reason } => (
+            Error,
+            format!("bucket {bucket} could not be deleted: {reason}"),
+        ),
+        EventKind::UploadStarted {
+            bucket,
+            uploads,
+            unchanged,
+            removals,
+            bytes,
+        } => {
             let (files, size) = (count(*uploads, "file"), HumanBytes(*bytes));
-            (Detail, format!("upload to {bucket}: {files} ({size}), {unchanged} unchanged, \
-                {removals} to remove"))
+            let sent = format!("{files} ({size}), {unchanged} unchanged, {removals} to remove");
+            (Detail, format!("upload to {bucket}: {sent}"))
         }
         EventKind::UploadFinished { bucket } => (Milestone, uploaded(bucket, report)),
-        EventKind::HookStarted { cell, hook } => (Detail, format!("{} {} started", name(cell), hook_name(hook))),
-        EventKind::HookFinished { cell, hook, error: None, .. } => {
-            (Detail, format!("{} {} done", name(cell), hook_name(hook)))
-        }
-        EventKind::HookFinished { cell, hook, error: Some(error), .. } => {
-            (Warning, format!("{} {} failed: {error}", name(cell), hook_name(hook)))
-        }
+        EventKind::HookStarted { cell, hook } => (
+            Detail,
+            format!("{} {} started", name(cell), hook_name(hook)),
+        ),
+        EventKind::HookFinished {
+            cell,
+            hook,
+            error: None,
+            ..
+        } => (Detail, format!("{} {} done", name(cell), hook_name(hook))),
+        EventKind::HookFinished {
+            cell,
+            hook,
+            error: Some(error),
+            ..
+        } => (
+            Warning,
+            format!("{} {} failed: {error}", name(cell), hook_name(hook)),
+        ),
         EventKind::CellFinished { cell, .. } => verdict(cell, report)?,
-        EventKind::CellRetried { cell, attempt, reason } => {
-            (Warning, format!("{} attempt {attempt} failed, trying again: {reason}", name(cell)))
-        }
-        EventKind::ChangeSetCreating { cell, stack_name, .. } => {
-            (Detail, format!("{} creating a change set for {stack_name}", name(cell)))
-        }
-        EventKind::ChangeSetCreated { cell, changes, .. } => {
-            (Milestone, format!("{} {}", name(cell), changes::summary(changes)))
-        }
+        EventKind::CellRetried {
+            cell,
+            attempt,
+            reason,
+        } => (
+            Warning,
+            format!(
+                "{} attempt {attempt} failed, trying again: {reason}",
+                name(cell)
+            ),
+        ),
+        EventKind::ChangeSetCreating {
+            cell, stack_name, ..
+        } => (
+            Detail,
+            format!("{} creating a change set for {stack_name}", name(cell)),
+        ),
+        EventKind::ChangeSetCreated { cell, changes, .. } => (
+            Milestone,
+            format!("{} {}", name(cell), changes::summary(changes)),
+        ),
         EventKind::ChangeSetExecuted { cell, change_set } => {
             (Milestone, format!("{} executing {change_set}", name(cell)))
         }
-        EventKind::ChangeSetLeft { cell, change_set } => {
-            (Milestone, format!("{} {change_set} is left for review", name(cell)))
-        }
+        EventKind::ChangeSetLeft { cell, change_set } => (
+            Milestone,
+            format!("{} {change_set} is left for review", name(cell)),
+        ),
         EventKind::ChangeSetDropped { cell, change_set } => {
             (Detail, format!("{} {change_set} dropped", name(cell)))
         }
-        EventKind::StackKept { cell, stack_id, why } => {
-            (Milestone, format!("{} kept ({}): {stack_id}", name(cell), why_kept(*why)))
-        }
-        EventKind::StackDeleteUnawaited { cell, .. } => {
-            (Detail, format!("{} deletion requested, not awaited", name(cell)))
-        }
-        EventKind::StackDeleteFailed { cell, reason, left, .. } => (Error, not_deleted(cell, reason, left)),
+        EventKind::StackKept {
+            cell,
+            stack_id,
+            why,
+        } => (
+            Milestone,
+            format!("{} kept ({}): {stack_id}", name(cell), why_kept(*why)),
+        ),
+        EventKind::StackDeleteUnawaited { cell, .. } => (
+            Detail,
+            format!("{} deletion requested, not awaited", name(cell)),
+        ),
+        EventKind::StackDeleteFailed {
+            cell, reason, left, ..
+        } => (Error, not_deleted(cell, reason, left)),
         EventKind::Interrupted { signal } => {
             let then = match report.task {
-                RunTask::Deploy => "no further change sets are executed; CloudFormation continues \
-                    those \
-                    in progress",
+                RunTask::Deploy => {
+                    "no further change sets are executed; those in progress continue"
+                }
                 _ => "everything that the run created is being deleted",
             };
             (Warning, format!("interrupted by {signal}: {then}"))
         }
-        EventKind::StackCreating { cell, stack_name, .. } => (Detail, format!("{} launching \
-            {stack_name}", name(cell))),
+        EventKind::StackCreating {
+            cell, stack_name, ..
+        } => (Detail, format!("{} launching {stack_name}", name(cell))),
+        // The verdict repeats the reason of a failed launch, and the summary the end of the run.
         EventKind::BucketCreated { .. }
         | EventKind::FailuresLocated { .. }
         | EventKind::StagingMarked { .. }
@@ -101,13 +167,11 @@ pub(super) fn of(kind: &EventKind, report: &RunReport) -> Option<(Level, String)
         | EventKind::ObjectUploaded { .. }
         | EventKind::ObjectRemoved { .. }
         | EventKind::StackCreated { .. }
-        // The test's verdict follows, with this reason.
         | EventKind::LaunchFailed { .. }
         | EventKind::StackEvent { .. }
         | EventKind::StackSettled { .. }
         | EventKind::StackDeleting { .. }
         | EventKind::StackDeleted { .. }
-        // Shown in the summary.
         | EventKind::RunFinished(_) => return None,
     };
     Some((told.0, text::one_line(&told.1)))

@@ -372,8 +372,8 @@ mod tests {
             &[
                 "s.yml:1:11: `secrets[0]` lacks `value` or `keys`",
                 "s.yml:1:48: `secrets[1]` has both `value` and `keys`",
-                "s.yml:3:9: `buckets[0].name` isn't a valid bucket name: Big (expected 3 to 63 lower \
-                 case letters, digits, dots and dashes)",
+                "s.yml:3:9: `buckets[0].name` isn't a valid bucket name: Big (expected 3 to 63 \
+                 lower case letters, digits, dots and dashes)",
                 "s.yml:4:12: `buckets[0].account` is `12`, but must be an account ID of 12 digits",
                 "s.yml:5:13: `buckets[0].objects[0]` lacks `text` or `file`",
                 "s.yml:5:38: `buckets[0].objects[1].file`: can't read gone.txt: no such file",

@@ -47,7 +47,8 @@ impl Evaluator<'_> {
             let message = "Template format error: Every Outputs member must contain a Value object";
             self.blame(self.fail(key.at, message), &exists, failures);
         }
-        let body = self.body(entry, &exists, failures, |key, node| match self.value(node, EvaluationScope::Stack)? {
+        let body = self.body(entry, &exists, failures, |key, node| match self.value(node,
+            EvaluationScope::Stack)? {
             Value::NoValue | Value::List(_) | Value::Map(_) if key == "Value" => {
                 let message =
                     "Template format error: The Value field of every Outputs member must evaluate \

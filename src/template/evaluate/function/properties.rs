@@ -104,23 +104,28 @@ proptest! {
     }
 
     #[test]
-    fn sub_gives_back_what_is_marked_literal(pieces in prop::collection::vec(without_names(), 0..5)) {
+    fn sub_gives_back_what_is_marked_literal(pieces in prop::collection::vec(without_names(),
+        0..5)) {
         let marked = text(&pieces.join("${!"));
         prop_assert_eq!(value(map([("Fn::Sub", marked)]), ""), Value::String(pieces.join("${")));
     }
 
     #[test]
-    fn sub_is_join_of_its_pieces(before in without_names(), between in without_names(), after in without_names(), own: String, parameter in any::<String>().prop_filter("at most 4096 bytes", |it| it.len() <= 4096)) {
+    fn sub_is_join_of_its_pieces(before in without_names(), between in without_names(),
+        after in without_names(), own: String,
+            parameter in any::<String>().prop_filter("at most 4096 bytes", |it| it.len() <= 4096)) {
         let content = format!("{before}${{P}}{between}${{Own}}${{AWS::Region}}{after}");
         let sub = map([("Fn::Sub", list([text(&content), map([("Own", text(&own))])]))]);
         let reference = |name| map([("Ref", text(name))]);
-        let parts = [text(&before), reference("P"), text(&between), text(&own), reference("AWS::Region"), text(&after)];
+        let parts = [text(&before), reference("P"), text(&between), text(&own),
+            reference("AWS::Region"), text(&after)];
         let join = map([("Fn::Join", list([text(""), list(parts)]))]);
         prop_assert_eq!(value(sub, &parameter), value(join, &parameter));
     }
 
     #[test]
-    fn split_undoes_join(delimiter in any::<String>().prop_filter("not empty", |it| !it.is_empty()), items in prop::collection::vec(any::<String>(), 1..9)) {
+    fn split_undoes_join(delimiter in any::<String>().prop_filter("not empty", |it| !it.is_empty()),
+        items in prop::collection::vec(any::<String>(), 1..9)) {
         // Neither inside an item nor across the ends of two.
         prop_assume!(items.join(&delimiter).matches(&*delimiter).count() == items.len() - 1);
         prop_assume!(items.join(&delimiter).split(&*delimiter).eq(items.iter().map(String::as_str)));
@@ -131,7 +136,8 @@ proptest! {
 
     #[test]
     fn split_undoes_join_of_items_without_the_delimiter(delimiter: char, items in prop::collection::vec(any::<String>(), 1..9)) {
-        let items: Vec<String> = items.into_iter().map(|item| item.replace(delimiter, "")).collect();
+        let items: Vec<String> = items.into_iter().map(|item| item.replace(delimiter,
+            "")).collect();
         let delimiter = text(&delimiter.to_string());
         let join = map([("Fn::Join", list([delimiter.clone(), texts(&items)]))]);
         let split = map([("Fn::Split", list([delimiter, join]))]);
@@ -146,7 +152,8 @@ proptest! {
     }
 
     #[test]
-    fn select_takes_what_stands_there(items in prop::collection::vec(any::<String>(), 1..9), index: prop::sample::Index) {
+    fn select_takes_what_stands_there(items in prop::collection::vec(any::<String>(), 1..9),
+        index: prop::sample::Index) {
         let index = index.index(items.len());
         let select = map([("Fn::Select", list([text(&index.to_string()), texts(&items)]))]);
         prop_assert_eq!(value(select, ""), Value::text(items[index].as_str()));
