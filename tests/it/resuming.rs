@@ -61,7 +61,7 @@ fn a_killed_run_goes_on_from_its_journal() {
     let running = resume(&project, &server, &id);
     running
         .assert_code(2)
-        .assert_says(&format!("the run {id} still goes on"));
+        .assert_says(&format!("the run {id} is still in progress"));
     run.signal("KILL");
     run.wait();
     let outcome = resume(&project, &server, &id);
