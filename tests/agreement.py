@@ -24,7 +24,7 @@ AWS's documentation decides who is right, in the CloudFormation user guide:
 - "Fn::Cidr", and "Fn::GetAtt" for `Outputs.<name>` of a nested stack ("left").
 - "Fn::Sub" is silent on space around a name ("spaces"); cfn-lint, which AWS maintains, allows it, and so does taskcat.
 
-What only AWS knows (ids, attributes, zones, stored values) is nobody's to make up: "invented", "told" and "stack" are
+What only AWS knows (ids, attributes, zones, stored values) is nobody's to make up: "invented", "account" and "stack" are
 differences of purpose more than errors. cloud-radar is for unit tests, which want some value in each place.
 """
 
@@ -53,7 +53,7 @@ KINDS = {
     "invented": "they make up what only AWS knows: a logical ID for a `Ref`, `Queue.Arn`, zones, stored values; taskcat"
     " says *unknown*",
     "stack": "cloud-radar makes up the stack's name and ID; taskcat says *unknown*",
-    "told": "the account's number: they are told one beforehand; `render` has none and says *unknown*",
+    "account": "they get an account ID in advance; `render` has none and says *unknown*",
     "empty text": "cloud-radar removes a property whose value is an empty text; only `AWS::NoValue` does that",
     "partition": "cloud-radar knows one partition; China and GovCloud have names and suffixes of their own",
     "untyped parameter": "they keep a default's type; a parameter's value is a text to CloudFormation",
@@ -414,7 +414,7 @@ def judge_unknown(reason, theirs):
         return "?"
     if re.search(r"AWS::Stack(Name|Id)", reason):
         return "stack"
-    return "told" if "AWS::AccountId" in reason else "invented"
+    return "account" if "AWS::AccountId" in reason else "invented"
 
 
 def decoded(value):
