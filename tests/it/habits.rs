@@ -181,3 +181,46 @@ fn type_names_are_unique() {
         assert!(count > 1, "{name} is listed, and {count} types have it");
     }
 }
+
+/// Words that our texts don't use, because a native speaker wouldn't.
+const ODD: [&str; 9] = [
+    " stands",
+    "in vain",
+    " take away",
+    " takes away",
+    " is told",
+    " are told",
+    " comes to ",
+    " came to ",
+    " what it came",
+];
+
+/// Help texts, messages and documentation are in plain English.
+#[test]
+fn texts_are_plain() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut texts: Vec<(PathBuf, usize, String)> = Vec::new();
+    for folder in [".", "docs", "fixtures/help", "pipeline", "schemas", "fuzz"] {
+        for entry in fs::read_dir(root.join(folder)).unwrap() {
+            let file = entry.unwrap().path();
+            let is_text = file.extension().is_some_and(|it| it == "md" || it == "txt");
+            if is_text {
+                let text = fs::read_to_string(&file).unwrap();
+                let lines = text.lines().enumerate();
+                texts.extend(lines.map(|(at, line)| (file.clone(), at + 1, line.to_owned())));
+            }
+        }
+    }
+    assert!(texts.len() > 2_000, "only {} lines were read", texts.len());
+    for file in sources(&src()) {
+        let source = fs::read_to_string(&file).unwrap();
+        let messages = code(&source).filter(|(_, line)| line.contains('"'));
+        texts.extend(messages.map(|(at, line)| (file.clone(), at, line.to_owned())));
+    }
+    let odd: Vec<String> = texts
+        .iter()
+        .filter(|(_, _, line)| ODD.iter().any(|word| line.contains(word)))
+        .map(|(file, at, line)| format!("{}:{at}: {line}", file.display()))
+        .collect();
+    assert!(odd.is_empty(), "{}", odd.join("\n"));
+}

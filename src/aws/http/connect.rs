@@ -351,7 +351,7 @@ async fn answer(stream: &mut Stream) -> io::Result<u16> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() == LONGEST_ANSWER {
-            return Err(io::Error::other("its answer is no HTTP"));
+            return Err(io::Error::other("its answer is not HTTP"));
         }
         head.push(stream.read_u8().await?);
     }
@@ -361,7 +361,7 @@ async fn answer(stream: &mut Stream) -> io::Result<u16> {
         .and_then(|word| std::str::from_utf8(word).ok());
     status
         .and_then(|word| word.parse().ok())
-        .ok_or_else(|| io::Error::other("its answer is no HTTP"))
+        .ok_or_else(|| io::Error::other("its answer is not HTTP"))
 }
 
 trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}

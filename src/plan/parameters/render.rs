@@ -120,7 +120,7 @@ impl<R: Rng> ParameterRenderer<'_, R> {
                 ..
             } => match self.parameters.get(parameter) {
                 Some(target) => self.parameter(target),
-                None => RenderedValue::Error(format!("{parameter} is no parameter of the test")),
+                None => RenderedValue::Error(format!("the test has no parameter {parameter}")),
             },
         });
         let pieces: Vec<_> = pieces.collect();
