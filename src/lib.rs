@@ -1,8 +1,8 @@
 //! The map of taskcat.
 //!
-//! taskcat reads `.taskcat.yml`, determines every *test × region* (a **cell**), stages the project to
-//! S3, launches the stacks concurrently, follows their events, writes reports, and finally deletes
-//! everything that it created, even after errors.
+//! taskcat reads `.taskcat.yml`, determines every *test × region* (a **cell**), stages the project
+//! to S3, launches the stacks concurrently, follows their events, writes reports, and finally
+//! deletes everything that it created, even after errors.
 //!
 //! # Data flow
 //!

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::error::{CliError, ExitStatus, exit_of};
 use super::paths::path;
 use super::project::CliProject;
-use super::{AwsArgs, Verbosity, block_on, listed, output, remains, streams};
+use super::{AwsArgs, Verbosity, block_on, listed, output, question, remains, streams};
 use crate::aws::{DEFAULT_PROFILE, explicit_profile};
 use crate::diagnostic::Diagnostic;
 use crate::duration::HumanDuration;
@@ -230,13 +230,8 @@ impl CleanArgs {
         if self.yes || findings.leftovers.is_empty() || !io::stdin().is_terminal() {
             return true;
         }
-        streams::tell_in_line(format_args!(
-            "{}Delete them? [y/N] ",
-            table(&findings.leftovers)
-        ));
-        let mut answer = String::new();
-        let asked = io::stdin().read_line(&mut answer);
-        asked.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+        streams::tell_in_line(table(&findings.leftovers));
+        question::confirm("Delete them?").unwrap_or(false)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `taskcat deploy`: creates and updates long-lived stacks.
 
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::error::{CliError, ExitStatus, exit_of};
 use super::paths::path;
 use super::project::CliProject;
-use super::{AwsArgs, Verbosity, block_on, output, streams};
+use super::{AwsArgs, Verbosity, block_on, output, question, streams};
 use crate::aws::Aws;
 use crate::diagnostic::Diagnostic;
 use crate::duration::HumanDuration;
@@ -350,14 +350,12 @@ fn ask(proposed: &[Proposed]) -> Decision {
         1 => "1 stack that somebody else has created is taken over. ".to_owned(),
         _ => format!("{adopted} stacks that somebody else has created are taken over. "),
     };
-    streams::tell_in_line(format_args!(
-        "{adoption}{warning}Execute? [y]es, [l]eave for review, [N]o: "
+    let answer = question::line(&format!(
+        "{adoption}{warning}Execute? [y]es, [l]eave for review, [N]o"
     ));
-    let mut answer = String::new();
-    let asked = io::stdin().lock().read_line(&mut answer);
-    match (asked, answer.trim().to_lowercase().as_str()) {
-        (Ok(_), "y" | "yes") => Decision::Execute,
-        (Ok(_), "l" | "leave") => Decision::Leave,
+    match answer.unwrap_or_default().to_lowercase().as_str() {
+        "y" | "yes" => Decision::Execute,
+        "l" | "leave" => Decision::Leave,
         _ => Decision::Drop,
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
-use super::streams;
+use super::question;
 use crate::aws::MfaPrompt;
 
 /// Returns the prompt; `None` without a terminal, where the code must be an argument.
@@ -13,8 +13,5 @@ pub(super) fn prompt() -> Option<MfaPrompt> {
 
 /// Asks with the AWS CLI's prompt.
 fn ask(serial: &str) -> Option<String> {
-    streams::tell_in_line(format_args!("Enter MFA code for {serial}: "));
-    let mut code = String::new();
-    io::stdin().read_line(&mut code).ok()?;
-    Some(code)
+    question::line(&format!("Enter MFA code for {serial}"))
 }

@@ -16,6 +16,7 @@ mod paths;
 mod pipeline;
 mod plan;
 mod project;
+mod question;
 mod remains;
 mod render;
 mod report;

@@ -484,7 +484,7 @@ fn who_is_asked_answers() {
     let end = ask(&[
         "type=y\r",
         "wait=Upload a first configuration.zip made from the project?",
-        "type=y",
+        "type=y\r",
     ]);
     assert_eq!(end["code"], 0, "{end:#}");
     let bucket = owner.stack()["outputs"]["ConfigurationBucketName"].clone();
@@ -500,7 +500,7 @@ fn who_is_asked_answers() {
 
     let end = owner.on_a_terminal(
         &["delete", "shop-pipeline"],
-        &["wait=Delete all of it?", "type=n"],
+        &["wait=Delete all of it?", "type=n\r"],
     );
     assert_eq!(
         (&end["code"], owner.standing().stacks.len()),
@@ -509,7 +509,7 @@ fn who_is_asked_answers() {
     );
     let end = owner.on_a_terminal(
         &["delete", "shop-pipeline"],
-        &["wait=Delete all of it?", "type=y"],
+        &["wait=Delete all of it?", "type=y\r"],
     );
     assert_eq!(end["code"], 0, "{end:#}");
     owner.standing().assert_nothing();

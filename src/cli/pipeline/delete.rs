@@ -3,12 +3,11 @@
 use std::io::{self, IsTerminal};
 
 use clap::Args;
-use dialoguer::Confirm;
 
 use super::{PipelineArgs, find, missing, refused};
 use crate::aws::Aws;
 use crate::cli::error::{CliError, ExitStatus, exit_of};
-use crate::cli::{AwsArgs, Verbosity, block_on, output, streams};
+use crate::cli::{AwsArgs, Verbosity, block_on, output, question, streams};
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::Target;
 use crate::run::pipeline::{self, PipelineBuckets, PipelineStack, ToolsBucket};
@@ -51,7 +50,7 @@ impl Delete {
             if !(self.yes && verbosity.quiet) {
                 tell(&found, &buckets, &clients).await?;
             }
-            if !self.yes && !confirmed()? {
+            if !self.yes && !question::confirm("Delete all of it?")? {
                 return Ok(ExitStatus::Passed);
             }
             let consumers = vec![output::terminal(verbosity, false, None)];
@@ -81,7 +80,7 @@ impl Delete {
                  {bucket}"
             ));
         }
-        if !self.yes && !confirmed()? {
+        if !self.yes && !question::confirm("Delete all of it?")? {
             return Ok(ExitStatus::Passed);
         }
         let consumers = vec![output::terminal(verbosity, false, None)];
@@ -120,16 +119,6 @@ fn refuse_protected(found: &PipelineStack, endpoint: Option<&str>) -> Result<(),
         return Ok(());
     };
     Err(CliError::Diagnostics(vec![message]))
-}
-
-/// Asks on the terminal.
-fn confirmed() -> Result<bool, CliError> {
-    let question = Confirm::new()
-        .with_prompt("Delete all of it?")
-        .default(false);
-    question
-        .interact()
-        .map_err(|error| CliError::local("no answer", error))
 }
 
 /// Refuses while an execution is in progress: a build that is killed leaves the stacks that it

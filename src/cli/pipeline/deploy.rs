@@ -5,7 +5,6 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::Args;
-use dialoguer::Confirm;
 use indexmap::IndexMap;
 
 use super::configuration;
@@ -15,7 +14,7 @@ use crate::aws::Aws;
 use crate::cli::deploy::{DeployLimits, decide, refuse_unasked};
 use crate::cli::error::{CliError, ExitStatus, exit_of};
 use crate::cli::paths::path;
-use crate::cli::{AwsArgs, Verbosity, block_on, key_and_value, output, streams};
+use crate::cli::{AwsArgs, Verbosity, block_on, key_and_value, output, question, streams};
 use crate::config::nearest;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::pipeline::{
@@ -224,14 +223,9 @@ impl Deploy {
         if !self.asks() {
             return Ok(false);
         }
-        let question = Confirm::new()
-            .with_prompt(format!(
-                "Upload a first {CONFIGURATION} made from the project?"
-            ))
-            .default(false);
-        question
-            .interact()
-            .map_err(|error| CliError::local("no answer", error))
+        question::confirm(&format!(
+            "Upload a first {CONFIGURATION} made from the project?"
+        ))
     }
 
     /// Whether somebody can be asked, and is to be.
