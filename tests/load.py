@@ -67,7 +67,7 @@ def main():
     arguments = arguments.parse_args()
     binary = arguments.binary
     if binary is None:
-        subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
+        subprocess.run(["cargo", "build", "--release", "--locked", "--ignore-rust-version"], cwd=ROOT, check=True)
         binary = ROOT / "target/release/taskcat"
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)

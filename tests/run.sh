@@ -39,7 +39,7 @@ missing() {
 }
 
 if ! has cargo; then
-  say "cargo was not found: install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or newer (https://rustup.rs)"
+  say "cargo was not found: install Rust 1.95 or newer (https://rustup.rs)"
   exit 1
 fi
 packages=$(missing)
@@ -88,7 +88,7 @@ for argument in "$@"; do
 done
 # The end-to-end tests mostly wait for servers.
 export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
-cargo test --locked "$@" "${separator[@]}" --include-ignored "${skip[@]}"
+cargo test --locked --ignore-rust-version "$@" "${separator[@]}" --include-ignored "${skip[@]}"
 if [ $# -eq 0 ]; then
   tests/credentials/compare.py
   tests/clients/run.py
