@@ -4,7 +4,10 @@
 //! shown.
 
 use std::cmp::Reverse;
+use std::ops::Range;
+use std::sync::Arc;
 
+use aho_corasick::AhoCorasick;
 use serde_json::Value as Json;
 
 /// Text that replaces a secret.
@@ -14,21 +17,33 @@ pub const MASK: &str = "****";
 /// would mask ordinary text.
 const SHORTEST: usize = 4;
 
-/// Secret values, longest first, so that masking one can't leave a part of another that contains
-/// it.
+/// Secret values, searched for all at once.
 #[derive(Clone, Default)]
-pub struct Secrets(Vec<String>);
+pub struct Secrets(Matcher);
+
+#[derive(Clone, Default)]
+enum Matcher {
+    #[default]
+    Nothing,
+    Values(Arc<AhoCorasick>),
+    /// The values couldn't be compiled, so that every text may contain one.
+    Everything,
+}
 
 impl Secrets {
     /// Creates a set of secrets; empty values are ignored.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
-        let mut values: Vec<_> = values
+        let values: Vec<_> = values
             .into_iter()
             .filter(|value| !value.is_empty())
             .collect();
-        values.sort_unstable_by(|a, b| (Reverse(a.len()), a).cmp(&(Reverse(b.len()), b)));
-        values.dedup();
-        Self(values)
+        if values.is_empty() {
+            return Self::default();
+        }
+        let compiled = AhoCorasick::new(values);
+        Self(compiled.map_or(Matcher::Everything, |values| {
+            Matcher::Values(Arc::new(values))
+        }))
     }
 
     /// Creates a set of only those values that are long enough to be masked inside other words.
@@ -38,20 +53,32 @@ impl Secrets {
 
     /// Returns whether there are no secrets.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        matches!(self.0, Matcher::Nothing)
     }
 
-    /// Returns the text with every secret masked.
+    /// Returns the text with every secret masked, overlapping ones by one mask.
     pub fn mask(&self, text: &str) -> String {
-        let mut masked = text.to_owned();
-        for secret in &self.0 {
-            if secret.len() >= SHORTEST {
-                masked = masked.replace(secret.as_str(), MASK);
-            } else {
-                masked = alone(&masked, secret);
+        let secrets = match &self.0 {
+            Matcher::Nothing => return text.to_owned(),
+            Matcher::Everything => return MASK.to_owned(),
+            Matcher::Values(secrets) => secrets,
+        };
+        let mut spans: Vec<Range<usize>> = secrets
+            .find_overlapping_iter(text)
+            .map(|found| found.range())
+            .filter(|span| span.len() >= SHORTEST || is_word(text, span))
+            .collect();
+        spans.sort_unstable_by_key(|span| (span.start, Reverse(span.end)));
+        let mut masked = String::with_capacity(text.len());
+        let mut end = 0;
+        for span in spans {
+            if end <= span.start {
+                masked.push_str(&text[end..span.start]);
+                masked.push_str(MASK);
             }
+            end = end.max(span.end);
         }
-        masked
+        masked + &text[end..]
     }
 
     /// Masks all strings in a value except keys.
@@ -87,26 +114,11 @@ impl Secrets {
     }
 }
 
-/// Masks a word where it isn't adjacent to a letter or digit.
-fn alone(text: &str, word: &str) -> String {
-    let mut masked = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(word) {
-        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
-        let last = before
-            .chars()
-            .next_back()
-            .or_else(|| masked.chars().next_back());
-        let beside = [last, after.chars().next()];
-        masked.push_str(before);
-        masked.push_str(if beside.into_iter().flatten().any(char::is_alphanumeric) {
-            word
-        } else {
-            MASK
-        });
-        rest = after;
-    }
-    masked + rest
+/// Returns whether a span isn't adjacent to a letter or digit.
+fn is_word(text: &str, span: &Range<usize>) -> bool {
+    let before = text[..span.start].chars().next_back();
+    let after = text[span.end..].chars().next();
+    !before.into_iter().chain(after).any(char::is_alphanumeric)
 }
 
 #[cfg(test)]
@@ -127,5 +139,12 @@ mod tests {
         check("abab", "abab");
         check("é-né", "****-né");
         check("", "");
+    }
+
+    #[test]
+    fn overlapping_secrets_leave_nothing_of_each_other() {
+        let secrets = Secrets::new(["1234", "34567890", "0abc"].map(str::to_owned));
+        assert_eq!(secrets.mask("<1234567890abc>"), "<****>");
+        assert_eq!(secrets.mask("12341234"), "********");
     }
 }

@@ -18,7 +18,7 @@ use crate::launch::ownership::listed;
 use crate::plan::{self, BucketKind, Plan};
 use crate::report::changes_page::ChangesPage;
 use crate::report::{changes, text};
-use crate::run::{self, Decide, Decision, DeployOptions, Proposed, RunJob, RunSettings};
+use crate::run::{self, Decide, Decision, DeployOptions, Proposed, RunJob};
 
 #[derive(Subcommand)]
 pub(super) enum DeployCommand {
@@ -170,16 +170,10 @@ impl DeployRunArgs {
             self.settle(&project, &mut plan)?;
             self.refuse_foreign(&plan, &clients).await?;
             let job = RunJob {
-                plan,
-                settings: RunSettings::default(),
                 lint: (!self.lint_disable).then(|| project.lint_targets(&templates)),
                 staging: (!self.staged).then_some(staging),
                 templates: plan::sources(&templates),
-                endpoint,
-                journal: None,
-                output: None,
-                hook_environment: Vec::new(),
-                foresee: None,
+                ..RunJob::new(plan, endpoint)
             };
             let mut consumers = vec![output::log(verbosity)];
             if let Some(folder) = &self.output_directory {
@@ -309,7 +303,7 @@ fn show(proposed: &[Proposed]) {
 
 /// Returns how adopting a stack changes it.
 fn adoption_lines(adoption: &TagChanges, proposed: &Proposed) -> Vec<String> {
-    let mut lines = vec![format!("takes over: {}", adoption.stack)];
+    let mut lines = vec![format!("adopts {}", adoption.stack)];
     for (what, resources) in [
         ("deletes", changes::deleted(&proposed.changes)),
         ("replaces", changes::replaced(&proposed.changes)),

@@ -91,16 +91,9 @@ impl UploadArgs {
                 ..RunSettings::default()
             };
             let job = RunJob {
-                plan,
                 settings,
-                lint: None,
                 staging: Some(staging),
-                templates: Vec::new(),
-                endpoint,
-                journal: None,
-                output: None,
-                hook_environment: Vec::new(),
-                foresee: None,
+                ..RunJob::new(plan, endpoint)
             };
             let ended = if self.dry_run {
                 let (ended, lines) = run::dry_run(&job, &clients, consumers).await;

@@ -284,7 +284,7 @@ async fn work_out<'p>(
         if let Some(adoption) = &proposal.adoption {
             context
                 .events
-                .warn(Some(cell), format!("takes over: {}", adoption.stack));
+                .warn(Some(cell), format!("adopts {}", adoption.stack));
         }
         context.events.send(EventKind::ChangeSetCreated {
             cell: cell.clone(),

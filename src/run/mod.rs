@@ -87,6 +87,24 @@ pub(crate) struct RunJob<'j> {
     pub foresee: Option<&'j PredictFailures<'j>>,
 }
 
+impl RunJob<'_> {
+    /// Creates a job that neither lints nor stages, with the default settings and no journal.
+    pub(crate) fn new(plan: Plan, endpoint: Option<String>) -> Self {
+        Self {
+            plan,
+            settings: RunSettings::default(),
+            lint: None,
+            staging: None,
+            templates: Vec::new(),
+            endpoint,
+            journal: None,
+            output: None,
+            hook_environment: Vec::new(),
+            foresee: None,
+        }
+    }
+}
+
 /// Returns possible causes of a cell's failure with their locations in the project's files.
 pub(crate) type PredictFailures<'j> = dyn Fn(&CellId) -> Vec<PredictedFailure> + Sync + 'j;
 

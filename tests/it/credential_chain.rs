@@ -258,12 +258,7 @@ fn a_role_that_cannot_be_assumed_is_one_error_in_plain_words() {
         outcome
             .assert_silent_about("Error {")
             .assert_silent_about("already taken");
-        assert_eq!(
-            outcome.stderr.matches("AccessDenied").count(),
-            1,
-            "{}",
-            outcome.stderr
-        );
+        outcome.assert_says_once("AccessDenied");
     }
 }
 

@@ -27,11 +27,7 @@ fn no_credentials_is_one_line() {
         .assert_code(3)
         .assert_says("credentials")
         .assert_silent_about("panicked");
-    assert!(
-        outcome.elapsed < Duration::from_secs(2),
-        "{:?}",
-        outcome.elapsed
-    );
+    outcome.assert_ended_within(Duration::from_secs(2));
     assert!(aws.accept().is_err(), "somebody was asked");
     let errors: Vec<&str> = outcome
         .stderr
@@ -51,11 +47,7 @@ fn no_credentials_on_a_machine_without_metadata_service() {
         .args(["test", "run", "-l"])
         .run();
     outcome.assert_code(3).assert_says("credentials");
-    assert!(
-        outcome.elapsed < Duration::from_secs(20),
-        "{:?}",
-        outcome.elapsed
-    );
+    outcome.assert_ended_within(Duration::from_secs(20));
 }
 
 #[test]
@@ -78,11 +70,7 @@ fn an_endpoint_where_nobody_listens() {
         .assert_code(3)
         .assert_says("Connection refused")
         .assert_says("AWS_ENDPOINT_URL");
-    assert!(
-        outcome.elapsed < Duration::from_secs(30),
-        "{:?}",
-        outcome.elapsed
-    );
+    outcome.assert_ended_within(Duration::from_secs(30));
 }
 
 #[test]

@@ -423,7 +423,7 @@ fn a_stack_is_adopted_with_what_it_has() {
         .run();
     adopted
         .assert_code(0)
-        .assert_says("takes over: the stack shop-main in us-east-1 (account 123456789012)");
+        .assert_says("adopts the stack shop-main in us-east-1 (account 123456789012)");
     adopted
         .assert_says("deletes its Data (AWS::S3::Bucket) shop-main-data")
         .assert_says("overwrites its tag owner: web → shop");
@@ -439,7 +439,7 @@ fn a_stack_is_adopted_with_what_it_has() {
     next_version(&project);
     deploy(&project, &server, &["--yes"])
         .assert_code(0)
-        .assert_silent_about("takes over");
+        .assert_silent_about("adopts");
     assert_eq!(tags(root(&server.standing(&REGIONS))), expect);
 }
 

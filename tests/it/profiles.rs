@@ -100,12 +100,7 @@ fn a_value_that_cannot_be_meant_is_named_with_its_place() {
         let outcome = user.list(variables, &[]);
         outcome.assert_code(3);
         said.iter().for_each(|text| _ = outcome.assert_says(text));
-        assert_eq!(
-            outcome.stderr.matches("error:").count(),
-            1,
-            "{}",
-            outcome.stderr
-        );
+        outcome.assert_says_once("error:");
         assert_eq!(user.proxy.calls().0.len(), 0);
     };
     let key = [
@@ -179,12 +174,7 @@ fn a_search_without_credentials_is_not_an_empty_result() {
     ] {
         let outcome = user.run(&[], arguments);
         outcome.assert_code(3).assert_silent_about("0 stacks");
-        assert_eq!(
-            outcome.stderr.matches("error:").count(),
-            1,
-            "{}",
-            outcome.stderr
-        );
+        outcome.assert_says_once("error:");
     }
     assert_eq!(user.proxy.calls().0.len(), 0);
 }

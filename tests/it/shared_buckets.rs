@@ -97,12 +97,7 @@ fn another_branch_removes_nothing(kind: Kind) {
             "{}",
             outcome.stdout
         );
-        assert_eq!(
-            outcome.stderr.matches("at this time").count(),
-            1,
-            "{}",
-            outcome.stderr
-        );
+        outcome.assert_says_once("at this time");
     }
     let held = start(&other, &server);
     assert_eq!(markers(&server).len(), 2);

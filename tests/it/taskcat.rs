@@ -278,6 +278,25 @@ impl Outcome {
         self
     }
 
+    #[track_caller]
+    pub fn assert_says_once(&self, text: &str) -> &Self {
+        let count = self.stderr.matches(text).count();
+        assert_eq!(count, 1, "says {text:?} {count} times:\n{}", self.stderr);
+        self
+    }
+
+    /// For limits that are far above what the command takes.
+    #[track_caller]
+    pub fn assert_ended_within(&self, limit: Duration) -> &Self {
+        assert!(
+            self.elapsed < limit,
+            "took {:?}:\n{}",
+            self.elapsed,
+            self.stderr
+        );
+        self
+    }
+
     /// A file of `taskcat_outputs`.
     #[track_caller]
     pub fn output(&self, name: &str) -> String {

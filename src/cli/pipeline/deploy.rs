@@ -25,7 +25,7 @@ use crate::run::pipeline::{
     PipelineStack, ToolsBucket, bucket_region, deploy, holds, upload_configuration,
     usable_tools_bucket,
 };
-use crate::run::{RunJob, RunSettings, Staging};
+use crate::run::{RunJob, Staging};
 use crate::stage::exclude::Exclusions;
 use crate::stage::marker;
 use crate::status::StackStatus;
@@ -385,9 +385,6 @@ fn job<'p>(
 ) -> Result<RunJob<'p>, CliError> {
     let exclusions = Exclusions::load(files.folder(), &[]).map_err(CliError::Diagnostics)?;
     Ok(RunJob {
-        plan,
-        settings: RunSettings::default(),
-        lint: None,
         staging: Some(Staging {
             package: None,
             exclusions,
@@ -395,11 +392,7 @@ fn job<'p>(
             marker_limit: marker::LIMIT,
         }),
         templates: plan::sources(files.templates()),
-        endpoint,
-        journal: None,
-        output: None,
-        hook_environment: Vec::new(),
-        foresee: None,
+        ..RunJob::new(plan, endpoint)
     })
 }
 

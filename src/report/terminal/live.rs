@@ -161,7 +161,7 @@ impl LiveView {
             return Ok(());
         }
         let width = (self.size)().1.saturating_sub(1).max(20);
-        let mut lines = vec!["  the state of every stack:".to_owned()];
+        let mut lines = vec!["  the status of every stack:".to_owned()];
         lines.extend(self.state(now).lines(width));
         self.tell(&lines)
     }

@@ -342,7 +342,7 @@ pub(super) mod tests {
             let text = written.take();
             insta::assert_snapshot!(name, text);
             consumer.tick().unwrap();
-            assert!(!written.take().contains("the state of every stack"));
+            assert!(!written.take().contains("the status of every stack"));
         };
         check("creating.state", Options::default(), 29);
         check("deleting.state", Options::default(), 120);

@@ -92,7 +92,7 @@ impl PlainView {
             return Ok(());
         }
         let lines = self.state(now).lines(usize::MAX);
-        self.log(now, Level::Detail, "the state of every stack:")?;
+        self.log(now, Level::Detail, "the status of every stack:")?;
         lines.iter().try_for_each(|line| self.put(line))
     }
 

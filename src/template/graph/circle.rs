@@ -4,101 +4,33 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use petgraph::Directed;
+use petgraph::algo::kosaraju_scc;
+use petgraph::graph::{Graph, NodeIndex};
+
 /// The successors of each node.
 pub(super) type Edges = [Vec<usize>];
 
 /// Returns every set of nodes that can all reach each other, and every node with an edge to itself;
-/// members in ascending order, sets by their first member. Tarjan's algorithm without recursion,
-/// since a template may have tens of thousands of nodes.
+/// members in ascending order, sets by their first member.
 pub(super) fn circles(edges: &Edges) -> Vec<Vec<usize>> {
-    let mut search = CircleSearch {
-        edges,
-        number: vec![None; edges.len()],
-        lowest: vec![0; edges.len()],
-        is_open: vec![false; edges.len()],
-        open: Vec::new(),
-        counted: 0,
-        found: Vec::new(),
-    };
-    (0..edges.len()).for_each(|node| search.from(node));
-    let mut found = search.found;
+    let pairs = edges
+        .iter()
+        .enumerate()
+        .flat_map(|(node, targets)| targets.iter().map(move |target| (node, *target)));
+    let graph = Graph::<(), (), Directed, usize>::from_edges(pairs);
+    // Unlike petgraph's `tarjan_scc`, this doesn't recurse: a template may have tens of thousands
+    // of nodes.
+    let mut found: Vec<Vec<usize>> = kosaraju_scc(&graph)
+        .into_iter()
+        .map(|members| members.into_iter().map(NodeIndex::index).collect())
+        .filter(|members: &Vec<usize>| {
+            members.len() > 1 || members.iter().any(|node| edges[*node].contains(node))
+        })
+        .collect();
+    found.iter_mut().for_each(|members| members.sort_unstable());
     found.sort();
     found
-}
-
-struct CircleSearch<'e> {
-    edges: &'e Edges,
-    /// The order in which nodes are visited.
-    number: Vec<Option<usize>>,
-    /// The lowest number reachable from the node within the open nodes.
-    lowest: Vec<usize>,
-    is_open: Vec<bool>,
-    open: Vec<usize>,
-    counted: usize,
-    found: Vec<Vec<usize>>,
-}
-
-impl CircleSearch<'_> {
-    fn from(&mut self, start: usize) {
-        if self.number[start].is_some() {
-            return;
-        }
-        self.enter(start);
-        let mut path = vec![(start, 0)];
-        while let Some((node, next)) = path.last_mut() {
-            let node = *node;
-            match self.edges[node].get(*next) {
-                Some(&target) => {
-                    *next += 1;
-                    match self.number[target] {
-                        None => {
-                            self.enter(target);
-                            path.push((target, 0));
-                        }
-                        Some(number) if self.is_open[target] => {
-                            self.lowest[node] = self.lowest[node].min(number)
-                        }
-                        Some(_) => {}
-                    }
-                }
-                None => {
-                    path.pop();
-                    if let Some((above, _)) = path.last() {
-                        self.lowest[*above] = self.lowest[*above].min(self.lowest[node]);
-                    }
-                    self.leave(node);
-                }
-            }
-        }
-    }
-
-    fn enter(&mut self, node: usize) {
-        self.number[node] = Some(self.counted);
-        self.lowest[node] = self.counted;
-        self.counted += 1;
-        self.is_open[node] = true;
-        self.open.push(node);
-    }
-
-    /// Completes the set whose first node this is.
-    fn leave(&mut self, node: usize) {
-        if self.number[node] != Some(self.lowest[node]) {
-            return;
-        }
-        let start = self
-            .open
-            .iter()
-            .rposition(|open| *open == node)
-            .unwrap_or_default();
-        let mut members = self.open.split_off(start);
-        members
-            .iter()
-            .for_each(|member| self.is_open[*member] = false);
-        if members.len() > 1 || self.edges[node].contains(&node) {
-            members.sort_unstable();
-            self.found.push(members);
-        }
-    }
 }
 
 /// Returns the shortest path from the first member of a circle back to it: `[A, B, C]` for A → B →

@@ -97,13 +97,7 @@ impl Engine<'_> {
                 Err(error) => return Err(error),
             };
         if let Ok(evaluated) = &evaluated {
-            request.check_resource_types(
-                evaluated
-                    .stack
-                    .resources
-                    .values()
-                    .map(|resource| &*resource.kind),
-            )?;
+            request.check_resource_types(evaluated.resource_types())?;
         }
         let number = target.number.unwrap_or_else(|| {
             let settings = StackSettings::default();

@@ -67,13 +67,7 @@ impl Engine<'_> {
             parameter_values,
             &acknowledged,
         )?;
-        request.check_resource_types(
-            evaluated
-                .stack
-                .resources
-                .values()
-                .map(|resource| &*resource.kind),
-        )?;
+        request.check_resource_types(evaluated.resource_types())?;
         let number = match in_review {
             Some(number) => {
                 let stack = self.state.stack_mut(number);
@@ -122,13 +116,7 @@ impl Engine<'_> {
             parameter_values,
             &acknowledged,
         )?;
-        request.check_resource_types(
-            evaluated
-                .stack
-                .resources
-                .values()
-                .map(|resource| &*resource.kind),
-        )?;
+        request.check_resource_types(evaluated.resource_types())?;
         // A transform may return something else each time.
         let is_transformed = source.template.root.get("Transform").is_some();
         let is_tagged = settings.tags != self.stack(number).settings.tags;

@@ -41,6 +41,14 @@ pub(crate) struct EvaluatedRevision {
 }
 
 impl EvaluatedRevision {
+    /// Returns the type of each resource.
+    pub(crate) fn resource_types(&self) -> impl Iterator<Item = &str> {
+        self.stack
+            .resources
+            .values()
+            .map(|resource| &*resource.kind)
+    }
+
     /// Returns the revision for an operation.
     pub(crate) fn accept(self) -> AcceptedRevision {
         AcceptedRevision {
@@ -184,20 +192,7 @@ pub(crate) fn with_current_exports(
     } = accepted;
     let otherwise = failure.filter(|reason| !reason.starts_with(NO_EXPORT));
     let template = &revision.source.template;
-    let environment = stack_environment(
-        &stack.owner,
-        &stack.name,
-        &stack.id,
-        &stack.settings.notification_arns,
-    );
-    let world = stack_world(
-        cloud,
-        state,
-        &stack.owner,
-        template,
-        Some(stack),
-        Some(&revision.ssm_values),
-    );
+    let (environment, world) = surroundings(cloud, state, stack, &revision);
     let evaluated = template::evaluate(
         template,
         &environment,
@@ -293,20 +288,7 @@ pub(crate) fn with_evaluator<T>(
 ) -> T {
     let stack = state.stack(number);
     let template = &revision.source.template;
-    let environment = stack_environment(
-        &stack.owner,
-        &stack.name,
-        &stack.id,
-        &stack.settings.notification_arns,
-    );
-    let world = stack_world(
-        cloud,
-        state,
-        &stack.owner,
-        template,
-        Some(stack),
-        Some(&revision.ssm_values),
-    );
+    let (environment, world) = surroundings(cloud, state, stack, revision);
     let world = StackWorld {
         visibility,
         made_up: Cow::Borrowed(&revision.made_up),
@@ -318,6 +300,30 @@ pub(crate) fn with_evaluator<T>(
         &evaluator_parameters(&revision.parameter_values, &world),
         &world,
     ))
+}
+
+/// Returns what the evaluation of a revision that a stack has or may get depends on.
+fn surroundings<'a>(
+    cloud: &'a Cloud,
+    state: &'a CloudFormationState,
+    stack: &'a StackRecord,
+    revision: &'a Revision,
+) -> (StackEnvironment, StackWorld<'a>) {
+    let environment = stack_environment(
+        &stack.owner,
+        &stack.name,
+        &stack.id,
+        &stack.settings.notification_arns,
+    );
+    let world = stack_world(
+        cloud,
+        state,
+        &stack.owner,
+        &revision.source.template,
+        Some(stack),
+        Some(&revision.ssm_values),
+    );
+    (environment, world)
 }
 
 fn stack_world<'a>(
