@@ -21,7 +21,8 @@
 //! The modules are listed from the lowest layer up. A lower one never imports a higher one:
 //!
 //! 1. [`diagnostic`], [`duration`], [`event`], [`input`], [`json_schema`], [`mask`], [`process`],
-//!    [`report_files`], [`status`], [`yaml`] and [`catalog`] depend on (almost) nothing else.
+//!    [`report_files`], [`spelling`], [`status`], [`yaml`] and [`catalog`] depend on (almost)
+//!    nothing else.
 //! 2. [`template`] and [`config`] read files; [`properties`] checks the properties of resources;
 //!    [`plan`] combines them. All are pure: no call leaves the machine.
 //! 3. [`aws`] is the only importer of `aws_sdk_*`; [`pipeline`] contains the stack of the CI/CD
@@ -69,6 +70,7 @@ pub mod mask;
 #[cfg(feature = "aws")]
 pub(crate) mod process;
 pub(crate) mod report_files;
+pub(crate) mod spelling;
 pub mod status;
 pub mod yaml;
 

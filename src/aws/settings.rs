@@ -5,6 +5,7 @@
 //! Pure but for [`Settings::load`]. Where a value can't be meant, the error names the
 //! variable, or file and line.
 
+use crate::spelling::did_you_mean_one_of;
 use std::path::{Path, PathBuf};
 
 use super::endpoint::EndpointVariant;
@@ -360,16 +361,10 @@ pub(super) fn searched(files: &SharedConfig) -> String {
 /// What to do where a profile doesn't exist.
 pub(super) fn nearest_profile(name: &str, files: &SharedConfig) -> String {
     let known = files.profiles();
-    let near = known
-        .iter()
-        .map(|it| (strsim::damerau_levenshtein(it, name), *it))
-        .min();
-    match near {
-        Some((distance, near)) if distance <= 2.max(name.chars().count() / 3) => {
-            format!("did you mean `{near}`?")
-        }
-        Some(_) => format!("choose one of {}", known.join(", ")),
-        None => format!("create it with `aws configure --profile {name}`"),
+    if known.is_empty() {
+        format!("create it with `aws configure --profile {name}`")
+    } else {
+        did_you_mean_one_of(name, &known)
     }
 }
 
@@ -432,7 +427,7 @@ mod tests {
         );
         assert_eq!(
             error.help.as_deref(),
-            Some("choose one of default, dev, other")
+            Some("expected one of default, dev, other")
         );
     }
 

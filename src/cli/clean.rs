@@ -61,7 +61,7 @@ pub(super) struct CleanArgs {
     #[arg(long)]
     force_delete: bool,
 
-    /// Time limit of the deletion of a stack, retries included [default: 3h].
+    /// Time limit for the deletion of a stack, retries included [default: 3h].
     #[arg(long, value_name = "DURATION")]
     delete_timeout: Option<HumanDuration>,
 }

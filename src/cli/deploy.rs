@@ -89,7 +89,7 @@ pub(super) struct DeployRunArgs {
     #[arg(long, value_name = "NAME", value_parser = change_set_name)]
     change_set_name: Option<String>,
 
-    /// Deploy what the bucket holds already: package and upload nothing
+    /// Deploy what is already in the bucket, without packaging or uploading
     #[arg(long)]
     staged: bool,
 
@@ -131,7 +131,7 @@ pub(super) struct DeployLimits {
     #[arg(long, value_name = "DURATION", default_value = "30m")]
     change_set_timeout: HumanDuration,
 
-    /// Time limit of waiting for the execution of a change set; CloudFormation continues
+    /// Time limit for waiting for the execution of a change set; CloudFormation continues
     /// afterwards.
     #[arg(long, value_name = "DURATION", default_value = "24h")]
     timeout: HumanDuration,

@@ -17,7 +17,7 @@ use crate::plan::profile_of;
 
 const CONFIGURATION: &str = "./.taskcat.yml";
 
-/// Show which profiles, credentials, regions and network settings AWS is called with.
+/// Check the profiles, credentials, regions and network settings for calls to AWS.
 ///
 /// Checks every profile that the tests of the project use (`auth` in .taskcat.yml) or, outside of a
 /// project, the one that --profile or the environment selects. Names the file and line, or the

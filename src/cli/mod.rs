@@ -94,7 +94,7 @@ struct AwsArgs {
     #[arg(long, global = true, value_name = "CODE", help_heading = AWS_OPTIONS)]
     mfa_code: Option<String>,
 
-    /// Time limit of each attempt of an AWS call; uploads get ten times as long [default: 30s].
+    /// Time limit for each attempt of an AWS call; uploads get ten times as long [default: 30s].
     #[arg(long, global = true, value_name = "DURATION", help_heading = AWS_OPTIONS)]
     call_timeout: Option<HumanDuration>,
 }

@@ -23,6 +23,7 @@ use crate::plan::PlanDraft;
 use crate::plan::forecast::{self, Forecast, MissingFiles, RegionScope, StagedState};
 use crate::run::Staging;
 use crate::simulator::seed::Seeds;
+use crate::spelling;
 use crate::stage::exclude::Exclusions;
 use crate::stage::{local, marker};
 use crate::template::{Failure, Template, Templates};
@@ -449,7 +450,7 @@ fn unknown_types(template: &Template) -> Vec<PredictedFailure> {
         let name = node.as_str().filter(|name| name.starts_with("AWS::"))?;
         let near = match catalog::resource_type(name) {
             Some(_) => return None,
-            None => config::nearest(name, catalog::resource_type_names().into_iter())?,
+            None => spelling::nearest(name, catalog::resource_type_names())?,
         };
         Some(PredictedFailure {
             message: name.to_owned(),
@@ -473,19 +474,18 @@ fn found_root(root: &Path) -> Result<PathBuf, CliError> {
         Ok(found) if found.is_dir() => Ok(found),
         Ok(_) => refused(
             format!("the project root {shown} is not a directory"),
-            "name the directory of the project; --input-file names a configuration or a template \
-             in it",
+            "pass the project's directory; --input-file is for a configuration or template in it",
         ),
         Err(error) if error.kind() == ErrorKind::NotFound => refused(
             format!("the project root {shown} doesn't exist"),
-            "name the directory of the project",
+            "pass the project's directory with --project-root",
         ),
         Err(error) => refused(
             format!(
                 "cannot read the project root {shown}: {}",
                 input::reason(&error)
             ),
-            "name the directory of the project",
+            "pass the project's directory with --project-root",
         ),
     }
 }

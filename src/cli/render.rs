@@ -8,10 +8,10 @@ use super::error::{CliError, ExitStatus};
 use super::paths::path;
 use super::{output, streams};
 use crate::catalog;
-use crate::config::nearest;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::input;
 use crate::plan;
+use crate::spelling::did_you_mean;
 use crate::template::{
     self, FailureNote, HidingSecrets, OfflineEnvironment, ParameterValue, ParameterValues,
     StackEnvironment, Template, Templates, Unknown, Value,
@@ -136,7 +136,7 @@ impl RenderArgs {
                 self.template.display()
             );
             Diagnostic {
-                help: nearest(key, declared()).map(|near| format!("did you mean `{near}`?")),
+                help: did_you_mean(key, declared()),
                 ..Diagnostic::error(message)
             }
         });

@@ -8,6 +8,7 @@ use clap::Args;
 use super::error::{CliError, ExitStatus};
 use super::paths::path;
 use super::{github, output, streams};
+use crate::diagnostic::Diagnostic;
 use crate::event::{EventKind, RunEvent};
 use crate::report::folder::Folder;
 use crate::report::{self, RunReport};
@@ -109,8 +110,15 @@ impl RecordedRun {
         } else {
             path.to_owned()
         };
-        let events =
-            report::events::read(&path).map_err(|error| CliError::Usage(error.to_string()))?;
+        let events = report::events::read(&path).map_err(|error| {
+            let is_absent = !path.exists();
+            let diagnostic = Diagnostic::error(error.to_string());
+            CliError::Diagnostics(vec![if is_absent {
+                diagnostic.help("name the folder of a report, as `taskcat test run` writes it")
+            } else {
+                diagnostic
+            }])
+        })?;
         if events.is_empty() {
             return Err(CliError::Usage(format!(
                 "{}: no run is recorded there",

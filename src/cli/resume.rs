@@ -43,7 +43,7 @@ pub(super) struct ResumeArgs {
     #[arg(long, value_name = "DURATION")]
     timeout: Option<HumanDuration>,
 
-    /// Time limit of the deletion of a stack, retries included [default: 3h].
+    /// Time limit for the deletion of a stack, retries included [default: 3h].
     #[arg(long, value_name = "DURATION")]
     delete_timeout: Option<HumanDuration>,
 }

@@ -126,20 +126,20 @@ pub(super) struct TestRunArgs {
     #[arg(long, value_name = "K/N", value_parser = part)]
     partition: Option<(usize, usize)>,
 
-    /// Time limit of a test: its hooks, and its stack until it reaches a final status [default:
+    /// Time limit for a test: its hooks, and its stack until it reaches a final status [default:
     /// 12h].
     #[arg(long, value_name = "DURATION")]
     timeout: Option<HumanDuration>,
 
-    /// Time limit of a hook without a timeout of its own [default: 1h].
+    /// Time limit for a hook without a timeout of its own [default: 1h].
     #[arg(long, value_name = "DURATION")]
     hook_timeout: Option<HumanDuration>,
 
-    /// Time limit of the deletion of a stack, retries included [default: 3h].
+    /// Time limit for the deletion of a stack, retries included [default: 3h].
     #[arg(long, value_name = "DURATION")]
     delete_timeout: Option<HumanDuration>,
 
-    /// Time limit of the whole run; the deletion of stacks begins early enough to end in time
+    /// Time limit for the whole run; the deletion of stacks begins early enough to finish in time
     /// [default: unlimited].
     ///
     /// In CodeBuild the time counts from the start of the build [env: TASKCAT_PROJECT_BUDGET].
@@ -474,7 +474,7 @@ fn part(text: &str) -> Result<(usize, usize), String> {
         .and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
     numbers
         .filter(|(part, of)| (1..=*of).contains(part))
-        .ok_or_else(|| "K/N with K from 1 to N, such as 2/4".to_owned())
+        .ok_or_else(|| "expected K/N with K from 1 to N, such as 2/4".to_owned())
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

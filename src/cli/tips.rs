@@ -10,7 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, CommandFactory, Error};
 
 use super::Cli;
-use crate::config::nearest;
+use crate::spelling::nearest;
 
 /// Flags of other tools, and ours for them; the first one that the command has is suggested.
 const OTHER_NAMES: [(&[&str], &[&str]); 7] = [

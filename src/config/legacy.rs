@@ -51,6 +51,12 @@ pub fn convert(project_root: &Path) -> Result<ConvertedConfig, Vec<Diagnostic>> 
         read.map(|(_, root)| project_layer(&file, &root, &mut diagnostics))
     };
     if super::has_errors(&diagnostics) {
+        if !is_given(&file) && !is_given(&overrides_file) {
+            let help = "the configuration of TaskCat before 0.9 is in the folder ci of the project";
+            diagnostics
+                .iter_mut()
+                .for_each(|it| it.help = Some(help.to_owned()));
+        }
         return Err(diagnostics);
     }
     Ok(ConvertedConfig {

@@ -29,7 +29,6 @@ pub use origin::ValueOrigin;
 pub use schema::{
     BaseConfig, ConfiguredParameter, GeneralConfig, HookData, ProjectConfig, TestConfig,
 };
-pub(crate) use validate::nearest;
 
 /// What to load.
 #[derive(Clone, Debug, Default)]

@@ -74,14 +74,14 @@ pub struct GeneralConfig {
     /// Hooks to run after the stacks have been created
     #[serde(skip_serializing_if = "Option::is_none")]
     pub posthooks: Option<Vec<HookData>>,
-    /// Time limit of a test: its hooks and its stack until it is complete, without the deletion;
+    /// Time limit for a test: its hooks and its stack until it is complete, without the deletion;
     /// default is 12h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<HumanDuration>,
-    /// Time limit of each hook; a hook's own `config.timeout` takes precedence; default is 1h
+    /// Time limit for each hook; a hook's own `config.timeout` takes precedence; default is 1h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hook_timeout: Option<HumanDuration>,
-    /// Time limit of the deletion of a stack, retries included; default is 3h
+    /// Time limit for the deletion of a stack, retries included; default is 3h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_timeout: Option<HumanDuration>,
     /// Number of times to retry a test that failed for a reason that AWS is responsible for, such
@@ -89,7 +89,7 @@ pub struct GeneralConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "retries")]
     pub retries: Option<u32>,
-    /// Time limit of the whole run; the stacks are deleted early enough to finish in time
+    /// Time limit for the whole run; the stacks are deleted early enough to finish in time
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<HumanDuration>,
     /// Number of failed tests after which the run stops; default is unlimited
@@ -99,7 +99,7 @@ pub struct GeneralConfig {
     /// Age at which to warn about a stack that is still in progress; default is 1h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_after: Option<HumanDuration>,
-    /// Time limit of one attempt of an AWS call, ten times as long for an upload; default is 30s
+    /// Time limit for one attempt of an AWS call, ten times as long for an upload; default is 30s
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_timeout: Option<HumanDuration>,
 }
@@ -190,14 +190,14 @@ pub struct ProjectConfig {
     /// Hooks to run after the stacks have been created
     #[serde(skip_serializing_if = "Option::is_none")]
     pub posthooks: Option<Vec<HookData>>,
-    /// Time limit of a test: its hooks and its stack until it is complete, without the deletion;
+    /// Time limit for a test: its hooks and its stack until it is complete, without the deletion;
     /// default is 12h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<HumanDuration>,
-    /// Time limit of each hook; a hook's own `config.timeout` takes precedence; default is 1h
+    /// Time limit for each hook; a hook's own `config.timeout` takes precedence; default is 1h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hook_timeout: Option<HumanDuration>,
-    /// Time limit of the deletion of a stack, retries included; default is 3h
+    /// Time limit for the deletion of a stack, retries included; default is 3h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_timeout: Option<HumanDuration>,
     /// Number of times to retry a test that failed for a reason that AWS is responsible for, such
@@ -205,7 +205,7 @@ pub struct ProjectConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "retries")]
     pub retries: Option<u32>,
-    /// Time limit of the whole run; the stacks are deleted early enough to finish in time
+    /// Time limit for the whole run; the stacks are deleted early enough to finish in time
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<HumanDuration>,
     /// Number of failed tests after which the run stops; default is unlimited
@@ -215,7 +215,7 @@ pub struct ProjectConfig {
     /// Age at which to warn about a stack that is still in progress; default is 1h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_after: Option<HumanDuration>,
-    /// Time limit of one attempt of an AWS call, ten times as long for an upload; default is 30s
+    /// Time limit for one attempt of an AWS call, ten times as long for an upload; default is 30s
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_timeout: Option<HumanDuration>,
 }
@@ -277,14 +277,14 @@ pub struct TestConfig {
     /// Hooks to run after the stacks have been created
     #[serde(skip_serializing_if = "Option::is_none")]
     pub posthooks: Option<Vec<HookData>>,
-    /// Time limit of a test: its hooks and its stack until it is complete, without the deletion;
+    /// Time limit for a test: its hooks and its stack until it is complete, without the deletion;
     /// default is 12h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<HumanDuration>,
-    /// Time limit of each hook; a hook's own `config.timeout` takes precedence; default is 1h
+    /// Time limit for each hook; a hook's own `config.timeout` takes precedence; default is 1h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hook_timeout: Option<HumanDuration>,
-    /// Time limit of the deletion of a stack, retries included; default is 3h
+    /// Time limit for the deletion of a stack, retries included; default is 3h
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_timeout: Option<HumanDuration>,
     /// Number of times to retry a test that failed for a reason that AWS is responsible for, such

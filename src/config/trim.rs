@@ -5,7 +5,8 @@
 //! unknown name is an error here; TaskCat ignores it.
 
 use super::LoadedConfig;
-use super::validate::nearest;
+use crate::spelling::did_you_mean_one_of;
+
 use crate::diagnostic::Diagnostic;
 
 impl LoadedConfig {
@@ -66,11 +67,10 @@ impl LoadedConfig {
 fn unknown(what: &str, asked: &[String], known: &[&str]) -> Vec<Diagnostic> {
     let unknown = asked.iter().filter(|name| !known.contains(&name.as_str()));
     let diagnostics = unknown.map(|name| {
-        let near = nearest(name, known.iter().copied());
-        let help = match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if known.is_empty() => format!("the configuration has no {what}s"),
-            None => format!("expected one of {}", known.join(", ")),
+        let help = if known.is_empty() {
+            format!("the configuration has no {what}s")
+        } else {
+            did_you_mean_one_of(name, known)
         };
         let message = match what {
             "test" => format!("there is no test `{name}`"),

@@ -13,6 +13,7 @@ use super::merge::{ConfigLayer, ConfigSetting, SettingContent, SettingSection};
 use super::origin::LayerSource;
 use super::schema;
 use crate::diagnostic::{Diagnostic, Position};
+use crate::spelling::{did_you_mean, did_you_mean_one_of, nearest};
 use crate::yaml::{Node, NodeValue};
 
 /// Checks the trees of a source. Diagnostics of several sources are collected in one list.
@@ -172,8 +173,7 @@ impl<'a> ConfigValidator<'a> {
                 "`{path}` is `{text}`, but must be one of {}",
                 allowed.join(", ")
             );
-            let help = nearest(text, allowed.iter().copied())
-                .map(|near| format!("did you mean `{near}`?"));
+            let help = did_you_mean(text, allowed.iter().copied());
             self.error(node.at, message, help.as_deref().unwrap_or(""));
             return None;
         }
@@ -285,15 +285,15 @@ impl<'a> ConfigValidator<'a> {
             "" => format!("a configuration has no section `{name}`"),
             _ => format!("`{path}` has no key `{name}`"),
         };
-        let help = match nearest(name, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => match ["project", "general"]
-                .iter()
-                .find(|section| KeyRule::root().at(&[section, name]).is_some())
-            {
-                Some(section) if !path.is_empty() => format!("it is a key of `{section}`"),
-                _ => format!("expected one of {}", known.join(", ")),
-            },
+        let owner = ["project", "general"]
+            .iter()
+            .filter(|_| !path.is_empty())
+            .find(|section| KeyRule::root().at(&[section, name]).is_some());
+        let help = match owner {
+            Some(section) if nearest(name, known.iter().copied()).is_none() => {
+                format!("it is a key of `{section}`")
+            }
+            _ => did_you_mean_one_of(name, &known),
         };
         self.error(key.at, message, &help);
     }
@@ -359,14 +359,6 @@ fn about(path: &str) -> String {
     } else {
         format!("`{path}` ")
     }
-}
-
-/// Returns the known name that is most similar to a mistyped one.
-pub(crate) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let (distance, best) = known
-        .map(|near| (strsim::osa_distance(name, near), near))
-        .min()?;
-    (distance <= (name.chars().count() / 3).max(1)).then_some(best)
 }
 
 /// The type of value that a key takes.

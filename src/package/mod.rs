@@ -27,7 +27,7 @@ pub(crate) use source::BuildMethod;
 use crate::links::PathEscape;
 use source::LambdaSource;
 
-/// Time limit of pip, or of a docker command.
+/// Time limit for pip or a docker command.
 const BUILD_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// What to package: the related keys of `project` in `.taskcat.yml`.

@@ -672,10 +672,10 @@ pub mod tests {
                 "  two: {template: u.yaml}",
             ],
             &[
-                "warning: .taskcat.yml:3:40: parameter `VpcID` is dropped: t.yaml does not declare \
+                "warning: .taskcat.yml:3:40: ignoring parameter `VpcID`: t.yaml does not declare \
                  it \
                  (did you mean `VpcId`?)",
-                "warning: .taskcat.yml:1:67: parameter `Nowhere` is dropped: none of t.yaml, \
+                "warning: .taskcat.yml:1:67: ignoring parameter `Nowhere`: none of t.yaml, \
                  u.yaml declares it",
             ],
         );

@@ -11,8 +11,9 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 
 use super::parameters::{ParameterSourceText, TestParameters};
-use crate::config::{ConfiguredParameter, LoadedConfig, TestConfig, ValueOrigin, nearest};
+use crate::config::{ConfiguredParameter, LoadedConfig, TestConfig, ValueOrigin};
 use crate::diagnostic::Diagnostic;
+use crate::spelling::nearest;
 use crate::template::{FailureNote, Template, TemplateParameter};
 use crate::yaml::{Node, NodeValue};
 
@@ -235,7 +236,7 @@ fn dropped(key: &str, origin: Option<&ValueOrigin>, given: &ConfiguredValue) -> 
     Diagnostic {
         location,
         help,
-        ..Diagnostic::warning(format!("{from}parameter `{key}` is dropped: {why}"))
+        ..Diagnostic::warning(format!("{from}ignoring parameter `{key}`: {why}"))
     }
 }
 

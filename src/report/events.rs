@@ -124,11 +124,11 @@ mod tests {
         let good = "{\"seq\":1,\"at\":\"2026-11-02T10:00:00Z\",\"event\":\"bucket_deleted\",\"bucket\":\"b\"}\n";
         check(
             &format!("{good}\n{{}}\n"),
-            "events.ndjson:3: not an event of taskcat: missing field `seq` at line 1 column 2",
+            "events.ndjson:3: not a taskcat event: missing field `seq` at line 1 column 2",
         );
         check(
             &good.replace(",\"bucket\":\"b\"", ""),
-            "events.ndjson:1: not an event of taskcat: missing field `bucket` at line 1 column 62",
+            "events.ndjson:1: not a taskcat event: missing field `bucket` at line 1 column 62",
         );
         let missing = read(Path::new("/nonexistent/events.ndjson"))
             .unwrap_err()

@@ -64,7 +64,7 @@ pub enum ReportError {
         source: InputError,
     },
     /// A line isn't an event.
-    #[error("{}:{line}: not an event of taskcat: {source}", path.display())]
+    #[error("{}:{line}: not a taskcat event: {source}", path.display())]
     Event {
         /// The file.
         path: PathBuf,

@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 
 use crate::diagnostic::{Diagnostic, Location, Position, Severity};
 use crate::duration::HumanDuration;
+use crate::spelling::{did_you_mean, did_you_mean_one_of};
 use crate::yaml::{Node, NodeValue, Parsed};
 
 /// Reads a parsed file as a `T`; an empty file is the default value. `subject` names the file in
@@ -180,10 +181,7 @@ impl Checker {
                 Some(rule) => self.check(value, rule, &inside(path, &key.text)),
                 None => {
                     let known: Vec<&str> = properties.keys().map(String::as_str).collect();
-                    let help = match nearest(&key.text, &known) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("expected one of {}", known.join(", ")),
-                    };
+                    let help = did_you_mean_one_of(&key.text, &known);
                     self.error(
                         key.at,
                         format!("{what} has no key `{}`", key.text),
@@ -213,8 +211,7 @@ impl Checker {
                     "{what} is `{text}`, but must be one of {}",
                     allowed.join(", ")
                 );
-                let known: Vec<&str> = allowed.iter().map(String::as_str).collect();
-                let help = nearest(text, &known).map(|near| format!("did you mean `{near}`?"));
+                let help = did_you_mean(text, allowed.iter().map(String::as_str));
                 self.error(node.at, message, help);
             }
             None => self.wrong_type(node, &format!("one of {}", allowed.join(", ")), what),
@@ -296,14 +293,4 @@ fn choices(rule: &Json) -> Option<Vec<String>> {
         (None, more) => more.unwrap_or_default(),
     };
     Some(one_of.iter().flat_map(each).collect())
-}
-
-fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
-    let close = known
-        .iter()
-        .map(|known| (strsim::damerau_levenshtein(text, known), *known));
-    close
-        .min()
-        .filter(|(distance, _)| *distance <= 2)
-        .map(|(_, known)| known)
 }

@@ -9,6 +9,7 @@ use super::url::{NestedStackUrl, nested_stacks};
 use super::{NestedStackTemplate, Template, sections};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::links::{PathEscape, ProjectBoundary};
+use crate::spelling::nearest;
 use crate::yaml::{self, Node};
 
 /// Maximum number of folders, from the end of a URL's path, to search.
@@ -254,6 +255,9 @@ impl<'a> TemplateReader<'a> {
         }
         let found = match self.relative(&file) {
             _ if file.is_dir() => Err("is a directory"),
+            None if matches!(self.bounds.check(&file), Err(PathEscape::Path(_))) => {
+                Err("is outside the project, so it can't be staged")
+            }
             _ if !file.exists() => Err("does not exist"),
             _ if !file.is_file() => Err("is not a regular file"),
             None => Err("is outside the project, so it can't be staged"),
@@ -267,8 +271,11 @@ impl<'a> TemplateReader<'a> {
             Err(what) => {
                 let message = format!("template {path} {what}");
                 let is_outside = what.starts_with("is outside");
-                let help = is_outside
-                    .then(|| "use a path in the project, relative to its root".to_owned());
+                let help = if is_outside {
+                    Some("use a path in the project, relative to its root".to_owned())
+                } else {
+                    similar_file(&self.canonical_root, &path)
+                };
                 let diagnostic = Diagnostic {
                     location,
                     help,
@@ -441,6 +448,18 @@ fn tidied(path: &str) -> Vec<&str> {
 
 /// Returns a warning if the URL names a missing file; `None` if the file's name is unknown or the
 /// file isn't the project's.
+/// Returns a question about a file with a similar name in the same folder.
+fn similar_file(root: &Path, path: &str) -> Option<String> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let entries = root.join(folder).read_dir().ok()?;
+    let names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    let near = nearest(name, names.iter().map(String::as_str))?;
+    let near = path.strip_suffix(name)?.to_owned() + near;
+    Some(format!("did you mean `{near}`?"))
+}
+
 fn not_found(stack: &NestedStackUrl) -> Option<Diagnostic> {
     let id = &stack.logical_id;
     if !stack.has_url {
@@ -636,6 +655,8 @@ mod tests {
                 "parent.yaml",
                 "no-resources.yaml",
                 "gone.yaml",
+                "parnet.yaml",
+                "../gone.yaml",
                 ".",
                 "../nested/common/above.json",
             ],
@@ -645,6 +666,9 @@ mod tests {
             said,
             [
                 "error template gone.yaml does not exist",
+                "error template parnet.yaml does not exist (did you mean `parent.yaml`?)",
+                "error template ../gone.yaml is outside the project, so it can't be staged \
+                 (use a path in the project, relative to its root)",
                 "error template . is a directory",
                 "error template ../nested/common/above.json is outside the project, so it can't \
                  be staged \

@@ -25,7 +25,7 @@ pub(super) fn explain(kind: &ErrorKind) -> Diagnostic {
         | ErrorKind::ExpectedBlockSequenceEntry
         | ErrorKind::InvalidIndentation => said(
             "the indentation of this line matches no line above it",
-            "align it with its neighbours",
+            "align it with the lines around it",
         ),
         ErrorKind::MappingValueNotAllowed => said(
             "a `:` where no key is allowed",
@@ -137,8 +137,8 @@ mod tests {
         );
         check(
             "a:\n  b: 1\n c: 2\n",
-            "f:3:2: the indentation of this line matches no line above it (align it with its \
-             neighbours)",
+            "f:3:2: the indentation of this line matches no line above it (align it with the \
+             lines around it)",
         );
         check(
             "a: b: c\n",

@@ -18,14 +18,25 @@ const TABLE: &[(&str, &[&str])] = &[
     ("input", &[]),
     ("json_schema", &[]),
     ("report_files", &[]),
+    ("spelling", &[]),
     ("links", &["diagnostic"]),
     // Files that users write.
     ("yaml", &["diagnostic", "input"]),
-    ("template", &["diagnostic", "links", "mask", "yaml"]),
+    (
+        "template",
+        &["diagnostic", "links", "mask", "spelling", "yaml"],
+    ),
     ("properties", &["catalog", "template"]),
     (
         "config",
-        &["diagnostic", "duration", "input", "json_schema", "yaml"],
+        &[
+            "diagnostic",
+            "duration",
+            "input",
+            "json_schema",
+            "spelling",
+            "yaml",
+        ],
     ),
     (
         "plan",
@@ -37,6 +48,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "json_schema",
             "mask",
             "properties",
+            "spelling",
             "template",
             "yaml",
         ],
@@ -49,7 +61,9 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     (
         "aws",
-        &["catalog", "duration", "event", "input", "plan", "status"],
+        &[
+            "catalog", "duration", "event", "input", "plan", "spelling", "status",
+        ],
     ),
     ("package", &["input", "links", "process"]),
     (
@@ -82,6 +96,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "json_schema",
             "mask",
             "properties",
+            "spelling",
             "status",
             "template",
             "yaml",
@@ -141,6 +156,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "report",
             "run",
             "simulator",
+            "spelling",
             "stage",
             "status",
             "template",

@@ -92,7 +92,7 @@ fn a_profile_that_does_not_exist_is_named_with_those_that_do() {
             .assert_code(3)
             .assert_says("profile `nobody` doesn't exist in")
             .assert_says(".aws/credentials");
-        outcome.assert_says("choose one of europe, everyday");
+        outcome.assert_says("expected one of europe, everyday");
         let outcome = Taskcat::offline(&project)
             .env("AWS_PROFILE", "nobody")
             .args(args.iter().copied())

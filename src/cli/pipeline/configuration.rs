@@ -6,9 +6,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::{self, nearest};
+use crate::config;
 use crate::diagnostic::Diagnostic;
 use crate::pipeline::{self, Parameters};
+use crate::spelling::did_you_mean;
 use crate::template::Templates;
 
 /// Names of the two files in the project root.
@@ -116,7 +117,7 @@ fn check(
     });
     let unknown = given.keys().filter(|key| !declared().any(|it| it == *key));
     let unknown = unknown.map(|key| {
-        let help = nearest(key, declared()).map(|near| format!("did you mean `{near}`?"));
+        let help = did_you_mean(key, declared());
         Diagnostic {
             help,
             ..Diagnostic::error(format!(

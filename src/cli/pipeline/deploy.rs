@@ -15,7 +15,6 @@ use crate::cli::deploy::{DeployLimits, decide, refuse_unasked};
 use crate::cli::error::{CliError, ExitStatus, exit_of};
 use crate::cli::paths::path;
 use crate::cli::{AwsArgs, Verbosity, block_on, key_and_value, output, question, streams};
-use crate::config::nearest;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::pipeline::{
     self, CONFIGURATION, OWN_PARAMETERS, Parameters, PipelineFiles, Programs, Target,
@@ -26,6 +25,7 @@ use crate::run::pipeline::{
     usable_tools_bucket,
 };
 use crate::run::{RunJob, Staging};
+use crate::spelling::did_you_mean;
 use crate::stage::exclude::Exclusions;
 use crate::stage::marker;
 use crate::status::StackStatus;
@@ -252,7 +252,7 @@ impl Deploy {
                     "parameter `{name}` can't be set: it follows from the programs"
                 )));
             } else if !declared().any(|key| key == name) {
-                let help = nearest(name, declared()).map(|near| format!("did you mean `{near}`?"));
+                let help = did_you_mean(name, declared());
                 faults.push(Diagnostic {
                     help,
                     ..Diagnostic::error(format!("the pipeline has no parameter `{name}`"))

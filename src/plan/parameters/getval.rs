@@ -3,8 +3,8 @@
 
 use super::syntax::PseudoParameter;
 use super::{ParsedParameter, TestParameters};
-use crate::config::nearest;
 use crate::diagnostic::Diagnostic;
+use crate::spelling::did_you_mean;
 
 /// Returns the problems of a test's `getval`s: unknown parameters, and each circle once with its
 /// path.
@@ -21,7 +21,7 @@ pub(super) fn problems(parameters: &TestParameters) -> Vec<Diagnostic> {
                 .iter()
                 .map(|parameter| parameter.key.as_str());
             Diagnostic {
-                help: nearest(target, keys).map(|near| format!("did you mean `{near}`?")),
+                help: did_you_mean(target, keys),
                 ..problem
             }
         }));
