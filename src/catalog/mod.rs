@@ -20,6 +20,7 @@ mod shape;
 pub use partition::{Partition, partition, partition_of};
 pub use region::{
     Availability, as_of, is_known_region, is_unrecognized, nearest_regions, offers, regions,
+    zones_of_every_account,
 };
 pub use resource_type::{ResourceType, resource_type, resource_type_names};
 pub use shape::{JsonType, ObjectShape, PropertyShape, Shape};

@@ -77,6 +77,17 @@ pub fn is_known_region(region: &str) -> bool {
     table().regions.contains(&region)
 }
 
+/// Returns the number of Availability Zones that every account has in the region at least: three,
+/// but two in us-west-1, where accounts don't have all of them, and in regions that aren't known
+/// (<https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-availability-zones.html>).
+pub fn zones_of_every_account(region: &str) -> usize {
+    if region == "us-west-1" || !is_known_region(region) {
+        2
+    } else {
+        3
+    }
+}
+
 /// Returns up to three known regions with the most similar names, best first; empty if none is
 /// similar.
 pub fn nearest_regions(text: &str) -> Vec<&'static str> {

@@ -154,13 +154,13 @@ impl DeployRunArgs {
         let mut project = CliProject::load(&self.project, &self.input_file, aws, Vec::new())?;
         project.follow_links = self.follow_links;
         project.trim(&self.test_names, &self.regions)?;
-        let (draft, templates) = project.draft(Uuid::new_v4())?;
+        let (mut draft, templates) = project.draft(Uuid::new_v4())?;
+        project.mark_excluded(&mut draft)?;
         let problems = draft.problems();
         if !problems.is_empty() {
             return Err(CliError::Diagnostics(problems));
         }
         project.refuse_endless(&draft, &templates)?;
-        project.refuse_excluded(&draft)?;
         refuse_unasked(self.yes, self.no_execute)?;
         let staging = project.staging(true, &[])?;
         block_on(async {

@@ -162,6 +162,20 @@ impl CliError {
         }
     }
 
+    /// Returns the errors, for reports.
+    pub(super) fn diagnostics(&self) -> Vec<Diagnostic> {
+        match self {
+            Self::Diagnostics(diagnostics) => {
+                let errors = diagnostics.iter();
+                errors
+                    .filter(|it| it.severity == Severity::Error)
+                    .cloned()
+                    .collect()
+            }
+            other => vec![Diagnostic::error(other.text())],
+        }
+    }
+
     /// Prints the error and returns its exit code.
     pub(super) fn report(self) -> ExitStatus {
         match self {

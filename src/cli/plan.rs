@@ -13,13 +13,14 @@ use super::paths::path;
 use super::project::{CliProject, argument};
 use super::streams;
 use crate::config::CommandLineValue;
-use crate::plan::forecast::{ForecastCell, ForecastVerdict, PlanReport, RegionScope};
+use crate::plan::forecast::{Forecast, ForecastCell, ForecastVerdict, PlanReport, RegionScope};
 
 /// Predict for every test and region whether it would launch (offline).
 ///
 /// Evaluates templates as CloudFormation does, nested ones included. A test would launch, would
-/// fail (with the reason, file and line), or needs AWS for values that aren't known offline:
-/// availability zones, stored values, exports. Exits with 1 if a test would fail.
+/// launch if assumptions about the account hold (a key pair exists, an SSM parameter is set), would
+/// fail (with the reason, file and line), or is undecided if a part that depends on something
+/// unknown would fail. Exits with 1 if a test would fail.
 #[derive(Args)]
 pub(super) struct PlanArgs {
     /// Tests to evaluate, separated by commas; ALL evaluates every test of the configuration.
@@ -34,6 +35,10 @@ pub(super) struct PlanArgs {
     /// the exit code.
     #[arg(long)]
     all_regions: bool,
+
+    /// Exit with 1 for undecided tests as well.
+    #[arg(long)]
+    strict: bool,
 
     /// Configuration or template, relative to the project root.
     #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE",
@@ -61,37 +66,55 @@ enum PlanFormat {
 
 impl PlanArgs {
     pub(super) fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
+        let mut root = PathBuf::new();
+        let planned = self.planned(aws, &mut root).inspect_err(|error| {
+            if matches!(self.format, PlanFormat::Json) {
+                let report = PlanReport::of_errors(&error.diagnostics(), &root);
+                // The error itself is what the caller must see.
+                _ = print_json(&report);
+            }
+        })?;
+        match self.format {
+            PlanFormat::Text if planned.refused.is_err() => {}
+            PlanFormat::Text => {
+                streams::print(text::text(&planned.forecast, self.all_regions));
+            }
+            PlanFormat::Json => print_json(&PlanReport::of(&planned.forecast, &root))?,
+        }
+        planned.refused?;
+        let fails = |cell: &ForecastCell| {
+            let verdict = cell.verdict();
+            let is_refused = verdict == ForecastVerdict::WouldFail
+                || self.strict && verdict == ForecastVerdict::Undecided;
+            cell.is_declared && is_refused
+        };
+        Ok(if planned.forecast.cells.iter().any(fails) {
+            ExitStatus::Failed
+        } else {
+            ExitStatus::Passed
+        })
+    }
+
+    /// Predicts every test and region, and sets `root` to the project's as soon as it is known.
+    fn planned(&self, aws: &AwsArgs, root: &mut PathBuf) -> Result<PlannedProject, CliError> {
         let mut project =
             CliProject::load(&self.project_root, &self.input_file, aws, self.arguments())?;
+        root.clone_from(&project.root);
         project.follow_links = self.follow_links;
         project.trim(&self.test_names, &self.regions)?;
         // A constant ID makes the plan reproducible.
-        let (draft, mut templates) = project.draft(Uuid::new_v5(&Uuid::nil(), b"taskcat plan"))?;
+        let run_id = Uuid::new_v5(&Uuid::nil(), b"taskcat plan");
+        let (mut draft, mut templates) = project.draft(run_id)?;
         project.refuse_bad_hooks(&draft, None)?;
-        project.refuse_excluded(&draft)?;
+        project.mark_excluded(&mut draft)?;
         let regions = if self.all_regions {
             RegionScope::All
         } else {
             RegionScope::Declared
         };
-        let forecast = project.forecast(&draft, &mut templates, regions)?;
-        let refused = CliProject::refuse_unplannable(&draft);
-        match self.format {
-            PlanFormat::Text if refused.is_err() => {}
-            PlanFormat::Text => streams::print(text::text(&forecast, self.all_regions)),
-            PlanFormat::Json => {
-                let report = PlanReport::of(&forecast, &project.root);
-                let json = serde_json::to_string_pretty(&report);
-                streams::print_line(json.map_err(|error| CliError::local("the plan", error))?);
-            }
-        }
-        refused?;
-        let fails =
-            |cell: &ForecastCell| cell.is_declared && cell.verdict() == ForecastVerdict::WouldFail;
-        Ok(if forecast.cells.iter().any(fails) {
-            ExitStatus::Failed
-        } else {
-            ExitStatus::Passed
+        Ok(PlannedProject {
+            forecast: project.forecast(&draft, &mut templates, regions)?,
+            refused: CliProject::refuse_unplannable(&draft),
         })
     }
 
@@ -101,4 +124,17 @@ impl PlanArgs {
             .then(|| argument("project.regions", &self.regions, "--regions"));
         regions.into_iter().collect()
     }
+}
+
+/// What is predicted for a project.
+struct PlannedProject {
+    forecast: Forecast,
+    /// An error if no test can be planned.
+    refused: Result<(), CliError>,
+}
+
+fn print_json(report: &PlanReport) -> Result<(), CliError> {
+    let json = serde_json::to_string_pretty(report);
+    streams::print_line(json.map_err(|error| CliError::local("the plan", error))?);
+    Ok(())
 }

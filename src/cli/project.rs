@@ -170,31 +170,29 @@ impl CliProject {
         }
     }
 
-    /// Returns an error for tests whose own template is not staged.
-    pub(super) fn refuse_excluded(&self, draft: &PlanDraft) -> Result<(), CliError> {
+    /// Adds a problem to each test whose own template is not staged.
+    pub(super) fn mark_excluded(&self, draft: &mut PlanDraft) -> Result<(), CliError> {
         let exclusions = Exclusions::load(&self.root, &[]).map_err(CliError::Diagnostics)?;
         let excluded = draft
             .test_templates()
             .filter(|(_, template)| exclusions.excludes(template));
-        let refused: Vec<_> = excluded
-            .map(|(test, template)| {
-                let message = format!(
-                    "template {template} is excluded from the upload, so it can't be launched"
-                );
-                let help =
-                    "remove it from .taskcatignore, or move it out of a hidden or excluded folder";
-                let location = self.loaded.location(&format!("tests.{test}.template"));
-                Diagnostic {
-                    location,
-                    ..Diagnostic::error(message).help(help)
-                }
-            })
-            .collect();
-        if refused.is_empty() {
-            Ok(())
-        } else {
-            Err(CliError::Diagnostics(refused))
+        let problem = |(test, template): (&str, &str)| {
+            let message =
+                format!("template {template} is excluded from the upload, so it can't be launched");
+            let help =
+                "remove it from .taskcatignore, or move it out of a hidden or excluded folder";
+            let location = self.loaded.location(&format!("tests.{test}.template"));
+            let problem = Diagnostic {
+                location,
+                ..Diagnostic::error(message).help(help)
+            };
+            (test.to_owned(), problem)
+        };
+        let problems: Vec<_> = excluded.map(problem).collect();
+        for (test, problem) in problems {
+            draft.add_problem(&test, problem);
         }
+        Ok(())
     }
 
     /// Returns the predicted failures of a cell with their locations, for the reports.
@@ -212,8 +210,8 @@ impl CliProject {
                 test: cell.test.into(),
                 region: cell.region.into(),
             };
-            let needed = cell.needs.into_values().flat_map(|need| need.failures);
-            let failures = cell.failures.into_iter().chain(needed).chain(cell.possible);
+            let possible = cell.possible.into_iter().map(|it| it.failure);
+            let failures = cell.failures.into_iter().chain(possible);
             (
                 id,
                 failures.map(|failure| self.place_of(&failure)).collect(),
@@ -285,8 +283,8 @@ impl CliProject {
         let forecast = self.forecast(draft, &mut templates.clone(), RegionScope::Declared)?;
         let mut refused: Vec<Diagnostic> = Vec::new();
         for cell in &forecast.cells {
-            let needed = cell.needs.values().flat_map(|need| &need.failures);
-            let failures = cell.failures.iter().chain(needed).chain(&cell.possible);
+            let possible = cell.possible.iter().map(|it| &it.failure);
+            let failures = cell.failures.iter().chain(possible);
             for failure in failures.filter(|failure| failure.is_endless_nesting()) {
                 let diagnostic = Diagnostic::error(failure.message.clone()).at(failure.at.clone());
                 if !refused.contains(&diagnostic) {

@@ -266,12 +266,12 @@ impl TestRunArgs {
             ));
         }
         let (mut draft, templates) = project.draft(Uuid::new_v4())?;
+        if !self.skip_upload {
+            project.mark_excluded(&mut draft)?;
+        }
         CliProject::refuse_unplannable(&draft)?;
         project.refuse_endless(&draft, &templates)?;
         project.refuse_bad_hooks(&draft, Some(&env::var_os("PATH").unwrap_or_default()))?;
-        if !self.skip_upload {
-            project.refuse_excluded(&draft)?;
-        }
         if let Some((part, of)) = self.partition {
             draft.keep_part(part, of);
         }

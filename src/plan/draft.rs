@@ -145,6 +145,13 @@ impl PlanDraft {
         problems
     }
 
+    /// Adds a reason why a test can't be planned.
+    pub fn add_problem(&mut self, test: &str, problem: Diagnostic) {
+        if let Some(test) = self.tests.iter_mut().find(|it| it.name == test) {
+            test.problems.push(problem);
+        }
+    }
+
     /// Returns whether there is a test that can be planned.
     pub fn can_be_planned(&self) -> bool {
         self.tests.iter().any(|test| test.problems.is_empty())

@@ -16,6 +16,7 @@
 //! - `graph`: dependencies, circles, and undeclared names
 //! - `limits`: what CloudFormation refuses regardless of values
 
+mod assumption;
 mod evaluate;
 mod expression;
 mod graph;
@@ -39,6 +40,7 @@ use crate::diagnostic::{Diagnostic, Location, Position};
 use crate::mask::Secrets;
 use crate::yaml::Node;
 
+pub use assumption::Assumption;
 pub use evaluate::{
     ConditionValue, EvaluatedOutput, EvaluatedResource, EvaluatedStack, EvaluationEnvironment,
     Evaluator, HidingSecrets, NestedTemplate, OfflineEnvironment, ParameterValue, ParameterValues,
@@ -53,7 +55,10 @@ pub use limits::is_custom_resource;
 pub use project::Templates;
 pub use rendered::rendered;
 pub use stack::{evaluate, evaluated_stack, evaluator};
-pub use value::{Failure, FailureNote, KnownWhen, NestingStack, Unknown, UnknownReason, Value};
+pub use value::{
+    ConcatenatedForm, Failure, FailureNote, KnownWhen, NestingStack, Unknown, UnknownForm,
+    UnknownReason, Value,
+};
 
 /// A template of the project.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,11 +2,12 @@
 
 use std::rc::Rc;
 
+use super::assumption::Assumption;
 use super::evaluate::{
     Ancestor, EvaluatedStack, EvaluationEnvironment, EvaluationLimits, Evaluator, ParameterValues,
     StackEnvironment,
 };
-use super::{Template, graph, limits, transform};
+use super::{Template, graph, limits, macros, transform};
 
 /// Evaluates the whole template.
 pub fn evaluate(
@@ -73,10 +74,11 @@ pub fn evaluated_stack(mut evaluator: Evaluator) -> EvaluatedStack {
     stack.undecided = evaluator.undecided.take();
     stack.failures = failures;
     stack.rewritten_by = evaluator.macros.unknown();
-    stack.macros_of_aws = evaluator
-        .macros
-        .only_aws_runs()
-        .map(|unknown| evaluator.environment.needs(unknown));
+    stack.macros_of_aws = evaluator.macros.only_aws_runs();
+    for name in stack.macros_of_aws.iter().flat_map(macros::of_account) {
+        let name = name.to_owned();
+        evaluator.environment.assume(Assumption::Macro { name });
+    }
     if let Some(unknown) = evaluator.macros.doubt() {
         stack.hang_on(&unknown);
     }

@@ -34,11 +34,31 @@ pub enum Value {
 /// Either a value or everything that fails in it.
 pub(super) type Evaluated = Result<Value, Failures>;
 
-/// One or more reasons why a value isn't known.
+/// One or more reasons why a value isn't known, and what is known about it nevertheless.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unknown {
     reasons: BTreeSet<UnknownReason>,
+    form: UnknownForm,
 }
+
+/// What is known about an unknown value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UnknownForm {
+    /// Nothing.
+    #[default]
+    Any,
+    /// It isn't empty.
+    NonEmpty,
+    /// It is a string like this example: not empty, with the same number of items if it is read as
+    /// a comma-separated list, and different from another one with the same reasons if their
+    /// examples differ.
+    Like(String),
+    /// It is the list of all Availability Zones of this region.
+    Zones(String),
+}
+
+/// Maximum length of an example in bytes; longer ones aren't kept.
+const MAX_EXAMPLE: usize = 4096;
 
 /// Something that isn't known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -223,6 +243,7 @@ impl Unknown {
                 until: KnownWhen::Asked,
                 what: what.into(),
             }]),
+            form: UnknownForm::Any,
         }
     }
 
@@ -233,6 +254,7 @@ impl Unknown {
                 until: KnownWhen::Launched,
                 what: what.into(),
             }]),
+            form: UnknownForm::Any,
         }
     }
 
@@ -241,20 +263,64 @@ impl Unknown {
         unknowns.into_iter().reduce(Self::and)
     }
 
-    /// Combines two.
+    /// Combines two. The combination may have any form, unless they have the same.
     pub fn and(mut self, other: Self) -> Self {
+        if self != other {
+            self.form = UnknownForm::Any;
+        }
         self.reasons.extend(other.reasons);
         self
+    }
+
+    /// Returns the same unknown value with this form.
+    pub fn with_form(self, form: UnknownForm) -> Self {
+        Self { form, ..self }
+    }
+
+    /// Returns the same unknown value, which is a string like this example.
+    pub fn like(self, example: impl Into<String>) -> Self {
+        self.with_form(UnknownForm::Like(example.into()))
+    }
+
+    /// Returns the same unknown value, which isn't empty.
+    pub fn non_empty(self) -> Self {
+        match self.form {
+            UnknownForm::Any => self.with_form(UnknownForm::NonEmpty),
+            _ => self,
+        }
+    }
+
+    /// Returns what is known about the value.
+    pub fn form(&self) -> &UnknownForm {
+        &self.form
+    }
+
+    /// Returns a string like the value, if it is known well enough.
+    pub fn example(&self) -> Option<&str> {
+        match &self.form {
+            UnknownForm::Like(example) => Some(example),
+            UnknownForm::Any | UnknownForm::NonEmpty | UnknownForm::Zones(_) => None,
+        }
+    }
+
+    /// Returns the items of the value, read as a comma-separated list; `None` if their number isn't
+    /// known.
+    pub fn items(&self) -> Option<Vec<Value>> {
+        let items = self.example()?.split(',').map(str::trim);
+        Some(items.map(|item| self.clone().like(item).into()).collect())
+    }
+
+    /// Returns whether AWS knows the value already.
+    pub fn needs_aws(&self) -> bool {
+        self.reasons
+            .iter()
+            .any(|reason| reason.until == KnownWhen::Asked)
     }
 
     /// Returns an unknown value that depends on this one, with its own description. AWS knows it as
     /// soon as AWS knows one of the reasons.
     pub fn renamed(&self, what: impl Into<String>) -> Self {
-        if self
-            .reasons
-            .iter()
-            .any(|reason| reason.until == KnownWhen::Asked)
-        {
+        if self.needs_aws() {
             Self::asked(what)
         } else {
             Self::launched(what)
@@ -264,6 +330,46 @@ impl Unknown {
     /// Returns the reasons in order, each once.
     pub fn reasons(&self) -> impl Iterator<Item = &UnknownReason> {
         self.reasons.iter()
+    }
+}
+
+/// The form of a string that is put together from known and unknown parts.
+#[derive(Debug, Default)]
+pub struct ConcatenatedForm {
+    example: String,
+    has_no_example: bool,
+    is_non_empty: bool,
+}
+
+impl ConcatenatedForm {
+    /// Appends a known part.
+    pub fn push(&mut self, text: &str) {
+        self.is_non_empty |= !text.is_empty();
+        if !self.has_no_example && self.example.len() + text.len() <= MAX_EXAMPLE {
+            self.example.push_str(text);
+        } else {
+            self.has_no_example = true;
+        }
+    }
+
+    /// Appends an unknown part.
+    pub fn push_unknown(&mut self, unknown: &Unknown) {
+        match unknown.form() {
+            UnknownForm::Like(example) => self.push(example),
+            form => {
+                self.has_no_example = true;
+                self.is_non_empty |= *form != UnknownForm::Any;
+            }
+        }
+    }
+
+    /// Returns the form of the whole.
+    pub fn finish(self) -> UnknownForm {
+        match (self.has_no_example, self.is_non_empty) {
+            (false, _) => UnknownForm::Like(self.example),
+            (true, true) => UnknownForm::NonEmpty,
+            (true, false) => UnknownForm::Any,
+        }
     }
 }
 

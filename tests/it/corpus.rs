@@ -420,3 +420,39 @@ fn every_local_failure_has_its_reason() {
     facts.sort_by_key(|fact| fact.project.clone());
     compare(merge(facts), "corpus-local.json");
 }
+
+/// Zones, key pairs and public SSM parameters are unknown to `plan`, and decide nothing. Every
+/// verdict *would fail* is in `fixtures/corpus-verdicts.json` with its reason; of the other cells,
+/// at most 15 % may be undecided.
+#[test]
+#[ignore = "needs ../shared/corpus; run tests/run.sh"]
+fn most_cells_are_decided() {
+    let (corpus, names) = corpus();
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for name in &names {
+        for submodules in [false, true] {
+            let project = copy_of(&corpus, name);
+            let has_any =
+                submodules && copy_submodules(&corpus, &corpus.join(name), &project.path(), 0);
+            if submodules != has_any {
+                continue;
+            }
+            let outcome = Taskcat::offline(&project)
+                .args(["plan", "--format", "json"])
+                .run();
+            if has_no_plan(name, &outcome) {
+                continue;
+            }
+            let plan: Value = serde_json::from_str(&outcome.stdout).unwrap();
+            for (verdict, count) in plan["summary"].as_object().unwrap() {
+                *counts.entry(verdict.clone()).or_default() += count.as_u64().unwrap();
+            }
+        }
+    }
+    println!("{counts:?}");
+    let launch = counts["would_launch"] + counts["would_launch_if"];
+    assert!(
+        launch * 100 >= (launch + counts["undecided"]) * 85,
+        "{counts:?}"
+    );
+}

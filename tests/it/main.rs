@@ -45,6 +45,7 @@ macro_rules! tests_on {
     };
 }
 
+mod assumptions;
 mod aws;
 #[cfg(feature = "lambda")]
 mod lambda;

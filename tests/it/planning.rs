@@ -134,10 +134,11 @@ fn what_if_in_every_region() {
     );
     // Only what is declared counts.
     outcome.assert_code(0);
-    let rows: Vec<_> = outcome.stdout.lines().take(3).collect();
+    let rows: Vec<_> = outcome.stdout.lines().take(4).collect();
     assert_eq!(rows[..2], ["farm", "  ok         us-west-2* me-south-1"]);
+    assert_eq!(rows[2], "  ok if      me-central-1");
     assert!(
-        rows[2].starts_with("  FAIL       af-south-1 ap-east-1 "),
+        rows[3].starts_with("  FAIL       af-south-1 ap-east-1 "),
         "{}",
         outcome.stdout
     );

@@ -1,5 +1,5 @@
-//! Formats a forecast as text: the matrix, failures with their reasons, what only AWS knows, and a
-//! summary.
+//! Formats a forecast as text: the matrix, failures with their reasons, assumptions, what is
+//! undecided, and a summary.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal};
@@ -38,7 +38,8 @@ pub(super) fn text(forecast: &Forecast, all_regions: bool) -> String {
             output::failure(fault.failure, &[fault.cells.to_string()])
         );
     }
-    text.push_str(&needs(forecast));
+    text.push_str(&assumptions(forecast));
+    text.push_str(&undecided(forecast));
     _ = writeln!(text, "\n{}", summary(forecast, all_regions));
     text
 }
@@ -46,19 +47,22 @@ pub(super) fn text(forecast: &Forecast, all_regions: bool) -> String {
 fn word(verdict: ForecastVerdict) -> &'static str {
     match verdict {
         ForecastVerdict::WouldLaunch => "ok",
+        ForecastVerdict::WouldLaunchIf => "ok if",
         ForecastVerdict::WouldFail => "FAIL",
-        ForecastVerdict::NeedsAws => "needs AWS",
+        ForecastVerdict::Undecided => "undecided",
     }
 }
 
 /// Length of the longest word.
-const WORD: usize = "needs AWS".len();
+const WORD: usize = "undecided".len();
 
 fn style(verdict: ForecastVerdict) -> Style {
     match verdict {
-        ForecastVerdict::WouldLaunch => AnsiColor::Green.on_default(),
+        ForecastVerdict::WouldLaunch | ForecastVerdict::WouldLaunchIf => {
+            AnsiColor::Green.on_default()
+        }
         ForecastVerdict::WouldFail => AnsiColor::Red.on_default().bold(),
-        ForecastVerdict::NeedsAws => AnsiColor::Yellow.on_default(),
+        ForecastVerdict::Undecided => AnsiColor::Yellow.on_default(),
     }
 }
 
@@ -126,8 +130,9 @@ impl<'a> CellsByTest<'a> {
             _ = writeln!(text, "{name}");
             for verdict in [
                 ForecastVerdict::WouldLaunch,
+                ForecastVerdict::WouldLaunchIf,
                 ForecastVerdict::WouldFail,
-                ForecastVerdict::NeedsAws,
+                ForecastVerdict::Undecided,
             ] {
                 let cells = cells.iter().filter(|cell| cell.verdict() == verdict);
                 let regions = cells.map(|cell| match cell.is_declared && mark {
@@ -193,71 +198,83 @@ fn faults(forecast: &Forecast) -> Vec<SharedFailure<'_>> {
     faults.into_values().collect()
 }
 
-/// Something that only AWS knows, with the cells that need it.
+/// Something that isn't known, with the cells that depend on it.
 #[derive(Default)]
 struct SharedUnknown<'a> {
-    /// Its description in the first cell.
-    what: &'a str,
     /// Variants that differ only in the region's name.
     variants: IndexSet<&'a str>,
     parameters: IndexSet<&'a str>,
-    /// The failures that depend on it in the first cell.
-    failures: &'a [Failure],
+    /// The failures that depend on it.
+    failures: IndexSet<String>,
     cells: RegionsByTest<'a>,
 }
 
 /// Number of dependent failures to show.
 const SHOWN: usize = 3;
 
-/// Returns what AWS must be asked for cells without failures.
-fn needs(forecast: &Forecast) -> String {
-    let mut questions: IndexMap<String, SharedUnknown> = IndexMap::new();
-    for cell in forecast
-        .cells
-        .iter()
-        .filter(|cell| cell.verdict() == ForecastVerdict::NeedsAws)
-    {
-        for (what, need) in &cell.needs {
-            let question = questions.entry(anywhere(what, &cell.region)).or_default();
-            question.variants.insert(what);
-            question
-                .parameters
-                .extend(need.parameters.iter().map(String::as_str));
-            question.cells.add(cell);
-            if question.failures.is_empty() {
-                question.failures = &need.failures;
-            }
-            question.what = question.variants.first().copied().unwrap_or(what);
+/// Returns what must hold for the cells that would launch then.
+fn assumptions(forecast: &Forecast) -> String {
+    let mut unknowns: IndexMap<String, SharedUnknown> = IndexMap::new();
+    let cells = forecast.cells.iter();
+    for cell in cells.filter(|cell| cell.verdict() == ForecastVerdict::WouldLaunchIf) {
+        for it in cell.notable_assumptions() {
+            let unknown = unknowns
+                .entry(anywhere(&it.text, &cell.region))
+                .or_default();
+            unknown.variants.insert(&it.text);
+            let parameters = it.parameters.iter().map(String::as_str);
+            unknown.parameters.extend(parameters);
+            unknown.cells.add(cell);
         }
     }
-    let mut text = String::new();
-    if !questions.is_empty() {
-        text.push_str("\nonly AWS knows\n");
+    section("would launch if", &unknowns)
+}
+
+/// Returns what the undecided cells depend on, with their failures.
+fn undecided(forecast: &Forecast) -> String {
+    let mut unknowns: IndexMap<String, SharedUnknown> = IndexMap::new();
+    let cells = forecast.cells.iter();
+    for cell in cells.filter(|cell| cell.verdict() == ForecastVerdict::Undecided) {
+        for it in cell.possible.iter().filter(|it| it.is_certain_in_branch) {
+            for what in &it.depends_on {
+                let unknown = unknowns.entry(anywhere(what, &cell.region)).or_default();
+                unknown.variants.insert(what);
+                unknown.cells.add(cell);
+                let at = output::near_place(&it.failure.at);
+                unknown
+                    .failures
+                    .insert(format!("{at}: {}", it.failure.message));
+            }
+        }
     }
-    for question in questions.values() {
-        let likewise = if question.variants.len() > 1 {
+    section("undecided without", &unknowns)
+}
+
+fn section(title: &str, unknowns: &IndexMap<String, SharedUnknown>) -> String {
+    let mut text = String::new();
+    if !unknowns.is_empty() {
+        _ = writeln!(text, "\n{title}");
+    }
+    for unknown in unknowns.values() {
+        let what = unknown.variants.first().copied().unwrap_or_default();
+        let likewise = if unknown.variants.len() > 1 {
             ", likewise elsewhere"
         } else {
             ""
         };
-        let parameters: Vec<&str> = question.parameters.iter().copied().collect();
+        let parameters: Vec<&str> = unknown.parameters.iter().copied().collect();
         let parameters = match parameters.as_slice() {
             [] => String::new(),
             [one] => format!(", for parameter {one}"),
             more => format!(", for parameters {}", more.join(", ")),
         };
-        _ = writeln!(text, "  {}{likewise}{parameters}", question.what);
-        _ = writeln!(text, "      {}", question.cells);
-        for failure in question.failures.iter().take(SHOWN) {
-            _ = writeln!(
-                text,
-                "      {}: {}",
-                output::near_place(&failure.at),
-                failure.message
-            );
+        _ = writeln!(text, "  {what}{likewise}{parameters}");
+        _ = writeln!(text, "      {}", unknown.cells);
+        for failure in unknown.failures.iter().take(SHOWN) {
+            _ = writeln!(text, "      {failure}");
         }
-        if question.failures.len() > SHOWN {
-            _ = writeln!(text, "      and {} more", question.failures.len() - SHOWN);
+        if unknown.failures.len() > SHOWN {
+            _ = writeln!(text, "      and {} more", unknown.failures.len() - SHOWN);
         }
     }
     text
@@ -314,19 +331,20 @@ fn summary(forecast: &Forecast, all_regions: bool) -> String {
     format!("{all}\ndeclared: {declared}")
 }
 
-/// Returns `6 cells: 4 would launch, 1 would fail, 1 needs AWS`.
+/// Returns `6 cells: 4 would launch, 1 would fail, 1 undecided`.
 fn told(summary: VerdictCounts) -> String {
     let VerdictCounts {
         cells,
         would_launch,
+        would_launch_if,
         would_fail,
-        needs_aws,
+        undecided,
     } = summary;
-    let needs = if needs_aws == 1 { "needs" } else { "need" };
     let parts = [
         (would_launch, "would launch"),
+        (would_launch_if, "would launch if the above holds"),
         (would_fail, "would fail"),
-        (needs_aws, &format!("{needs} AWS")),
+        (undecided, "undecided"),
     ];
     let parts = parts
         .iter()

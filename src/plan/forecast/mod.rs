@@ -1,5 +1,5 @@
-//! Predicts offline for each test and region whether it would launch, would fail, or needs AWS to
-//! decide.
+//! Predicts offline for each test and region whether it would launch, under which assumptions about
+//! the account, or would fail.
 //!
 //! Combines the tests and values of a [`PlanDraft`] with the evaluation of `template` and with what
 //! is known about the environment, the staged files and the region's resource types. Values that
@@ -7,7 +7,9 @@
 //! strings, and thus names of buckets and stacks), and are unknown otherwise. A false *would fail*
 //! is worse than a missed one.
 
+mod assumptions;
 mod model;
+mod request;
 mod resources;
 mod world;
 
@@ -16,23 +18,23 @@ use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::thread;
 
-use indexmap::IndexMap;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::draft::{PlanDraft, TestDraft};
-use super::parameters::{CellContext, MissingAnswer, RenderedValue};
+use super::parameters::{CellContext, MissingAnswer};
 use super::place::ProfileRegion;
 use super::{BucketPlan, LookupAnswers, ProfileIdentity};
 use crate::catalog::{self, Partition};
 use crate::diagnostic::{Diagnostic, Location, Position};
-use crate::mask::{MASK, Secrets};
+use crate::mask::Secrets;
 use crate::template::{
-    self, EvaluatedStack, Failure, FailureNote, KnownWhen, ParameterValue, ParameterValues,
-    Template, Templates, UndecidedFailure, Unknown, UnknownReason, Value,
+    self, Assumption, EvaluatedStack, Failure, FailureNote, Template, Templates, Value,
 };
 
+use assumptions::AssumptionFinder;
 pub use model::{PlanReport, VerdictCounts, schema};
+use request::StackRequest;
 use world::CellWorld;
 
 /// The beginning of a file.
@@ -79,19 +81,35 @@ pub struct ForecastCell {
     pub tags: Vec<(String, String)>,
     /// What CloudFormation would refuse.
     pub failures: Vec<Failure>,
-    /// What only AWS knows, by its description.
-    pub needs: IndexMap<String, UnknownUse>,
-    /// Failures that depend on something unknown until the stack is launched.
-    pub possible: Vec<Failure>,
+    /// What must hold in AWS for the stack to be launched.
+    pub assumptions: Vec<CellAssumption>,
+    /// Failures that depend on something unknown.
+    pub possible: Vec<PossibleFailure>,
 }
 
-/// Why something must be known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UnknownUse {
-    /// The test's parameters whose value depends on it.
+/// What must hold in AWS for a stack to be launched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CellAssumption {
+    /// What must hold; may contain secrets.
+    pub assumption: Assumption,
+    /// Its description, without secrets.
+    pub text: String,
+    /// The test's parameters whose values need it.
     pub parameters: Vec<String>,
-    /// What would fail, or may.
-    pub failures: Vec<Failure>,
+    /// Whether it holds in practically every account, so that nobody has to check it.
+    pub is_ordinary: bool,
+}
+
+/// A failure that depends on something unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PossibleFailure {
+    /// What fails or may fail.
+    pub failure: Failure,
+    /// What isn't known: `AWS::AccountId`.
+    pub depends_on: Vec<String>,
+    /// Whether it certainly fails in a part of the template that depends on something unknown.
+    /// Otherwise an unknown value would have to be an unsuitable one.
+    pub is_certain_in_branch: bool,
 }
 
 /// The prediction for a test in a region.
@@ -99,10 +117,12 @@ pub struct UnknownUse {
 pub enum ForecastVerdict {
     /// The stack would be launched.
     WouldLaunch,
+    /// The stack would be launched if its assumptions hold.
+    WouldLaunchIf,
     /// CloudFormation would refuse the stack.
     WouldFail,
-    /// Only AWS can decide.
-    NeedsAws,
+    /// A part of the template that depends on something unknown would fail.
+    Undecided,
 }
 
 /// Whether a path of the project is staged.
@@ -130,11 +150,18 @@ impl ForecastCell {
     pub fn verdict(&self) -> ForecastVerdict {
         if !self.failures.is_empty() {
             ForecastVerdict::WouldFail
-        } else if !self.needs.is_empty() {
-            ForecastVerdict::NeedsAws
+        } else if self.possible.iter().any(|it| it.is_certain_in_branch) {
+            ForecastVerdict::Undecided
+        } else if self.notable_assumptions().next().is_some() {
+            ForecastVerdict::WouldLaunchIf
         } else {
             ForecastVerdict::WouldLaunch
         }
+    }
+
+    /// Returns the assumptions that a person may want to check.
+    pub fn notable_assumptions(&self) -> impl Iterator<Item = &CellAssumption> {
+        self.assumptions.iter().filter(|it| !it.is_ordinary)
     }
 }
 
@@ -286,7 +313,7 @@ impl CellForecaster<'_> {
             template: self.test.template.clone(),
             tags: self.draft.tags(self.test),
             failures: self.test.problems.iter().map(failure).collect(),
-            needs: IndexMap::new(),
+            assumptions: Vec::new(),
             possible: Vec::new(),
             parameters: Vec::new(),
             bucket,
@@ -315,11 +342,12 @@ impl CellForecaster<'_> {
             bucket: &bucket,
             url_suffix: partition.dns_suffix,
             has_prehooks: !self.test.prehooks.is_empty(),
-            asked: RefCell::default(),
+            assumed: RefCell::default(),
             missed: RefCell::default(),
         };
         let mut stack = template::evaluate(template, &place, &sent.parameter_values, &world);
-        let (asked, missed) = (world.asked.into_inner(), world.missed.into_inner());
+        let assumed = world.assumed.into_inner();
+        let missed = world.missed.into_inner();
         let (failures, undecided) = resources::check(&stack, &self.place.region, self.templates);
         stack.failures.splice(
             0..0,
@@ -330,6 +358,12 @@ impl CellForecaster<'_> {
         );
         stack.undecided.extend(undecided);
         let secrets = self.secrets(&sent, &stack);
+        let found = AssumptionFinder {
+            region: &self.place.region,
+            created: assumptions::created_by(&stack),
+            secrets: &secrets,
+        };
+        let (assumptions, possible) = found.found(&sent.assumptions, assumed, &stack.undecided);
         let cell = ForecastCell {
             test: self.test.name.clone(),
             region: self.place.region.clone(),
@@ -343,14 +377,8 @@ impl CellForecaster<'_> {
                     .into_iter()
                     .map(|failure| masked(failure, &secrets)),
             ),
-            needs: needs(&sent, asked, &stack.undecided, &secrets),
-            possible: distinct(
-                stack
-                    .undecided
-                    .into_iter()
-                    .filter(|it| !it.needs_aws())
-                    .map(|it| masked(it.failure, &secrets)),
-            ),
+            assumptions,
+            possible,
             parameters: sent
                 .shown
                 .into_iter()
@@ -407,7 +435,12 @@ impl CellForecaster<'_> {
             MissingAnswer::Unknown,
             &mut rng,
         );
-        let mut sent = StackRequest::default();
+        let assumptions = values.parameters.assumptions(&scope).into_iter();
+        let of_sent = assumptions.filter(|(key, _)| !values.unsent.iter().any(|it| it == key));
+        let mut sent = StackRequest {
+            assumptions: of_sent.map(|(key, it)| (key.to_owned(), it)).collect(),
+            ..StackRequest::default()
+        };
         for ((key, rendered), note) in rendered.into_iter().zip(&values.notes) {
             if !values.unsent.contains(&key) {
                 let declared = template
@@ -454,107 +487,6 @@ fn nested_values(stack: &EvaluatedStack, keys: &BTreeSet<&str>, values: &mut Vec
     }
 }
 
-/// What would be sent to create a stack.
-#[derive(Default)]
-struct StackRequest {
-    parameter_values: ParameterValues,
-    /// The parameters with secrets masked.
-    shown: Vec<(String, Value)>,
-    secrets: Vec<String>,
-    failures: Vec<Failure>,
-}
-
-impl StackRequest {
-    /// Adds a parameter; `declared` is its location in the template.
-    fn take(
-        &mut self,
-        key: String,
-        rendered: RenderedValue,
-        note: &FailureNote,
-        declared: Location,
-    ) {
-        let (value, is_secret) = match rendered {
-            RenderedValue::Value { text, secret } => (Value::String(text), secret),
-            RenderedValue::Unknown(unknown) => (unknown.into(), false),
-            RenderedValue::Error(reason) => {
-                let message = format!("parameter {key}: {reason}");
-                let failure = Failure {
-                    message,
-                    at: declared,
-                    nested_in: Vec::new(),
-                    notes: vec![note.clone()],
-                };
-                self.failures.push(failure);
-                (Unknown::asked(format!("parameter {key}")).into(), false)
-            }
-        };
-        let shown = if is_secret {
-            Value::text(MASK)
-        } else {
-            value.clone()
-        };
-        if is_secret {
-            self.secrets.extend(value.as_text());
-        }
-        self.shown.push((key.clone(), shown));
-        let set = FailureNote {
-            is_secret: note.is_secret || is_secret,
-            ..note.clone()
-        };
-        self.parameter_values.insert(
-            key,
-            ParameterValue {
-                value,
-                set: vec![set],
-            },
-        );
-    }
-}
-
-/// Returns everything that only AWS knows.
-fn needs(
-    sent: &StackRequest,
-    asked: Vec<Unknown>,
-    undecided: &[UndecidedFailure],
-    secrets: &Secrets,
-) -> IndexMap<String, UnknownUse> {
-    let mut needs: IndexMap<String, UnknownUse> = IndexMap::new();
-    let of_aws = |reason: &&UnknownReason| reason.until == KnownWhen::Asked;
-    for (key, given) in &sent.parameter_values {
-        for reason in given
-            .value
-            .unknown()
-            .iter()
-            .flat_map(Unknown::reasons)
-            .filter(of_aws)
-        {
-            needs
-                .entry(secrets.mask(&reason.what))
-                .or_default()
-                .parameters
-                .push(key.clone());
-        }
-    }
-    for unknown in &asked {
-        unknown
-            .reasons()
-            .for_each(|reason| _ = needs.entry(secrets.mask(&reason.what)).or_default());
-    }
-    for UndecidedFailure { unknown, failure } in undecided {
-        for reason in unknown.reasons().filter(of_aws) {
-            let failures = &mut needs
-                .entry(secrets.mask(&reason.what))
-                .or_default()
-                .failures;
-            let failure = masked(failure.clone(), secrets);
-            if !failures.contains(&failure) {
-                failures.push(failure);
-            }
-        }
-    }
-    needs
-}
-
 fn shown(value: Value, secrets: &Secrets) -> Value {
     match value {
         Value::String(text) => Value::String(secrets.mask(&text)),
@@ -592,278 +524,4 @@ fn distinct(failures: impl Iterator<Item = Failure>) -> Vec<Failure> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::draft::tests::TempProject;
-
-    fn forecast(files: &[(&str, &str)], regions: RegionScope) -> Forecast {
-        let project = TempProject::new(files);
-        let (draft, _) = project
-            .draft()
-            .unwrap_or_else(|errors| panic!("{files:?}\n{errors:?}"));
-        let asked = draft.tests.iter().map(|test| (test.template.clone(), None));
-        let (templates, _) = Templates::load(project.root(), asked);
-        // Objects whose name begins with a dot may be somebody else's.
-        let staged = |path: &str| match path {
-            _ if path.starts_with('.') => StagedState::Unknown,
-            _ if project.root().join(path).is_file() => StagedState::Yes,
-            _ => StagedState::No,
-        };
-        draft.forecast(&templates, &staged, regions)
-    }
-
-    /// Formats a cell as one line: failures as `file:line message`, or what AWS would be asked.
-    fn said(cell: &ForecastCell) -> String {
-        let failure = |failure: &Failure| {
-            let file = failure.at.file.file_name().unwrap().to_string_lossy();
-            let nested_in = failure
-                .nested_in
-                .iter()
-                .map(|it| format!("{} > ", it.logical_id))
-                .collect::<String>();
-            format!(
-                "{nested_in}{file}:{} {}",
-                failure.at.at.line, failure.message
-            )
-        };
-        match cell.verdict() {
-            ForecastVerdict::WouldLaunch => "ok".to_owned(),
-            ForecastVerdict::WouldFail => cell
-                .failures
-                .iter()
-                .map(failure)
-                .collect::<Vec<_>>()
-                .join("; "),
-            ForecastVerdict::NeedsAws => {
-                let needs = cell.needs.keys().cloned().collect::<Vec<_>>().join(", ");
-                format!("needs {needs}")
-            }
-        }
-    }
-
-    const CHILD: &str = "Resources:\n  Topic: {Type: AWS::SNS::Topic}\n";
-
-    /// A nested stack with this URL, in a test with these additional keys.
-    #[track_caller]
-    fn check_url(url: &str, keys: &str, expect: &str) {
-        let config = format!(
-            "project: {{name: team/p, template: t.yaml, regions: [eu-west-1]}}\ntests:\n  \
-             one:\n    \
-             parameters: {{Bucket: '$[taskcat_autobucket]'}}\n{keys}"
-        );
-        let template = format!(
-            "Parameters: {{Bucket: {{Type: String}}}}\nResources:\n  Child:\n    Type: \
-             AWS::CloudFormation::Stack\n    \
-             Properties:\n      TemplateURL: {url}\n"
-        );
-        let files = [
-            (".taskcat.yml", &*config),
-            ("t.yaml", &*template),
-            ("n/c.yaml", CHILD),
-            ("n/broken.yaml", "["),
-        ];
-        let forecast = forecast(&files, RegionScope::Declared);
-        let [cell] = forecast.cells.as_slice() else {
-            panic!("{forecast:?}")
-        };
-        let bucket = &cell.bucket.name;
-        assert_eq!(said(cell).replace(bucket, "BUCKET"), expect, "{url} {keys}");
-    }
-
-    #[test]
-    fn nested_stacks_are_found_in_the_buckets_that_they_name() {
-        let own = "!Sub https://${Bucket}.s3.amazonaws.com/team/p/n/c.yaml";
-        check_url(own, "", "ok");
-        check_url(
-            "!Sub https://s3.${AWS::Region}.${AWS::URLSuffix}/${Bucket}/team/p/n/c.yaml",
-            "",
-            "ok",
-        );
-        let missing = |key: &str| {
-            format!("Child > t.yaml:6 S3 error: The specified key does not exist. ({key})")
-        };
-        let gone = "!Sub https://${Bucket}.s3.amazonaws.com/team/p/n/gone.yaml";
-        let other_prefix = "!Sub https://${Bucket}.s3.amazonaws.com/p/n/c.yaml";
-        let left = "!Sub https://${Bucket}.s3.amazonaws.com/team/p/.n/c.yaml";
-        check_url(gone, "", &missing("team/p/n/gone.yaml"));
-        check_url(other_prefix, "", &missing("p/n/c.yaml"));
-        check_url(left, "", &missing("team/p/.n/c.yaml"));
-        // Others use the bucket, too.
-        for shared in ["    s3_bucket: mine\n", "    s3_regional_buckets: true\n"] {
-            check_url(own, shared, "ok");
-            check_url(gone, shared, &missing("team/p/n/gone.yaml"));
-            check_url(other_prefix, shared, "needs object s3://BUCKET/p/n/c.yaml");
-            check_url(left, shared, "needs object s3://BUCKET/team/p/.n/c.yaml");
-        }
-        // A hook may upload it.
-        let hook = "    prehooks: [{type: script, config: {command: make}}]\n";
-        check_url(own, hook, "ok");
-        check_url(gone, hook, "needs object s3://BUCKET/team/p/n/gone.yaml");
-        check_url(
-            "https://other.s3.amazonaws.com/team/p/n/c.yaml",
-            "",
-            "needs object s3://other/team/p/n/c.yaml",
-        );
-        // S3 in another partition.
-        check_url(
-            "!Sub https://${Bucket}.s3.cn-north-1.amazonaws.com.cn/team/p/n/c.yaml",
-            "",
-            "needs object s3://BUCKET/team/p/n/c.yaml",
-        );
-    }
-
-    #[test]
-    fn invalid_urls_are_refused() {
-        check_url(
-            "n/c.yaml",
-            "",
-            "Child > t.yaml:6 TemplateURL must be a supported URL.",
-        );
-        check_url(
-            "[a]",
-            "",
-            "Child > t.yaml:6 Value of property TemplateURL must be of type String",
-        );
-        let broken = "!Sub https://${Bucket}.s3.amazonaws.com/team/p/n/broken.yaml";
-        check_url(
-            broken,
-            "",
-            "Child > t.yaml:6 Template format error: n/broken.yaml:1:1: a `[` is never closed",
-        );
-    }
-
-    #[test]
-    fn resource_types_that_a_region_lacks() {
-        let template = "
-Conditions: {IsOurs: !Equals [!Ref AWS::AccountId, '1'], Never: !Equals [a, b]}
-Resources:
-  Ours: {Type: AWS::DeviceFarm::Project, Condition: IsOurs, Properties: {Name: n}}
-  Never: {Type: AWS::DeviceFarm::Project, Condition: Never}
-  Mine: {Type: Custom::Anything}
-";
-        let config = "project: {name: p, template: t.yaml, regions: [us-west-2, us-east-1, \
-            me-central-1, xx-moon-1]}\n\
-                      tests: {one: {}}\n";
-        let said = |template: &str| {
-            let forecast = forecast(
-                &[(".taskcat.yml", config), ("t.yaml", template)],
-                RegionScope::Declared,
-            );
-            forecast.cells.iter().map(said).collect::<Vec<_>>()
-        };
-        let listed = "whether me-central-1 has AWS::DeviceFarm::Project";
-        let unknown = format!("needs AWS::AccountId, {listed}");
-        assert_eq!(
-            said(template),
-            ["ok", "needs AWS::AccountId", &*unknown, "ok"]
-        );
-        let refused = "t.yaml:4 Template format error: Unrecognized resource types: \
-            [AWS::DeviceFarm::Project]";
-        let listed = format!("needs {listed}");
-        assert_eq!(
-            said(&template.replace(", Condition: IsOurs", "")),
-            ["ok", refused, &*listed, "ok"]
-        );
-    }
-
-    #[test]
-    fn every_region_of_the_partitions() {
-        let config = "project: {name: p, template: t.yaml, regions: [xx-moon-1, \
-            cn-north-1]}\ntests: {one: {}, two: \
-                      {regions: [us-gov-west-1]}}\n";
-        let forecast = forecast(
-            &[(".taskcat.yml", config), ("t.yaml", "Resources: {}\n")],
-            RegionScope::All,
-        );
-        let cells: Vec<_> = forecast
-            .cells
-            .iter()
-            .map(|cell| (&*cell.test, &*cell.region, cell.is_declared))
-            .collect();
-        assert_eq!(
-            cells[..2],
-            [("one", "xx-moon-1", true), ("one", "cn-north-1", true)]
-        );
-        assert!(
-            cells.contains(&("one", "us-east-1", false))
-                && cells.contains(&("one", "cn-northwest-1", false))
-        );
-        let two: Vec<_> = cells.iter().filter(|(test, ..)| *test == "two").collect();
-        assert_eq!(
-            two,
-            [
-                &("two", "us-gov-west-1", true),
-                &("two", "us-gov-east-1", false)
-            ]
-        );
-    }
-
-    #[test]
-    fn values_are_known_as_far_as_files_tell() {
-        let config = "project: {name: p, template: t.yaml, regions: [us-east-1]}\ntests:\n  \
-            one:\n    parameters:\n      \
-                      Zones: $[taskcat_genaz_2]\n      Account: a-$[taskcat_account_id]\n      \
-                      Secret: $[taskcat_genpass_8]\n      Name: $[taskcat_test_name]\n";
-        let template = "
-Parameters:
-  Zones: {Type: CommaDelimitedList}
-  Account: {Type: String, AllowedPattern: a-.*}
-  Secret: {Type: String, AllowedPattern: '[^a]*'}
-  Name: {Type: String, AllowedValues: [two]}
-  Size: {Type: Number, Default: 3, MaxValue: 2}
-  Kind: {Type: String, Default: x, AllowedValues: [y]}
-Resources: {Topic: {Type: AWS::SNS::Topic}}
-";
-        let forecast = forecast(
-            &[(".taskcat.yml", config), ("t.yaml", template)],
-            RegionScope::Declared,
-        );
-        let cell = &forecast.cells[0];
-        let parameters: Vec<_> = cell
-            .parameters
-            .iter()
-            .map(|(key, value)| (&**key, value.to_json()))
-            .collect();
-        let unknown = |what: &str| serde_json::json!({ "Unknown": what });
-        assert_eq!(
-            parameters,
-            [
-                ("Zones", unknown("availability zones of us-east-1")),
-                ("Account", unknown("AWS::AccountId")),
-                ("Secret", "****".into()),
-                ("Name", "one".into()),
-                ("Kind", "x".into()),
-            ]
-        );
-        let failures: Vec<_> = cell
-            .failures
-            .iter()
-            .map(|it| (it.at.at.line, &*it.message, it.notes.len()))
-            .collect();
-        assert_eq!(
-            failures,
-            [
-                (6, "Parameter 'Name' must be one of AllowedValues", 1),
-                (7, "Parameter 'Size' must be a number not greater than 2", 0),
-                (8, "Parameter 'Kind' must be one of AllowedValues", 1),
-            ]
-        );
-        let note = |index: usize| {
-            let note = &cell.failures[index].notes[0];
-            (&*note.message, note.at.as_ref().unwrap().at.line)
-        };
-        assert_eq!(note(0), ("parameter Name is set here", 8));
-        assert_eq!(note(2), ("parameter Kind has its default here", 8));
-        let needs: Vec<_> = cell
-            .needs
-            .iter()
-            .map(|(what, need)| (&**what, need.parameters.join(" ")))
-            .collect();
-        let expect = [
-            ("availability zones of us-east-1", "Zones".to_owned()),
-            ("AWS::AccountId", "Account".to_owned()),
-        ];
-        assert_eq!(needs, expect);
-        assert_eq!(cell.needs["AWS::AccountId"].failures.len(), 1);
-    }
-}
+mod tests;

@@ -7,13 +7,13 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Forecast, ForecastCell, ForecastVerdict, UnknownUse};
-use crate::diagnostic::Location;
+use super::{CellAssumption, Forecast, ForecastCell, ForecastVerdict, PossibleFailure};
+use crate::diagnostic::{Diagnostic, Location};
 use crate::plan::BucketKind;
-use crate::template::{self, Value};
+use crate::template::{self, Assumption, Value};
 
 /// The version of the format. Incremented when the format changes incompatibly.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// Predicted outcome of every test in every region.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -22,12 +22,24 @@ pub struct PlanReport {
     pub schema_version: u32,
     /// The version of taskcat.
     pub taskcat_version: String,
-    /// The project's name.
-    pub project: String,
+    /// The project's name; null if the project could not be read.
+    pub project: Option<String>,
     /// One entry per test and region, in the order of the configuration: test by test, region by
     /// region.
     cells: Vec<ForecastCellReport>,
     summary: VerdictCounts,
+    /// Why nothing could be planned; empty otherwise.
+    errors: Vec<ErrorReport>,
+}
+
+/// An error in the configuration or on the command line.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+struct ErrorReport {
+    message: String,
+    /// The location; absent for an error that isn't in a file.
+    at: Option<LocationReport>,
+    /// What to do about it.
+    help: Option<String>,
 }
 
 /// The number of cells per verdict.
@@ -37,10 +49,12 @@ pub struct VerdictCounts {
     pub cells: usize,
     /// Cells that would launch.
     pub would_launch: usize,
+    /// Cells that would launch if their assumptions hold.
+    pub would_launch_if: usize,
     /// Cells that would fail.
     pub would_fail: usize,
-    /// Cells for which only AWS can decide.
-    pub needs_aws: usize,
+    /// Cells with a part that depends on something unknown and would fail.
+    pub undecided: usize,
 }
 
 /// A test in a region.
@@ -64,10 +78,11 @@ struct ForecastCellReport {
     verdict: VerdictReport,
     /// Everything that CloudFormation would refuse; empty unless the cell would fail.
     failures: Vec<FailureReport>,
-    /// What only AWS knows.
-    unknowns: Vec<UnknownReport>,
-    /// Failures that depend on something unknown until the stack is launched.
-    possible_failures: Vec<FailureReport>,
+    /// What must hold in AWS for the stack to be launched, except for what holds in practically
+    /// every account.
+    assumptions: Vec<AssumptionReport>,
+    /// Failures that depend on something unknown.
+    possible_failures: Vec<PossibleFailureReport>,
 }
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -106,9 +121,14 @@ enum ParameterReport {
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum VerdictReport {
+    /// The stack would be launched.
     WouldLaunch,
+    /// The stack would be launched if its assumptions hold.
+    WouldLaunchIf,
+    /// CloudFormation would refuse the stack.
     WouldFail,
-    NeedsAws,
+    /// A part of the template that depends on something unknown would fail.
+    Undecided,
 }
 
 /// Why a stack can't be launched.
@@ -148,15 +168,78 @@ struct NoteReport {
     at: Option<LocationReport>,
 }
 
-/// Something that only AWS knows.
+/// A failure that depends on something unknown.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-struct UnknownReport {
-    /// What it is, such as `availability zones of us-east-1`.
-    what: String,
-    /// The test's parameters whose value depends on it.
+struct PossibleFailureReport {
+    #[serde(flatten)]
+    failure: FailureReport,
+    /// What isn't known, such as `AWS::AccountId`.
+    depends_on: Vec<String>,
+    /// Whether it certainly fails in a part of the template that depends on something unknown, so
+    /// that the cell is undecided. Otherwise an unknown value would have to be an unsuitable one.
+    certain_in_branch: bool,
+}
+
+/// What must hold in AWS for a stack to be launched.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+struct AssumptionReport {
+    /// What it is about.
+    #[serde(flatten)]
+    subject: AssumptionSubject,
+    /// Its description, such as ``key pair `cikey` exists in eu-west-1``.
+    text: String,
+    /// The test's parameters whose values need it.
     parameters: Vec<String>,
-    /// What would fail, or may.
-    possible_failures: Vec<FailureReport>,
+}
+
+/// What an assumption is about.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum AssumptionSubject {
+    /// A region has a number of Availability Zones.
+    AvailabilityZones {
+        region: String,
+        count: usize,
+        /// IDs of zones that don't count.
+        excluded: Vec<String>,
+    },
+    /// A key pair exists.
+    KeyPair { region: String, name: String },
+    /// Something else that the type of a parameter names exists.
+    Resource {
+        region: String,
+        /// The parameter's type, such as `AWS::EC2::VPC::Id`.
+        #[serde(rename = "type")]
+        parameter_type: String,
+        name: String,
+    },
+    /// An SSM parameter is set.
+    SsmParameter { region: String, name: String },
+    /// A secret exists.
+    Secret { region: String, name: String },
+    /// An export exists.
+    Export { region: String, name: String },
+    /// A stack has an output.
+    StackOutput {
+        region: String,
+        /// The stack's name or ARN.
+        stack: String,
+        /// The output's logical ID.
+        name: String,
+    },
+    /// An S3 object exists.
+    Object { bucket: String, key: String },
+    /// An object exists at a URL that taskcat doesn't understand.
+    Url { url: String },
+    /// The account has a macro.
+    Macro { region: String, name: String },
+    /// The region offers a resource type.
+    ResourceType { region: String, name: String },
+    /// An unknown value is what the template requires.
+    Value {
+        /// The requirement in words.
+        requirement: String,
+    },
 }
 
 /// Returns the JSON Schema (2020-12) of the report.
@@ -173,7 +256,8 @@ impl VerdictCounts {
             *match cell.verdict() {
                 ForecastVerdict::WouldLaunch => &mut summary.would_launch,
                 ForecastVerdict::WouldFail => &mut summary.would_fail,
-                ForecastVerdict::NeedsAws => &mut summary.needs_aws,
+                ForecastVerdict::WouldLaunchIf => &mut summary.would_launch_if,
+                ForecastVerdict::Undecided => &mut summary.undecided,
             } += 1;
         }
         summary
@@ -187,13 +271,32 @@ impl PlanReport {
         Self {
             schema_version: SCHEMA_VERSION,
             taskcat_version: env!("CARGO_PKG_VERSION").to_owned(),
-            project: forecast.project.clone(),
+            project: Some(forecast.project.clone()),
             cells: forecast
                 .cells
                 .iter()
                 .map(|cell| reporter.cell(cell))
                 .collect(),
             summary: VerdictCounts::of(&forecast.cells),
+            errors: Vec::new(),
+        }
+    }
+
+    /// Creates the report of a project that can't be planned.
+    pub fn of_errors(errors: &[Diagnostic], project_root: &Path) -> Self {
+        let reporter = PlanReporter { project_root };
+        let report = |error: &Diagnostic| ErrorReport {
+            message: error.message.clone(),
+            at: error.location.as_ref().map(|at| reporter.place(at)),
+            help: error.help.clone(),
+        };
+        Self {
+            schema_version: SCHEMA_VERSION,
+            taskcat_version: env!("CARGO_PKG_VERSION").to_owned(),
+            project: None,
+            cells: Vec::new(),
+            summary: VerdictCounts::default(),
+            errors: errors.iter().map(report).collect(),
         }
     }
 }
@@ -228,29 +331,35 @@ impl PlanReporter<'_> {
             verdict: match cell.verdict() {
                 ForecastVerdict::WouldLaunch => VerdictReport::WouldLaunch,
                 ForecastVerdict::WouldFail => VerdictReport::WouldFail,
-                ForecastVerdict::NeedsAws => VerdictReport::NeedsAws,
+                ForecastVerdict::WouldLaunchIf => VerdictReport::WouldLaunchIf,
+                ForecastVerdict::Undecided => VerdictReport::Undecided,
             },
             failures: self.failures(&cell.failures),
-            unknowns: cell
-                .needs
-                .iter()
-                .map(|(what, need)| self.unknown(what, need))
+            assumptions: cell
+                .notable_assumptions()
+                .map(|it| assumption(it, &cell.region))
                 .collect(),
-            possible_failures: self.failures(&cell.possible),
+            possible_failures: cell.possible.iter().map(|it| self.possible(it)).collect(),
         }
     }
 
-    fn unknown(&self, what: &str, need: &UnknownUse) -> UnknownReport {
-        let (what, parameters) = (what.to_owned(), need.parameters.clone());
-        UnknownReport {
-            what,
-            parameters,
-            possible_failures: self.failures(&need.failures),
+    fn possible(&self, possible: &PossibleFailure) -> PossibleFailureReport {
+        PossibleFailureReport {
+            failure: self.failure(&possible.failure),
+            depends_on: possible.depends_on.clone(),
+            certain_in_branch: possible.is_certain_in_branch,
         }
     }
 
     fn failures(&self, failures: &[template::Failure]) -> Vec<FailureReport> {
-        let report = |failure: &template::Failure| FailureReport {
+        failures
+            .iter()
+            .map(|failure| self.failure(failure))
+            .collect()
+    }
+
+    fn failure(&self, failure: &template::Failure) -> FailureReport {
+        FailureReport {
             message: failure.message.clone(),
             at: self.place(&failure.at),
             nested_in: failure
@@ -269,8 +378,7 @@ impl PlanReporter<'_> {
                     at: it.at.as_ref().map(|at| self.place(at)),
                 })
                 .collect(),
-        };
-        failures.iter().map(report).collect()
+        }
     }
 
     fn place(&self, location: &Location) -> LocationReport {
@@ -282,6 +390,85 @@ impl PlanReporter<'_> {
             file: file.display().to_string(),
             line: location.at.line,
             column: location.at.column,
+        }
+    }
+}
+
+/// Converts an assumption of a cell in `region`. One whose text had to be masked contains a secret,
+/// and only its text is reported.
+fn assumption(it: &CellAssumption, region: &str) -> AssumptionReport {
+    let in_region = || region.to_owned();
+    let subject = match &it.assumption {
+        secret if secret.described(region) != it.text => AssumptionSubject::Value {
+            requirement: it.text.clone(),
+        },
+        Assumption::AvailabilityZones {
+            region,
+            count,
+            excluded,
+        } => AssumptionSubject::AvailabilityZones {
+            region: region.clone(),
+            count: *count,
+            excluded: excluded.clone(),
+        },
+        Assumption::Named {
+            parameter_type,
+            name,
+        } => named(parameter_type, name, in_region()),
+        Assumption::SsmParameter { name } => AssumptionSubject::SsmParameter {
+            region: in_region(),
+            name: name.clone(),
+        },
+        Assumption::Secret { id } => AssumptionSubject::Secret {
+            region: in_region(),
+            name: id.clone(),
+        },
+        Assumption::Export { name } => AssumptionSubject::Export {
+            region: in_region(),
+            name: name.clone(),
+        },
+        Assumption::StackOutput {
+            stack,
+            output,
+            region,
+        } => AssumptionSubject::StackOutput {
+            region: region.clone().unwrap_or_else(in_region),
+            stack: stack.clone(),
+            name: output.clone(),
+        },
+        Assumption::Object { bucket, key } => AssumptionSubject::Object {
+            bucket: bucket.clone(),
+            key: key.clone(),
+        },
+        Assumption::Url { url } => AssumptionSubject::Url { url: url.clone() },
+        Assumption::Macro { name } => AssumptionSubject::Macro {
+            region: in_region(),
+            name: name.clone(),
+        },
+        Assumption::ResourceType { name } => AssumptionSubject::ResourceType {
+            region: in_region(),
+            name: name.clone(),
+        },
+        Assumption::Value { requirement } => AssumptionSubject::Value {
+            requirement: requirement.clone(),
+        },
+    };
+    AssumptionReport {
+        subject,
+        text: it.text.clone(),
+        parameters: it.parameters.clone(),
+    }
+}
+
+fn named(parameter_type: &str, name: &str, region: String) -> AssumptionSubject {
+    let name = name.to_owned();
+    if parameter_type == "AWS::EC2::KeyPair::KeyName" {
+        AssumptionSubject::KeyPair { region, name }
+    } else {
+        AssumptionSubject::Resource {
+            region,
+            parameter_type: parameter_type.to_owned(),
+            name,
         }
     }
 }

@@ -7,8 +7,8 @@ use crate::catalog::{self, Availability};
 use crate::diagnostic::Location;
 use crate::properties;
 use crate::template::{
-    ConditionValue, EvaluatedResource, EvaluatedStack, Failure, NestingStack, Templates,
-    UndecidedFailure, Unknown,
+    Assumption, ConditionValue, EvaluatedResource, EvaluatedStack, Failure, NestingStack,
+    Templates, UndecidedFailure, Unknown,
 };
 use crate::yaml::Node;
 
@@ -36,6 +36,14 @@ struct ResourceCheck<'a> {
     undecided: Vec<UndecidedFailure>,
 }
 
+/// What CloudFormation refuses if a condition holds.
+struct PossibleRefusal {
+    message: String,
+    at: Location,
+    /// What must hold so that it isn't refused.
+    unless: Option<Assumption>,
+}
+
 impl ResourceCheck<'_> {
     fn stack(
         &mut self,
@@ -58,9 +66,17 @@ impl ResourceCheck<'_> {
                     resource.kind
                 );
                 let at = self.place(id, resource, &["Type"]);
+                // Only the unknown list of the region's types is an assumption.
+                let unless = (exists == ConditionValue::True || refused != ConditionValue::True)
+                    .then(|| Assumption::ResourceType {
+                        name: resource.kind.clone(),
+                    });
                 self.refuse(
-                    message,
-                    at,
+                    PossibleRefusal {
+                        message,
+                        at,
+                        unless,
+                    },
                     &ConditionValue::all([exists.clone(), refused]),
                     nested_in,
                 );
@@ -71,7 +87,12 @@ impl ResourceCheck<'_> {
             {
                 let pointer = format!("Properties{}", refusal.pointer());
                 let at = self.place(id, resource, &pointer.split('/').collect::<Vec<_>>());
-                self.refuse(refusal.message(id), at, &exists, nested_in);
+                let refusal = PossibleRefusal {
+                    message: refusal.message(id),
+                    at,
+                    unless: None,
+                };
+                self.refuse(refusal, &exists, nested_in);
             }
             if let Some(nested) = &resource.nested {
                 let at = self.place(id, resource, &["Properties", "TemplateURL"]);
@@ -101,14 +122,13 @@ impl ResourceCheck<'_> {
 
     fn refuse(
         &mut self,
-        message: String,
-        at: Location,
+        refusal: PossibleRefusal,
         fails: &ConditionValue,
         nested_in: &[NestingStack],
     ) {
         let failure = Failure {
-            message,
-            at,
+            message: refusal.message,
+            at: refusal.at,
             nested_in: nested_in.to_vec(),
             notes: Vec::new(),
         };
@@ -116,6 +136,7 @@ impl ResourceCheck<'_> {
             ConditionValue::Unknown(unknown) => self.undecided.push(UndecidedFailure {
                 unknown: unknown.clone(),
                 failure,
+                unless: refusal.unless,
             }),
             ConditionValue::True | ConditionValue::False => self.failures.push(failure),
         }

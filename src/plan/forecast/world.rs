@@ -6,7 +6,9 @@ use super::{MissingFiles, StagedState};
 use crate::catalog::s3_url::{S3UrlTarget, target};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{BucketKind, BucketPlan};
-use crate::template::{EvaluationEnvironment, NestedTemplate, Template, Templates, Unknown, Value};
+use crate::template::{
+    Assumption, EvaluationEnvironment, NestedTemplate, Template, Templates, Unknown, Value,
+};
 use crate::yaml::Node;
 
 /// The environment of one test in one region. Records what is unknown.
@@ -21,16 +23,15 @@ pub(super) struct CellWorld<'a> {
     pub url_suffix: &'a str,
     /// Whether a hook runs before the launch, which may create anything.
     pub has_prehooks: bool,
-    /// What AWS must have for the stack to be launched.
-    pub asked: RefCell<Vec<Unknown>>,
+    /// What must hold in AWS for the stack to be launched.
+    pub assumed: RefCell<Vec<Assumption>>,
     /// Files of the project that weren't read.
     pub missed: RefCell<MissingFiles>,
 }
 
 impl EvaluationEnvironment for CellWorld<'_> {
-    fn needs(&self, unknown: Unknown) -> Unknown {
-        self.asked.borrow_mut().push(unknown.clone());
-        unknown
+    fn assume(&self, assumption: Assumption) {
+        self.assumed.borrow_mut().push(assumption);
     }
 
     fn included(&self, location: &str) -> Result<Option<Node>, String> {
@@ -49,7 +50,7 @@ impl EvaluationEnvironment for CellWorld<'_> {
         match own {
             OwnObject::Missing => failed(&missing(key)),
             OwnObject::Unknown => {
-                self.needs(object(bucket, key));
+                self.assume(object(bucket, key));
                 Ok(None)
             }
             OwnObject::Staged(path) => match self.templates.included(path) {
@@ -85,7 +86,7 @@ impl EvaluationEnvironment for CellWorld<'_> {
         };
         match target(&url) {
             S3UrlTarget::Refused(message) => NestedTemplate::Missing(message),
-            S3UrlTarget::Unknown => self.elsewhere(Unknown::asked(format!("object {url}")), None),
+            S3UrlTarget::Unknown => self.elsewhere(Assumption::Url { url }, None),
             S3UrlTarget::Object {
                 bucket,
                 key,
@@ -128,14 +129,14 @@ impl CellWorld<'_> {
         }
     }
 
-    fn staged_template(&self, path: &str, object: Unknown) -> NestedTemplate<'_> {
+    fn staged_template(&self, path: &str, object: Assumption) -> NestedTemplate<'_> {
         match (self.templates.get(path), self.templates.broken(path)) {
             (Some(template), _) => NestedTemplate::Template(template),
             (None, Some([first, ..])) => NestedTemplate::Missing(unreadable(path, first)),
             (None, _) => {
                 self.missed.borrow_mut().templates.insert(path.to_owned());
                 NestedTemplate::Unknown {
-                    unknown: object,
+                    unknown: unknown_object(&object),
                     likely: None,
                 }
             }
@@ -145,13 +146,12 @@ impl CellWorld<'_> {
     /// Returns a template that isn't staged from the project, or not now.
     fn elsewhere<'w>(
         &'w self,
-        object: Unknown,
+        object: Assumption,
         likely: Option<&'w Template>,
     ) -> NestedTemplate<'w> {
-        NestedTemplate::Unknown {
-            unknown: self.needs(object),
-            likely,
-        }
+        let unknown = unknown_object(&object);
+        self.assume(object);
+        NestedTemplate::Unknown { unknown, likely }
     }
 
     /// Returns the project's template that a nested stack most likely launches, possibly another
@@ -165,8 +165,20 @@ impl CellWorld<'_> {
     }
 }
 
-fn object(bucket: &str, key: &str) -> Unknown {
-    Unknown::asked(format!("object s3://{bucket}/{key}"))
+fn object(bucket: &str, key: &str) -> Assumption {
+    Assumption::Object {
+        bucket: bucket.to_owned(),
+        key: key.to_owned(),
+    }
+}
+
+/// Returns why the content of an object isn't known.
+fn unknown_object(object: &Assumption) -> Unknown {
+    Unknown::asked(match object {
+        Assumption::Object { bucket, key } => format!("object s3://{bucket}/{key}"),
+        Assumption::Url { url } => format!("object {url}"),
+        other => other.described(""),
+    })
 }
 
 /// Returns the message: CloudFormation's prefix and the file's own diagnostic.

@@ -36,11 +36,17 @@ pub(super) struct NotKnownYet {
     what: &'static str,
     /// The reason why the value is unknown.
     reason: &'static str,
+    /// A value of the same form, if it has a fixed one.
+    example: Option<&'static str>,
 }
 
 impl NotKnownYet {
     pub(super) fn unknown(self) -> Unknown {
-        Unknown::asked(self.reason)
+        let unknown = Unknown::asked(self.reason);
+        match self.example {
+            Some(example) => unknown.like(example),
+            None => unknown.non_empty(),
+        }
     }
 }
 
@@ -64,14 +70,17 @@ impl CellPseudo {
 const BUCKET: NotKnownYet = NotKnownYet {
     what: "the name of the bucket",
     reason: "name of the bucket",
+    example: None,
 };
 const GIT_BRANCH: NotKnownYet = NotKnownYet {
     what: "the project's git branch",
     reason: "git branch of the project",
+    example: None,
 };
 const ACCOUNT_ID: NotKnownYet = NotKnownYet {
     what: "the account id",
     reason: "AWS::AccountId",
+    example: Some("123456789012"),
 };
 
 fn known(value: Option<&str>, not_known: NotKnownYet) -> Result<&str, NotKnownYet> {

@@ -23,6 +23,7 @@ use std::path::Path;
 use crate::diagnostic::{Diagnostic, Location};
 use crate::event::PredictedFailure;
 use crate::plan::Lookup;
+use crate::template::Assumption;
 
 use cell::CellPseudo;
 use syntax::{PseudoParameter, ValuePiece, ValuePieces};
@@ -130,6 +131,25 @@ impl TestParameters {
         BTreeSet::from_iter(lookups).into_iter().collect()
     }
 
+    /// Returns what must hold for the lookups to have answers, each with the parameter that needs
+    /// it.
+    pub fn assumptions(&self, scope: &CellContext) -> Vec<(&str, Assumption)> {
+        let of_parameter = |parameter| {
+            let pseudos = ParsedParameter::pseudos(parameter);
+            let assumptions = pseudos.filter_map(|(kind, _)| match kind {
+                PseudoParameter::Stored(stored) => {
+                    let lookup = stored.lookup(self, scope).ok()?;
+                    Some(stored.assumption(&lookup, scope))
+                }
+                PseudoParameter::Cell(_)
+                | PseudoParameter::Random(_)
+                | PseudoParameter::GetVal { .. } => None,
+            });
+            assumptions.map(|assumption| (parameter.key.as_str(), assumption))
+        };
+        self.parameters.iter().flat_map(of_parameter).collect()
+    }
+
     /// Returns where each parameter is set, for failures whose reason names it. Files are relative
     /// to the project root.
     pub fn places(&self, project_root: &Path) -> Vec<PredictedFailure> {
@@ -229,6 +249,7 @@ mod tests {
     use crate::diagnostic::Position;
     use crate::plan::{AvailabilityZone, LookupAnswer, LookupAnswers, LookupKind};
     use crate::template::Unknown;
+    use crate::template::UnknownForm;
 
     const SCOPE: CellContext = CellContext {
         project_name: "quickstart-vpc",
@@ -583,16 +604,16 @@ mod tests {
             ..SCOPE
         };
         let check = |value: &str, expect: RenderedValue| {
-            assert_eq!(
-                render(
-                    &[&[value]],
-                    &scope,
-                    &LookupAnswers::new(),
-                    MissingAnswer::Unknown
-                ),
-                [expect],
-                "{value}"
+            let mut rendered = render(
+                &[&[value]],
+                &scope,
+                &LookupAnswers::new(),
+                MissingAnswer::Unknown,
             );
+            if let [RenderedValue::Unknown(unknown)] = rendered.as_mut_slice() {
+                *unknown = unknown.clone().with_form(UnknownForm::Any);
+            }
+            assert_eq!(rendered, [expect], "{value}");
         };
         let unknown = |what: &str| RenderedValue::Unknown(Unknown::asked(what));
         check("$[taskcat_current_region]", shown("us-west-1"));

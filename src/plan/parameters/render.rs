@@ -10,7 +10,7 @@ use super::syntax::{PseudoParameter, ValuePiece};
 use super::{CellContext, ParsedParameter, TestParameters};
 use crate::mask::MASK;
 use crate::plan::LookupAnswers;
-use crate::template::Unknown;
+use crate::template::{ConcatenatedForm, Unknown};
 
 /// The result of resolving a value.
 #[derive(Clone, PartialEq, Eq)]
@@ -158,7 +158,7 @@ impl<R: Rng> ParameterRenderer<'_, R> {
             )),
             None => {
                 let why = format!("needs an answer from AWS: {}", stored::described(&lookup));
-                self.missing(why, stored::unknown(&lookup))
+                self.missing(why, stored.unknown(&lookup))
             }
         }
     }
@@ -176,18 +176,28 @@ fn joined(parts: Vec<RenderedValue>, separator: &str) -> RenderedValue {
     let mut texts = Vec::new();
     let mut any_secret = false;
     let mut unknowns = Vec::new();
-    for part in parts {
+    let mut form = ConcatenatedForm::default();
+    for (index, part) in parts.into_iter().enumerate() {
+        if index > 0 {
+            form.push(separator);
+        }
         match part {
             RenderedValue::Value { text, secret } => {
                 any_secret |= secret;
+                form.push(&text);
                 texts.push(text);
             }
-            RenderedValue::Unknown(unknown) => unknowns.push(unknown),
+            RenderedValue::Unknown(unknown) => {
+                form.push_unknown(&unknown);
+                unknowns.push(unknown);
+            }
             RenderedValue::Error(_) => return part,
         }
     }
     match Unknown::all(unknowns) {
-        Some(unknown) => RenderedValue::Unknown(unknown),
+        // An example with a secret in it could be shown.
+        Some(unknown) if any_secret => RenderedValue::Unknown(unknown.non_empty()),
+        Some(unknown) => RenderedValue::Unknown(unknown.with_form(form.finish())),
         None => RenderedValue::Value {
             text: texts.join(separator),
             secret: any_secret,

@@ -1,12 +1,14 @@
 //! Pseudo-parameters whose value must be looked up in AWS: Availability Zones, SSM parameters,
 //! secrets, objects and presigned URLs.
 
+use std::ops::RangeInclusive;
+
 use super::cell::NotKnownYet;
 use super::syntax::{PseudoParameter, ValuePiece, ValuePieces};
 use super::{CellContext, TestParameters, zones};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Lookup, LookupAnswer, LookupKind};
-use crate::template::Unknown;
+use crate::template::{Assumption, Unknown};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum StoredPseudo {
@@ -65,6 +67,52 @@ impl StoredPseudo {
             region: scope.region.to_owned(),
             question,
         })
+    }
+
+    /// Returns the unknown value of a lookup, with what is known about its form.
+    pub(super) fn unknown(&self, lookup: &Lookup) -> Unknown {
+        let unknown = Unknown::asked(reason(lookup));
+        let zones = |numbers: RangeInclusive<usize>| {
+            let letters = numbers.map(|number| ('a'..='z').nth(number - 1));
+            let names = letters.map(|letter| Some(format!("{}{}", lookup.region, letter?)));
+            names.collect::<Option<Vec<_>>>()
+        };
+        let names = match self {
+            StoredPseudo::AvailabilityZones { count } => zones(1..=*count),
+            StoredPseudo::SingleAvailabilityZone { ordinal } if *ordinal > 0 => {
+                zones(*ordinal..=*ordinal)
+            }
+            _ => None,
+        };
+        match names {
+            Some(names) if !names.is_empty() => unknown.like(names.join(",")),
+            _ => unknown.non_empty(),
+        }
+    }
+
+    /// Returns what must hold for the lookup to have an answer.
+    pub(super) fn assumption(&self, lookup: &Lookup, scope: &CellContext) -> Assumption {
+        let zones = |count: usize| Assumption::AvailabilityZones {
+            region: lookup.region.clone(),
+            count,
+            excluded: scope.az_blacklist.to_vec(),
+        };
+        match (self, &lookup.question) {
+            (StoredPseudo::AvailabilityZones { count }, _) => zones(*count),
+            (StoredPseudo::SingleAvailabilityZone { ordinal }, _) => zones(*ordinal),
+            (_, LookupKind::SsmParameter { name }) => {
+                Assumption::SsmParameter { name: name.clone() }
+            }
+            (_, LookupKind::Secret { id }) => Assumption::Secret { id: id.clone() },
+            (
+                _,
+                LookupKind::Object { bucket, key } | LookupKind::PresignedUrl { bucket, key, .. },
+            ) => Assumption::Object {
+                bucket: bucket.clone(),
+                key: key.clone(),
+            },
+            (_, LookupKind::AvailabilityZones) => zones(1),
+        }
     }
 
     /// Returns the text of an answer, and whether it is a secret.
@@ -133,10 +181,10 @@ pub(super) fn described(lookup: &Lookup) -> String {
     }
 }
 
-/// Returns the unknown value of a lookup.
-pub(super) fn unknown(lookup: &Lookup) -> Unknown {
+/// Returns the reason for the unknown value of a lookup.
+fn reason(lookup: &Lookup) -> String {
     let region = &lookup.region;
-    Unknown::asked(match &lookup.question {
+    match &lookup.question {
         LookupKind::AvailabilityZones => format!("availability zones of {region}"),
         LookupKind::SsmParameter { name } => format!("SSM parameter {name}"),
         LookupKind::Secret { id } => format!("secret {id}"),
@@ -144,7 +192,7 @@ pub(super) fn unknown(lookup: &Lookup) -> Unknown {
         LookupKind::PresignedUrl { bucket, key, .. } => {
             format!("presigned URL of s3://{bucket}/{key}")
         }
-    })
+    }
 }
 
 /// Returns problems with arguments that aren't known before the lookups or that must not be shown.

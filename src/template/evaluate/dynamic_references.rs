@@ -6,6 +6,7 @@
 
 use super::{Evaluator, Value};
 use crate::diagnostic::Position;
+use crate::template::assumption::Assumption;
 use crate::template::value::{Failure, Failures, Unknown, together};
 
 const OPEN: &str = "{{resolve:";
@@ -29,6 +30,48 @@ const SECURE_PROPERTIES: [(&str, &str); 11] = [
     ("AWS::RDS::DBInstance", "MasterUserPassword"),
     ("AWS::Redshift::Cluster", "MasterUserPassword"),
 ];
+
+/// What a dynamic reference names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StoredReference<'r> {
+    /// An SSM parameter by its name, with `:` and a version if it has one.
+    SsmParameter(&'r str),
+    /// A secret by its name or ARN.
+    Secret(&'r str),
+}
+
+impl<'r> StoredReference<'r> {
+    /// Parses a reference with its braces; `None` for services that CloudFormation doesn't have.
+    pub(super) fn of(reference: &'r str) -> Option<Self> {
+        let inner = reference.strip_prefix(OPEN)?.strip_suffix(CLOSE)?;
+        let (service, rest) = inner.split_once(':')?;
+        match service {
+            "ssm" | "ssm-secure" => Some(Self::SsmParameter(rest)),
+            "secretsmanager" => Some(Self::Secret(secret_id(rest))),
+            _ => None,
+        }
+    }
+
+    /// Returns the assumption that it exists.
+    pub(super) fn assumption(self) -> Assumption {
+        match self {
+            Self::SsmParameter(name) => Assumption::SsmParameter {
+                name: name.to_owned(),
+            },
+            Self::Secret(id) => Assumption::Secret { id: id.to_owned() },
+        }
+    }
+}
+
+/// Returns the secret of `secret-id:secret-string:json-key:version-stage:version-id`. An ARN has
+/// seven parts of its own.
+fn secret_id(reference: &str) -> &str {
+    let parts = if reference.starts_with("arn:") { 7 } else { 1 };
+    reference
+        .match_indices(':')
+        .nth(parts - 1)
+        .map_or(reference, |(end, _)| &reference[..end])
+}
 
 /// A property with a secure string that it doesn't accept.
 pub(super) struct MisplacedSecret {

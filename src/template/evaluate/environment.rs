@@ -1,7 +1,9 @@
 //! The environment of a template: values that only AWS knows, and the templates of nested stacks.
 
 use super::super::Template;
-use super::super::value::{Unknown, Value};
+use super::super::assumption::Assumption;
+use super::super::value::{Unknown, UnknownForm, Value};
+use super::dynamic_references::StoredReference;
 use crate::yaml::Node;
 
 /// Provides what the template itself doesn't contain. An error is the failure's message in
@@ -15,10 +17,8 @@ pub trait EvaluationEnvironment {
         false
     }
 
-    /// Records something that AWS must have for the stack to be launched and that isn't known here.
-    fn needs(&self, unknown: Unknown) -> Unknown {
-        unknown
-    }
+    /// Records something that must hold for the stack to be launched and that isn't known here.
+    fn assume(&self, _assumption: Assumption) {}
 
     /// Returns whether a parameter's value is a placeholder for an unknown one, so that constraints
     /// don't apply to it.
@@ -44,12 +44,17 @@ pub trait EvaluationEnvironment {
 
     /// Returns the value of `Fn::GetAZs`: a list of names.
     fn availability_zones(&self, region: &str) -> Result<Value, String> {
-        Ok(Unknown::asked(format!("availability zones of {region}")).into())
+        Ok(Unknown::asked(format!("availability zones of {region}"))
+            .with_form(UnknownForm::Zones(region.to_owned()))
+            .into())
     }
 
     /// Returns the value of `Fn::ImportValue`.
     fn export(&self, name: &str) -> Result<Value, String> {
-        Ok(self.needs(Unknown::asked(format!("export {name}"))).into())
+        self.assume(Assumption::Export {
+            name: name.to_owned(),
+        });
+        Ok(Unknown::asked(format!("export {name}")).into())
     }
 
     /// Returns the value of `Fn::GetStackOutput` for a stack's name or ARN, in another region if
@@ -58,18 +63,24 @@ pub trait EvaluationEnvironment {
         &self,
         stack: &str,
         output: &str,
-        _region: Option<&str>,
+        region: Option<&str>,
     ) -> Result<Value, String> {
-        Ok(self
-            .needs(Unknown::asked(format!("output {output} of stack {stack}")))
-            .into())
+        self.assume(Assumption::StackOutput {
+            stack: stack.to_owned(),
+            output: output.to_owned(),
+            region: region.map(str::to_owned),
+        });
+        Ok(Unknown::asked(format!("output {output} of stack {stack}")).into())
     }
 
     /// Returns the value of an SSM parameter that a template's parameter of type
     /// `AWS::SSM::Parameter::Value<…>` names; a list if the type is one.
     fn ssm_parameter(&self, name: &str, _is_list: bool) -> Result<Value, String> {
-        Ok(self
-            .needs(Unknown::asked(format!("SSM parameter {name}")))
+        self.assume(Assumption::SsmParameter {
+            name: name.to_owned(),
+        });
+        Ok(Unknown::asked(format!("SSM parameter {name}"))
+            .non_empty()
             .into())
     }
 
@@ -82,9 +93,10 @@ pub trait EvaluationEnvironment {
     /// Returns the value of a dynamic reference `{{resolve:service:reference}}`, passed with its
     /// braces.
     fn dynamic_reference(&self, reference: &str) -> Result<Value, String> {
-        Ok(self
-            .needs(Unknown::asked(format!("dynamic reference {reference}")))
-            .into())
+        if let Some(assumption) = StoredReference::of(reference).map(StoredReference::assumption) {
+            self.assume(assumption);
+        }
+        Ok(Unknown::asked(format!("dynamic reference {reference}")).into())
     }
 
     /// Returns the snippet that `AWS::Include` inserts from an S3 location, as parsed, since

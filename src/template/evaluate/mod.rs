@@ -13,6 +13,7 @@
 mod conditions;
 mod dynamic_references;
 mod environment;
+mod examples;
 pub(super) mod function;
 mod nested;
 mod outputs;
@@ -29,6 +30,7 @@ use indexmap::IndexMap;
 
 use self::dynamic_references::MisplacedSecret;
 use super::Template;
+use super::assumption::Assumption;
 use super::expression::{Function, FunctionCall};
 use super::macros::{Expanded, Macros};
 use super::value::{
@@ -175,6 +177,9 @@ pub struct UndecidedFailure {
     /// What fails or may fail, such as `Template error: Unable to get mapping for …`, or what can't
     /// be checked.
     pub failure: Failure,
+    /// What must hold so that it doesn't fail; `None` if it certainly fails in a part of the
+    /// template that depends on something unknown.
+    pub unless: Option<Assumption>,
 }
 
 /// A template during evaluation. Functions use it to evaluate their arguments.
@@ -437,7 +442,32 @@ impl<'a> Evaluator<'a> {
         self.undecided.borrow_mut().push(UndecidedFailure {
             unknown: unknown.clone(),
             failure,
+            unless: None,
         });
+    }
+
+    /// Records a failure that depends on whether an assumption about something unknown holds.
+    pub(in crate::template) fn assumed(
+        &self,
+        unknown: &Unknown,
+        failure: Failure,
+        assumption: Assumption,
+    ) {
+        self.undecided.borrow_mut().push(UndecidedFailure {
+            unknown: unknown.clone(),
+            failure,
+            unless: Some(assumption),
+        });
+    }
+
+    /// Records a failure unless an unknown value meets a requirement.
+    pub(in crate::template) fn required(
+        &self,
+        unknown: &Unknown,
+        failure: Failure,
+        requirement: String,
+    ) {
+        self.assumed(unknown, failure, Assumption::Value { requirement });
     }
 
     /// Counts produced text and values against the limit.
@@ -498,6 +528,7 @@ impl EvaluatedStack {
             .extend(failures.map(|failure| UndecidedFailure {
                 unknown: unknown.clone(),
                 failure,
+                unless: None,
             }));
     }
 

@@ -5,10 +5,11 @@
 //! contain the value, which may be secret; that one leaves out values of `NoEcho` parameters.
 
 use super::dynamic_references::{is_versionless, refers_to_stored_parameters};
-use super::{Evaluator, ParameterValue, ParameterValues, Value};
+use super::{Evaluator, ParameterValue, ParameterValues, Value, examples};
 use crate::mask::MASK;
+use crate::template::assumption::Assumption;
 use crate::template::pattern::AllowedPattern;
-use crate::template::value::{Failure, FailureNote, Unknown, text_of};
+use crate::template::value::{Failure, FailureNote, Unknown, UnknownForm, text_of};
 use crate::template::{Template, TemplateParameter};
 use crate::yaml::Node;
 
@@ -64,6 +65,16 @@ impl<'a> ParameterType<'a> {
             items(text).collect()
         } else {
             vec![text]
+        }
+    }
+
+    /// Returns an unknown value of this type with what the type says about its form.
+    fn formed(self, unknown: Unknown, region: &str) -> Unknown {
+        let has_example = unknown.example().is_some();
+        match examples::of_parameter(self.item, region) {
+            Some(example) if !self.is_list && !has_example => unknown.like(example),
+            _ if self.is_stored => unknown.non_empty(),
+            _ => unknown,
         }
     }
 
@@ -204,8 +215,7 @@ impl Evaluator<'_> {
                 let unknown = unknown
                     .unknown()
                     .unwrap_or_else(|| Unknown::asked(format!("parameter {}", parameter.key)));
-                self.doubt(&declaration, notes, &unknown);
-                return unknown.into();
+                return self.taken_unknown(&declaration, notes, unknown);
             }
         };
         if self.environment.is_made_up(&parameter.key) {
@@ -226,11 +236,21 @@ impl Evaluator<'_> {
             return Unknown::asked(format!("parameter {}", parameter.key)).into();
         }
         if let Some((unknown, message)) = declaration.unread_pattern(&text) {
-            self.undecided(&unknown, failure(message));
+            let requirement = declaration.requirement("matches its AllowedPattern", None);
+            self.required(&unknown, failure(message), requirement);
         }
         match declaration.missing(&text, |kind, value| self.environment.exists(kind, value)) {
             MissingThings::Nothing => {}
-            MissingThings::Unknown(unknown, message) => self.undecided(&unknown, failure(message)),
+            MissingThings::Unknown(unknown, message, names) => {
+                for name in names {
+                    let parameter_type = declaration.kind.item.to_owned();
+                    let assumption = Assumption::Named {
+                        parameter_type,
+                        name,
+                    };
+                    self.assumed(&unknown, failure(message.clone()), assumption);
+                }
+            }
             MissingThings::Known(message) => {
                 self.early.push(failure(message));
                 return Unknown::asked(format!("parameter {}", parameter.key)).into();
@@ -242,6 +262,7 @@ impl Evaluator<'_> {
         }
         match self.environment.ssm_parameter(&text, kind.is_list) {
             Ok(Value::String(stored)) => kind.value(&stored),
+            Ok(Value::Unknown(unknown)) => kind.formed(unknown, &self.place.region).into(),
             Ok(value) => value,
             Err(message) => {
                 self.early.push(failure(message));
@@ -270,21 +291,43 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Records that an unknown value may violate the declaration.
+    /// Sets a parameter to an unknown value: a list if the number of its items is known.
+    fn taken_unknown(
+        &self,
+        declaration: &ParameterDeclaration,
+        notes: Vec<FailureNote>,
+        unknown: Unknown,
+    ) -> Value {
+        let kind = declaration.kind;
+        if kind.is_stored {
+            return kind
+                .formed(unknown.with_form(UnknownForm::Any), &self.place.region)
+                .into();
+        }
+        let unknown = kind.formed(unknown, &self.place.region);
+        self.doubt(declaration, notes, &unknown);
+        let items = kind.is_list.then(|| unknown.items()).flatten();
+        items.map_or(Value::Unknown(unknown), Value::List)
+    }
+
+    /// Records that an unknown value may violate the declaration, unless its form fits.
     fn doubt(
         &self,
         declaration: &ParameterDeclaration,
         notes: Vec<FailureNote>,
         unknown: &Unknown,
     ) {
-        if let Some(message) = declaration.any_constraint() {
-            self.undecided(
-                unknown,
-                Failure {
-                    notes,
-                    ..self.failure(declaration.parameter.at, message)
-                },
-            );
+        let fits = |example| declaration.refusal(example, &self.place.region).is_none();
+        if unknown.example().is_some_and(fits) {
+            return;
+        }
+        if let Some((message, constraint)) = declaration.any_constraint() {
+            let failure = Failure {
+                notes,
+                ..self.failure(declaration.parameter.at, message)
+            };
+            let requirement = declaration.requirement(constraint, Some(unknown));
+            self.required(unknown, failure, requirement);
         }
     }
 }
@@ -292,8 +335,8 @@ impl Evaluator<'_> {
 /// Whether something that a value names doesn't exist.
 enum MissingThings {
     Nothing,
-    /// Not known; with the failure if it doesn't exist.
-    Unknown(Unknown, String),
+    /// Not known; with the failure if it doesn't exist, and what isn't known to exist.
+    Unknown(Unknown, String, Vec<String>),
     /// Doesn't exist; with the failure.
     Known(String),
 }
@@ -434,7 +477,9 @@ impl<'a> ParameterDeclaration<'a> {
         }
         let shown = if self.parameter.no_echo { MASK } else { text };
         let unknown = Unknown::asked(format!("whether {} {shown} exists", self.kind.item));
-        MissingThings::Unknown(unknown, self.does_not_exist(shown))
+        let unsure = known.iter().filter(|(_, exists)| exists.is_none());
+        let names = unsure.map(|(value, _)| (*value).to_owned()).collect();
+        MissingThings::Unknown(unknown, self.does_not_exist(shown), names)
     }
 
     fn does_not_exist(&self, value: &str) -> String {
@@ -446,14 +491,26 @@ impl<'a> ParameterDeclaration<'a> {
         )
     }
 
-    /// Returns the message for an unknown value, if the parameter has constraints.
-    fn any_constraint(&self) -> Option<String> {
+    /// Returns the message for an unknown value, and the constraint that it must meet, if the
+    /// parameter has one.
+    fn any_constraint(&self) -> Option<(String, &'static str)> {
         let key = &self.parameter.key;
         if self.get("AllowedValues").is_some() {
-            return Some(format!("Parameter '{key}' must be one of AllowedValues"));
+            let message = format!("Parameter '{key}' must be one of AllowedValues");
+            return Some((message, "is one of its AllowedValues"));
         }
         let pattern = self.text("AllowedPattern")?;
-        Some(format!("Parameter '{key}' must match pattern {pattern}"))
+        let message = format!("Parameter '{key}' must match pattern {pattern}");
+        Some((message, "matches its AllowedPattern"))
+    }
+
+    /// Describes what the value must be: ``the value of parameter `Size` (SSM parameter /size) is
+    /// one of its AllowedValues``.
+    fn requirement(&self, constraint: &str, unknown: Option<&Unknown>) -> String {
+        let key = &self.parameter.key;
+        let source = unknown.map(|unknown| format!(" ({unknown})"));
+        let source = source.unwrap_or_default();
+        format!("the value of parameter `{key}`{source} {constraint}")
     }
 
     /// Compares with an allowed value: as text after YAML's conversion (`8` for `010`, `true` for

@@ -7,13 +7,10 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 
 use super::dynamic_references::misplaced_secrets;
-use super::{
-    ConditionValue, EvaluatedResource, EvaluatedStack, EvaluationScope, Evaluator,
-    UndecidedFailure, Value,
-};
+use super::{ConditionValue, EvaluatedResource, EvaluatedStack, EvaluationScope, Evaluator, Value};
 use crate::template::evaluate::function;
 use crate::template::expression::FunctionCall;
-use crate::template::value::{Evaluated, Failure, Failures, KnownWhen, NestingStack};
+use crate::template::value::{Evaluated, Failure, Failures, NestingStack};
 use crate::yaml::Node;
 
 /// The resource type of a nested stack.
@@ -156,6 +153,13 @@ impl Evaluator<'_> {
         }
     }
 
+    /// Returns a resource's type; empty if it has none.
+    pub(in crate::template) fn resource_type(&self, id: &str) -> &str {
+        self.entry("Resources", id)
+            .and_then(|(_, entry)| entry.get("Type"))
+            .map_or("", |kind| &*kind.text)
+    }
+
     /// Returns whether a resource exists, or `None` if the template doesn't declare it.
     pub(in crate::template) fn resource_exists(&self, id: &str) -> Option<ConditionValue> {
         let (_, entry) = self.entry("Resources", id)?;
@@ -245,15 +249,6 @@ impl Evaluator<'_> {
         }
         failures.append(&mut stack.failures);
         self.undecided.borrow_mut().append(&mut stack.undecided);
-    }
-}
-
-impl UndecidedFailure {
-    /// Returns whether only AWS can decide.
-    pub fn needs_aws(&self) -> bool {
-        self.unknown
-            .reasons()
-            .any(|reason| reason.until == KnownWhen::Asked)
     }
 }
 

@@ -109,14 +109,14 @@ impl Evaluator<'_> {
         let Some(assert) = assertion.get("Assert") else {
             return Ok(());
         };
-        let broken = || {
+        let said = || {
             let description = assertion
                 .get("AssertDescription")
                 .filter(|it| it.is_scalar());
-            let said = description.map_or_else(
-                || format!("assertion {number} is false"),
-                |it| it.text.to_string(),
-            );
+            description.map(|it| it.text.to_string())
+        };
+        let broken = || {
+            let said = said().unwrap_or_else(|| format!("assertion {number} is false"));
             self.failure(
                 assert.at,
                 format!("Template error: rule {rule} failed: {said}"),
@@ -126,7 +126,9 @@ impl Evaluator<'_> {
             ConditionValue::True => Ok(()),
             ConditionValue::False => Err(broken().into()),
             ConditionValue::Unknown(unknown) => {
-                self.undecided(&unknown, broken());
+                let said = said().map(|said| format!(": {said}")).unwrap_or_default();
+                let requirement = format!("rule `{rule}` holds for {unknown}{said}");
+                self.required(&unknown, broken(), requirement);
                 Ok(())
             }
         }

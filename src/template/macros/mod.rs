@@ -19,6 +19,9 @@ pub(super) const LANGUAGE_EXTENSIONS: &str = "AWS::LanguageExtensions";
 const SERVERLESS: &str = "AWS::Serverless-2016-10-31";
 const SERVERLESS_TYPES: &str = "AWS::Serverless::";
 
+/// The beginning of the reason for what a macro makes unknown, before its name.
+const MACRO: &str = "macro ";
+
 /// AWS's transforms that don't affect the results here.
 const HARMLESS: [&str; 3] = [
     "AWS::CodeDeployBlueGreen",
@@ -272,5 +275,13 @@ pub(super) fn can_become(key: &str, name: &str) -> bool {
 }
 
 pub(super) fn named(name: &str) -> Unknown {
-    Unknown::asked(format!("macro {name}"))
+    Unknown::asked(format!("{MACRO}{name}"))
+}
+
+/// Returns the names of the account's own macros among the reasons.
+pub(super) fn of_account(unknown: &Unknown) -> impl Iterator<Item = &str> {
+    unknown
+        .reasons()
+        .filter_map(|reason| reason.what.strip_prefix(MACRO))
+        .filter(|name| !name.starts_with("AWS::"))
 }

@@ -5,12 +5,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::template::evaluate::{EvaluationScope, Evaluator};
-use crate::template::value::{Evaluated, Value};
+use crate::template::value::{Evaluated, UnknownForm, Value};
 use crate::yaml::Node;
 
 pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let text = match evaluator.value(argument, scope)? {
-        Value::Unknown(unknown) => return Ok(unknown.into()),
+        Value::Unknown(unknown) => return Ok(unknown.with_form(UnknownForm::Any).into()),
         value => value.as_text().ok_or_else(|| {
             evaluator.fail(
                 argument.at,

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::texts;
 use crate::template::evaluate::{EvaluationScope, Evaluator};
-use crate::template::value::{Evaluated, Value, together};
+use crate::template::value::{Evaluated, UnknownForm, Value, together};
 use crate::yaml::Node;
 
 /// Evaluates `[block, count, cidrBits]`, where `cidrBits` is the number of host bits.
@@ -26,7 +26,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
     };
     let values = together(arguments.iter().map(|node| evaluator.value(node, scope)))?;
     match texts(&values).ok_or_else(malformed)?.as_deref() {
-        Err(unknown) => Ok(unknown.clone().into()),
+        Err(unknown) => Ok(unknown.clone().with_form(UnknownForm::Any).into()),
         Ok([block, count, bits]) => {
             let blocks = blocks(block, count, bits).map_err(fail)?;
             let blocks: Vec<Value> = blocks

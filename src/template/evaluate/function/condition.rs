@@ -4,7 +4,7 @@
 use super::{is_truth, texts};
 use crate::template::evaluate::{ConditionValue, EvaluationScope, Evaluator};
 use crate::template::expression::{Function, If};
-use crate::template::value::{Evaluated, Failures, Unknown, together};
+use crate::template::value::{Evaluated, Failures, Unknown, UnknownForm, Value, together};
 use crate::yaml::Node;
 
 /// Evaluates `Fn::If`. Only the branch that is taken is evaluated. If the condition is unknown,
@@ -54,6 +54,9 @@ fn either(
     match (yes, no) {
         (Err(yes), Err(no)) => Err(yes.and(no)),
         (Ok(yes), Ok(no)) if yes == no => Ok(yes),
+        (Ok(yes), Ok(no)) if is_non_empty(&yes) && is_non_empty(&no) => {
+            Ok(instead.non_empty().into())
+        }
         (Ok(_), Ok(_)) => Ok(instead.into()),
         (Err(failed), Ok(_)) | (Ok(_), Err(failed)) => {
             failed
@@ -82,8 +85,34 @@ pub(super) fn equals(
     let values = together(sides.iter().map(|node| evaluator.value(node, scope)))?;
     match texts(&values) {
         Some(Ok(texts)) => Ok(ConditionValue::of(texts.first() == texts.last())),
-        Some(Err(unknown)) => Ok(ConditionValue::Unknown(unknown)),
+        Some(Err(unknown)) => Ok(equal(&values)
+            .unwrap_or_else(|| ConditionValue::Unknown(unknown.with_form(UnknownForm::Any)))),
         None => Err(malformed()),
+    }
+}
+
+/// Returns whether a value is certainly not an empty string.
+fn is_non_empty(value: &Value) -> bool {
+    match value {
+        Value::Unknown(unknown) => *unknown.form() != UnknownForm::Any,
+        Value::String(text) => !text.is_empty(),
+        _ => false,
+    }
+}
+
+/// Compares two values of which at least one is unknown; `None` if their forms don't decide.
+fn equal(values: &[Value]) -> Option<ConditionValue> {
+    match values {
+        [Value::Unknown(one), Value::Unknown(other)] if one.reasons().eq(other.reasons()) => {
+            (one.example()? != other.example()?).then_some(ConditionValue::False)
+        }
+        [Value::Unknown(unknown), known] | [known, Value::Unknown(unknown)]
+            if known.as_text().is_some_and(|text| text.is_empty())
+                && *unknown.form() != UnknownForm::Any =>
+        {
+            Some(ConditionValue::False)
+        }
+        _ => None,
     }
 }
 

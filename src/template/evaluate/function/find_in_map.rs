@@ -9,7 +9,9 @@
 use crate::diagnostic::Position;
 use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::expression::{FindInMap, Function, FunctionCall};
-use crate::template::value::{Evaluated, Failure, FailureNote, Failures, Unknown, Value, together};
+use crate::template::value::{
+    Evaluated, Failure, FailureNote, Failures, Unknown, UnknownForm, Value, together,
+};
 use crate::yaml::Node;
 
 const MALFORMED: &str = "Template error: every Fn::FindInMap object requires three parameters, the \
@@ -132,23 +134,26 @@ impl<'e> MapSearch<'e> {
     /// Returns the value if all candidates and the default are the same, otherwise an unknown one.
     fn candidates(&self, found: &[&Node], default: Option<&Node>, unknown: Unknown) -> Evaluated {
         if default.is_none() {
-            self.evaluator.undecided(&unknown, self.failure());
+            let (map, first, second) = (self.map.shown(), self.first.shown(), self.second.shown());
+            let requirement = format!("mapping `{map}` has a value for {first}, {second}");
+            self.evaluator
+                .required(&unknown, self.failure(), requirement);
         }
         let mut same = None;
         let default = default.map(|default| self.evaluator.value(default, self.scope));
         for value in found.iter().map(|node| self.value(node)).chain(default) {
             match value {
                 Ok(value) if same.as_ref().is_none_or(|same| *same == value) => same = Some(value),
-                Ok(_) => return Ok(unknown.into()),
+                Ok(_) => return Ok(unknown.with_form(UnknownForm::Any).into()),
                 Err(failures) => {
                     failures
                         .into_iter()
                         .for_each(|failure| self.evaluator.undecided(&unknown, failure));
-                    return Ok(unknown.into());
+                    return Ok(unknown.with_form(UnknownForm::Any).into());
                 }
             }
         }
-        Ok(same.unwrap_or(Value::Unknown(unknown)))
+        Ok(same.unwrap_or_else(|| unknown.with_form(UnknownForm::Any).into()))
     }
 
     /// Returns the value of a mapping's entry. Entries that can't be values have been reported with

@@ -5,7 +5,7 @@ use super::texts;
 use crate::diagnostic::Position;
 use crate::template::evaluate::{ConditionValue, EvaluationScope, Evaluator};
 use crate::template::expression::{Attribute, GetAtt};
-use crate::template::value::{Evaluated, Unknown, Value, together};
+use crate::template::value::{Evaluated, Unknown, UnknownForm, Value, together};
 use crate::yaml::Node;
 
 const MALFORMED: &str = "Template error: every Fn::GetAtt object requires two non-empty \
@@ -33,7 +33,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
             .map(|part| evaluator.value(part, scope)),
     )?;
     match texts(&values).as_ref().map(|known| known.as_deref()) {
-        Some(Err(unknown)) => Ok(unknown.clone().into()),
+        Some(Err(unknown)) => Ok(unknown.clone().with_form(UnknownForm::Any).into()),
         Some(Ok([id, name])) if !id.is_empty() && !name.is_empty() => {
             attribute(evaluator, id, name, argument.at)
         }
@@ -51,14 +51,22 @@ pub(super) fn attribute(evaluator: &Evaluator, id: &str, name: &str, at: Positio
     {
         // An output that is known only after the launch is named relative to this template.
         return match value? {
-            Value::Unknown(_) => {
-                Ok(Unknown::launched(format!("output {output} of nested stack {id}")).into())
+            Value::Unknown(unknown) => {
+                let named = Unknown::launched(format!("output {output} of nested stack {id}"));
+                Ok(named.with_form(unknown.form().clone()).into())
             }
             known => evaluator.spend(known.size(), at).map(|()| known),
         };
     }
-    evaluator
-        .environment
-        .attribute(id, name)
-        .map_err(|message| evaluator.fail(at, message))
+    let value = evaluator.environment.attribute(id, name);
+    match value.map_err(|message| evaluator.fail(at, message))? {
+        // Attributes of custom resources are anything.
+        Value::Unknown(unknown)
+            if ["Arn", "Id"].iter().any(|suffix| name.ends_with(suffix))
+                && evaluator.resource_type(id).starts_with("AWS::") =>
+        {
+            Ok(unknown.non_empty().into())
+        }
+        value => Ok(value),
+    }
 }

@@ -2,13 +2,13 @@
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-getavailabilityzones.html>).
 
 use crate::template::evaluate::{EvaluationScope, Evaluator};
-use crate::template::value::{Evaluated, Value};
+use crate::template::value::{Evaluated, UnknownForm, Value};
 use crate::yaml::Node;
 
 /// Evaluates a region's name; an empty string means the region of the stack.
 pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationScope) -> Evaluated {
     let region = match evaluator.value(argument, scope)? {
-        Value::Unknown(unknown) => return Ok(unknown.into()),
+        Value::Unknown(unknown) => return Ok(unknown.with_form(UnknownForm::Any).into()),
         value => value.as_text().ok_or_else(|| {
             evaluator.fail(
                 argument.at,

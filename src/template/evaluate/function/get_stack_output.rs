@@ -5,7 +5,7 @@
 
 use super::texts;
 use crate::template::evaluate::{EvaluationScope, Evaluator};
-use crate::template::value::{Evaluated, together};
+use crate::template::value::{Evaluated, UnknownForm, together};
 use crate::yaml::Node;
 
 /// Evaluates a mapping with `StackName` and `OutputName`, optionally `Region` and `RoleArn`; each
@@ -33,7 +33,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
     let nodes = [stack, output].into_iter().chain(region).chain(role);
     let values = together(nodes.map(|node| evaluator.value(node, scope)))?;
     match texts(&values).ok_or_else(no_texts)?.as_deref() {
-        Err(unknown) => Ok(unknown.clone().into()),
+        Err(unknown) => Ok(unknown.clone().with_form(UnknownForm::Any).into()),
         Ok([stack, output, others @ ..]) => {
             let region = region.and(others.first()).map(String::as_str);
             let answer = evaluator.environment.stack_output(stack, output, region);

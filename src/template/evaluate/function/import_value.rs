@@ -3,7 +3,7 @@
 
 use super::needs;
 use crate::template::evaluate::{EvaluationScope, Evaluator};
-use crate::template::value::{Evaluated, Value};
+use crate::template::value::{Evaluated, UnknownForm, Value};
 use crate::yaml::Node;
 
 const DEPENDS: &str = "Template error: the attribute in Fn::ImportValue must not depend on any \
@@ -22,7 +22,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
         return Err(evaluator.fail(argument.at, DEPENDS));
     }
     let name = match evaluator.value(argument, scope)? {
-        Value::Unknown(unknown) => return Ok(unknown.into()),
+        Value::Unknown(unknown) => return Ok(unknown.with_form(UnknownForm::Any).into()),
         // The message isn't confirmed.
         value => value.as_text().ok_or_else(|| {
             let message =

@@ -4,7 +4,7 @@
 use super::texts;
 use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::expression::Join;
-use crate::template::value::{Evaluated, Value, together};
+use crate::template::value::{ConcatenatedForm, Evaluated, UnknownForm, Value, together};
 use crate::yaml::Node;
 
 const MALFORMED: &str = "Template error: every Fn::Join object requires two parameters, (1) a \
@@ -36,7 +36,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
         .ok_or_else(malformed)?
         .as_deref()
     {
-        Err(unknown) => Ok(unknown.clone().into()),
+        Err(unknown) => Ok(unknown.clone().with_form(form(delimiter, items)).into()),
         Ok([delimiter, items @ ..]) => {
             // Counted before joining: a few items with a long delimiter make a long string.
             evaluator.spend(
@@ -47,4 +47,20 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
         }
         Ok([]) => Err(malformed()),
     }
+}
+
+/// Returns what is known about the items joined, some of which are unknown.
+fn form(delimiter: &Value, items: &[Value]) -> UnknownForm {
+    let mut form = ConcatenatedForm::default();
+    let mut push = |part: &Value| match part {
+        Value::Unknown(unknown) => form.push_unknown(unknown),
+        known => form.push(&known.as_text().unwrap_or_default()),
+    };
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            push(delimiter);
+        }
+        push(item);
+    }
+    form.finish()
 }

@@ -4,7 +4,7 @@
 use super::needs;
 use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::expression::FunctionCall;
-use crate::template::value::{Evaluated, Value};
+use crate::template::value::{Evaluated, UnknownForm, Value};
 use crate::yaml::Node;
 
 /// Evaluates a list. The transform runs before resources exist and without access to them: it
@@ -18,7 +18,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
     }
     match evaluator.value(argument, scope)? {
         Value::List(items) => Ok(Value::Number(items.len().into())),
-        Value::Unknown(unknown) => Ok(unknown.into()),
+        Value::Unknown(unknown) => Ok(unknown.with_form(UnknownForm::NonEmpty).into()),
         _ => {
             let message =
                 "Transform AWS::LanguageExtensions failed with: Fn::Length layout is incorrect";

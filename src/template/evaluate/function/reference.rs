@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Position;
 use crate::mask::MASK;
-use crate::template::evaluate::{ConditionValue, EvaluationScope, Evaluator};
+use crate::template::evaluate::{ConditionValue, EvaluationScope, Evaluator, examples};
 use crate::template::value::{Evaluated, Unknown, Value};
 use crate::yaml::Node;
 
@@ -45,10 +45,20 @@ pub(super) fn named(
         return Ok(Unknown::asked(format!("parameter {name}")).into());
     }
     match evaluator.resource_exists(name) {
-        Some(ConditionValue::True | ConditionValue::Unknown(_)) => evaluator
-            .environment
-            .physical_id(name)
-            .map_err(|message| evaluator.fail(at, message)),
+        Some(ConditionValue::True | ConditionValue::Unknown(_)) => {
+            let value = evaluator.environment.physical_id(name);
+            match value.map_err(|message| evaluator.fail(at, message))? {
+                Value::Unknown(unknown) => {
+                    let example = examples::physical_id(evaluator.resource_type(name));
+                    Ok(match example {
+                        Some(example) => unknown.like(example),
+                        None => unknown.non_empty(),
+                    }
+                    .into())
+                }
+                known => Ok(known),
+            }
+        }
         Some(ConditionValue::False) | None => {
             Ok(nowhere(evaluator, name, format!("physical ID of {name}")).into())
         }
@@ -100,15 +110,18 @@ fn pseudo_parameter(evaluator: &Evaluator, name: &str) -> Option<Value> {
         value.clone().map_or(Value::Unknown(unknown), Value::String)
     };
     Some(match name {
-        "AWS::AccountId" => known(&place.account_id, Unknown::asked(name)),
+        "AWS::AccountId" => known(
+            &place.account_id,
+            Unknown::asked(name).like(examples::ACCOUNT_ID),
+        ),
         "AWS::NoValue" => Value::NoValue,
         "AWS::NotificationARNs" => {
             Value::List(place.notification_arns.iter().map(Value::text).collect())
         }
         "AWS::Partition" => Value::text(&place.partition),
         "AWS::Region" => Value::text(&place.region),
-        "AWS::StackId" => known(&place.stack_id, Unknown::launched(name)),
-        "AWS::StackName" => known(&place.stack_name, Unknown::launched(name)),
+        "AWS::StackId" => known(&place.stack_id, Unknown::launched(name).non_empty()),
+        "AWS::StackName" => known(&place.stack_name, Unknown::launched(name).non_empty()),
         "AWS::URLSuffix" => Value::text(&place.url_suffix),
         _ => return None,
     })

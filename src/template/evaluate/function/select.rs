@@ -1,13 +1,13 @@
 //! `Fn::Select`: returns the item of a list at an index, from 0
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-select.html>).
 
-use crate::template::evaluate::{EvaluationScope, Evaluator};
+use crate::template::assumption::Assumption;
+use crate::template::evaluate::{EvaluationScope, Evaluator, examples};
 use crate::template::expression::Select;
-use crate::template::value::{Evaluated, KnownWhen, Unknown, Value, together};
+use crate::template::value::{Evaluated, Failure, Unknown, UnknownForm, Value, together};
 use crate::yaml::Node;
 
-/// Number of items to assume in a list that only AWS knows: every region has two zones, but some
-/// don't have a third.
+/// Number of items to assume in a list that only AWS knows.
 const TAKEN_FOR_GRANTED: i64 = 2;
 
 /// Evaluates `[index, list]`.
@@ -45,7 +45,8 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
         {
             return Err(missing(&format!("<{unknown}>")).into());
         }
-        evaluator.undecided(&unknown, missing(&format!("<{unknown}>")));
+        let requirement = format!("{unknown} is the index of an existing item");
+        evaluator.required(&unknown, missing(&format!("<{unknown}>")), requirement);
         let list = match list {
             Value::Unknown(unknown) => Some(unknown),
             _ => None,
@@ -63,10 +64,8 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
         Value::List(items) => items,
         Value::Unknown(_) if index < 0 => Vec::new(),
         Value::Unknown(unknown) => {
-            if index >= TAKEN_FOR_GRANTED && may_be_short(&unknown) {
-                evaluator.undecided(&unknown, missing(&index.to_string()));
-            }
-            return Ok(unknown.into());
+            let failure = missing(&index.to_string());
+            return Ok(item_of_unknown(evaluator, unknown, index, failure).into());
         }
         _ => return Err(malformed()),
     };
@@ -89,9 +88,25 @@ fn is_refused_as_written(index: &Node, list: &Node) -> bool {
     }
 }
 
-/// Returns whether only AWS knows the length.
-fn may_be_short(unknown: &Unknown) -> bool {
-    unknown
-        .reasons()
-        .any(|reason| reason.until == KnownWhen::Asked)
+/// Returns the item at an index of an unknown list; `failure` is that of a list without it.
+fn item_of_unknown(evaluator: &Evaluator, list: Unknown, index: i64, failure: Failure) -> Unknown {
+    if let UnknownForm::Zones(region) = list.form() {
+        let index = usize::try_from(index).unwrap_or_default();
+        let assumption = Assumption::AvailabilityZones {
+            region: region.clone(),
+            count: index + 1,
+            excluded: Vec::new(),
+        };
+        evaluator.assumed(&list, failure, assumption);
+        let example = examples::zone(region, index);
+        return match example {
+            Some(example) => list.like(example),
+            None => list.with_form(UnknownForm::NonEmpty),
+        };
+    }
+    if index >= TAKEN_FOR_GRANTED && list.needs_aws() {
+        let requirement = format!("{list} has at least {} items", index + 1);
+        evaluator.required(&list, failure, requirement);
+    }
+    list.with_form(UnknownForm::Any)
 }

@@ -3,7 +3,7 @@
 
 use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::expression::Split;
-use crate::template::value::{Evaluated, Value};
+use crate::template::value::{Evaluated, UnknownForm, Value};
 use crate::yaml::Node;
 
 const MALFORMED: &str = "Template error: every Fn::Split object requires two parameters, (1) a \
@@ -25,7 +25,11 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
         .filter(|it| !it.is_empty())
         .ok_or_else(malformed)?;
     let text = match evaluator.value(text, scope)? {
-        Value::Unknown(unknown) => return Ok(unknown.into()),
+        Value::Unknown(unknown) => {
+            let items = (delimiter == ",").then(|| unknown.items()).flatten();
+            let any = || unknown.clone().with_form(UnknownForm::Any).into();
+            return Ok(items.map_or_else(any, Value::List));
+        }
         value => value.as_text().ok_or_else(malformed)?,
     };
     // An item takes more memory than its bytes.

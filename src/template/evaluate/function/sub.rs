@@ -8,7 +8,9 @@ use crate::diagnostic::Position;
 use crate::template::evaluate::{EvaluationScope, Evaluator};
 use crate::template::expression::Sub;
 use crate::template::substitution::{Segment, Segments, is_name};
-use crate::template::value::{Evaluated, Failures, Unknown, Value, together};
+use crate::template::value::{
+    ConcatenatedForm, Evaluated, Failures, Unknown, UnknownForm, Value, together,
+};
 use crate::yaml::Node;
 
 const MALFORMED: &str = "Template error: One or more Fn::Sub intrinsic functions don't specify \
@@ -34,7 +36,7 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
     let values = own.and_then(|own| values(evaluator, segments.clone(), &own, text.at, scope))?;
     // Variables that the string doesn't use don't matter.
     if let Some(unknown) = Unknown::all(values.values().filter_map(Value::unknown)) {
-        return Ok(unknown.into());
+        return Ok(unknown.with_form(form(segments, &values)).into());
     }
     let texts: IndexMap<&str, String> = values
         .iter()
@@ -48,6 +50,23 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
     // Counted before building the string, since a name may occur many times.
     evaluator.spend(parts.clone().map(str::len).sum(), argument.at)?;
     Ok(Value::String(parts.collect()))
+}
+
+/// Returns what is known about a string with these values in it, some of which are unknown.
+fn form(segments: Segments, values: &IndexMap<&str, Value>) -> UnknownForm {
+    let mut form = ConcatenatedForm::default();
+    for segment in segments {
+        match segment {
+            Segment::Text(text) => form.push(text),
+            Segment::Escape(_) => form.push(Segment::ESCAPED),
+            Segment::Variable(variable) => match values.get(variable.name()) {
+                Some(Value::Unknown(unknown)) => form.push_unknown(unknown),
+                Some(known) => form.push(&known.as_text().unwrap_or_default()),
+                None => {}
+            },
+        }
+    }
+    form.finish()
 }
 
 /// Evaluates all variables that the function declares, used or not.
