@@ -25,6 +25,23 @@ junit_schema() {
     pytest-8.3.5/testing/example_scripts/junit-10.xsd
 }
 
+# The JSON Schema of SARIF, by OASIS: a crate generates its types from it.
+sarif_schema() {
+  mkdir -p "$1/sarif/src"
+  : >"$1/sarif/src/lib.rs"
+  cat >"$1/sarif/Cargo.toml" <<'MANIFEST'
+[package]
+name = "sarif"
+edition = "2021"
+[dependencies]
+serde-sarif = { version = "=0.8.0", default-features = false }
+[workspace]
+MANIFEST
+  cargo vendor --quiet --manifest-path "$1/sarif/Cargo.toml" "$1/sarif/vendor" >/dev/null
+  cp "$1/sarif/vendor/serde-sarif/src/schema.json" "$1/sarif-2.1.0.json"
+  rm -r "$1/sarif"
+}
+
 # The CDK's command line, by the Node.js of the virtual environment.
 cdk_client() {
   cp tests/clients/package.json tests/clients/package-lock.json "$1"
@@ -50,7 +67,7 @@ for venv in "$@"; do
   "$python" -m venv "$home/$venv"
   "$home/$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$requirements" >&2 ||
     { echo "setup: the packages of $requirements could not be installed: is there a network?" >&2; exit 1; }
-  if [ "$venv" = schemas ]; then junit_schema "$home/schemas"; fi
+  if [ "$venv" = schemas ]; then junit_schema "$home/schemas"; sarif_schema "$home/schemas"; fi
   if [ "$venv" = cdk ]; then cdk_client "$home/cdk"; fi
   printf '%s\n' "$want" >"$made"
 done

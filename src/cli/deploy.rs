@@ -15,6 +15,7 @@ use crate::diagnostic::Diagnostic;
 use crate::duration::HumanDuration;
 use crate::launch::change_set::TagChanges;
 use crate::launch::ownership::listed;
+use crate::lint;
 use crate::plan::{self, BucketKind, Plan};
 use crate::report::changes_page::ChangesPage;
 use crate::report::{changes, text};
@@ -104,7 +105,7 @@ pub(super) struct DeployRunArgs {
     #[arg(long)]
     follow_links: bool,
 
-    /// Don't check the templates with cfn-lint first.
+    /// Don't check the templates with `taskcat lint` first.
     #[arg(short, long)]
     lint_disable: bool,
 }
@@ -151,6 +152,9 @@ impl DeployLimits {
 
 impl DeployRunArgs {
     fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
+        if !self.lint_disable {
+            lint::prepare();
+        }
         let mut project = CliProject::load(&self.project, &self.input_file, aws, Vec::new())?;
         project.follow_links = self.follow_links;
         project.trim(&self.test_names, &self.regions)?;
@@ -163,6 +167,11 @@ impl DeployRunArgs {
         project.refuse_endless(&draft, &templates)?;
         refuse_unasked(self.yes, self.no_execute)?;
         let staging = project.staging(true, &[])?;
+        let lint_job = if self.lint_disable {
+            None
+        } else {
+            Some(project.lint_job(&draft, &templates)?)
+        };
         block_on(async {
             let (clients, endpoint) = aws.connect(Some(&project.loaded.config))?;
             let (mut plan, warnings) = run::prepare(&draft, &clients).await?;
@@ -170,7 +179,7 @@ impl DeployRunArgs {
             self.settle(&project, &mut plan)?;
             self.refuse_foreign(&plan, &clients).await?;
             let job = RunJob {
-                lint: (!self.lint_disable).then(|| project.lint_targets(&templates)),
+                lint: lint_job,
                 staging: (!self.staged).then_some(staging),
                 templates: plan::sources(&templates),
                 ..RunJob::new(plan, endpoint)

@@ -16,7 +16,7 @@ use super::output;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitStatus {
     Passed = 0,
-    /// A test failed or would fail, cfn-lint found errors, a pipeline stage failed, or a Lambda
+    /// A test failed or would fail, lint found errors, a pipeline stage failed, or a Lambda
     /// function can't be packaged.
     Failed = 1,
     /// The command line or the configuration is wrong, or no test can be planned.
@@ -35,7 +35,7 @@ pub enum ExitStatus {
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0    every test passed
-  1    a test failed or would fail, cfn-lint found errors, a pipeline's stage has failed,
+  1    a test failed or would fail, lint found errors, a pipeline's stage has failed,
        or a Lambda function can't be packaged
   2    the command line or the configuration is wrong, or no test can be planned
   3    AWS could not be used: no credentials, no bucket, no upload
@@ -245,7 +245,7 @@ fn verdict(ended: &EndedRun) -> ExitStatus {
             interrupted: true, ..
         } => ExitStatus::Interrupted,
         EndedRun {
-            error: Some(RunError::Lint(_) | RunError::CfnLint(_) | RunError::Package(_)),
+            error: Some(RunError::Lint(_) | RunError::Linter(_) | RunError::Package(_)),
             ..
         } => ExitStatus::Failed,
         EndedRun {

@@ -17,16 +17,21 @@ pub(super) fn target(project_root: &Path) -> Option<GithubActions> {
     if !annotate && summary.is_none() {
         return None;
     }
-    let project = match set("GITHUB_WORKSPACE") {
-        Some(workspace) => within(Path::new(&workspace), project_root),
-        // The repository's path isn't known, so the project is most likely at its root.
-        None => Some(PathBuf::new()),
-    };
     Some(GithubActions {
         annotate,
         summary,
-        project,
+        project: project_in_repository(project_root),
     })
+}
+
+/// Returns the project's path in the repository; `None` if it is outside.
+pub(super) fn project_in_repository(project_root: &Path) -> Option<PathBuf> {
+    let workspace = env::var_os("GITHUB_WORKSPACE").filter(|value| !value.is_empty());
+    match workspace {
+        Some(workspace) => within(Path::new(&workspace), project_root),
+        // The repository's path isn't known, so the project is most likely at its root.
+        None => Some(PathBuf::new()),
+    }
 }
 
 /// Returns the consumer that reports the run to GitHub Actions.

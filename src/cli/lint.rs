@@ -1,29 +1,42 @@
 //! `taskcat lint`.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::sync::Arc;
+mod text;
 
-use clap::Args;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
 
 use super::error::{CliError, ExitStatus};
+use super::lint_job::{LintChoice, StandaloneTemplates};
 use super::paths::path;
-use super::project::CliProject;
-use super::{AwsArgs, block_on, output, streams};
-use crate::diagnostic::{Diagnostic, Location, Severity};
-use crate::lint::Finding;
-use crate::lint::cfn_lint::{self, LintOutcome as Answer};
-use crate::plan::PlanDraft;
+use super::project::{CliProject, found_root};
+use super::{AwsArgs, block_on, github, output, streams};
+use crate::diagnostic::Diagnostic;
+use crate::lint::output::{self as formats, LintResult};
+use crate::lint::{
+    self, CfnLintSettings, Finding, FindingLevel, LintEngineKind, LintJob, LintOutcome,
+};
+use crate::report::github as annotations;
 
-/// Check the templates with cfn-lint (offline).
+/// The configuration of a project.
+const DEFAULT_INPUT: &str = "./.taskcat.yml";
+
+/// Check the templates (offline).
 ///
-/// Checks the template of every test, and the templates nested in it, for the regions of the test.
-/// cfn-lint must be on PATH (`pip install cfn-lint`). Lists every template that passes. Exits with
-/// 1 if cfn-lint finds errors.
+/// Checks the template of every test, and the templates nested in it, with the parameters and the
+/// regions of the test, against CloudFormation's schemas, cfn-lint's rules and your own rules for
+/// Guard. Lists every template that passes. Exits with 1 if there are errors.
+///
+/// A finding can be suppressed by --ignore, by `.cfnlintrc`, by `Metadata.cfn-lint` of the template
+/// or the resource, and by a comment `# taskcat: ignore RULE` on its line or the line above.
 #[derive(Args)]
 pub(super) struct LintArgs {
+    /// Templates to check by themselves, without the tests of a configuration.
+    #[arg(value_name = "TEMPLATE", value_parser = path())]
+    templates: Vec<PathBuf>,
+
     /// Configuration or template, relative to the project root.
-    #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE",
+    #[arg(short, long, default_value = DEFAULT_INPUT, value_name = "FILE",
         value_parser = path())]
     input_file: PathBuf,
 
@@ -38,97 +51,170 @@ pub(super) struct LintArgs {
     /// Fail on warnings as well as on errors.
     #[arg(short, long)]
     strict: bool,
+
+    /// Linter to use; cfn-lint must be on PATH [default: the one in this program].
+    #[arg(long, value_enum, value_name = "ENGINE")]
+    engine: Option<LintEngineArg>,
+
+    /// Output format.
+    #[arg(short, long, value_enum, default_value_t = LintFormat::Text)]
+    format: LintFormat,
+
+    /// Report only these rules, separated by commas; the beginning of an ID is enough: E3,W2001.
+    #[arg(long, value_name = "RULES", value_delimiter = ',')]
+    select: Vec<String>,
+
+    /// Don't report these rules, separated by commas; the beginning of an ID is enough.
+    #[arg(long, value_name = "RULES", value_delimiter = ',')]
+    ignore: Vec<String>,
+
+    /// Report informational findings, too.
+    #[arg(short, long)]
+    all: bool,
+
+    /// Check the rules of CloudFormation Guard in this file or folder, too; may be repeated.
+    #[arg(long, value_name = "PATH", value_parser = path())]
+    guard_rules: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LintEngineArg {
+    Builtin,
+    CfnLint,
+    Both,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LintFormat {
+    /// For people, on standard error, with TaskCat's lines.
+    Text,
+    /// An array of findings.
+    Json,
+    /// SARIF 2.1.0, for GitHub's code scanning and others.
+    Sarif,
+    /// JUnit XML.
+    Junit,
+    /// Annotations of GitHub Actions.
+    Github,
+    /// GitLab's code quality report.
+    Gitlab,
 }
 
 impl LintArgs {
     pub(super) fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
-        let project = CliProject::load(&self.project_root, &self.input_file, aws, Vec::new())?;
-        let (templates, diagnostics) =
-            PlanDraft::templates(&project.loaded, &project.root, self.follow_links);
-        if diagnostics.iter().any(|it| it.severity == Severity::Error) {
-            return Err(CliError::Diagnostics(project.with_warnings(diagnostics)));
+        let engine = match self.engine {
+            None => LintEngineKind::default(),
+            Some(LintEngineArg::Builtin) => LintEngineKind::Builtin,
+            Some(LintEngineArg::CfnLint) => LintEngineKind::CfnLint,
+            Some(LintEngineArg::Both) => LintEngineKind::Both,
+        };
+        if engine != LintEngineKind::CfnLint {
+            lint::prepare();
         }
-        output::diagnostics(&project.loaded.warnings);
-        output::diagnostics(&diagnostics);
-        if project.loaded.config.tests.is_empty() {
-            let error =
-                Diagnostic::error("the configuration has no tests").help("add one under tests");
-            return Err(CliError::Diagnostics(vec![error]));
-        }
-        let targets = project.lint_targets(&templates);
-        let answer = block_on(async {
-            cfn_lint::run(&targets, &project.root)
+        let choice = LintChoice {
+            engine,
+            select: self.select.clone(),
+            ignore: self.ignore.clone(),
+            all: self.all,
+            guard_rules: self.guard_rules.clone(),
+        };
+        let (job, shown_root) = self.job(aws, &choice)?;
+        let outcome = block_on(async {
+            lint::run(&job)
                 .await
                 .map_err(|error| CliError::Usage(error.to_string()))
         })?;
-        let Answer::Findings {
-            findings,
+        let LintOutcome::Findings {
+            mut findings,
             warnings,
-            linted,
-        } = answer
+            mut linted,
+        } = outcome
         else {
             return Err(CliError::Usage(
                 "`cfn-lint` is not on PATH; `pip install cfn-lint` installs it".to_owned(),
             ));
         };
         warnings.iter().for_each(|warning| output::warning(warning));
-        for (index, finding) in findings.iter().enumerate() {
-            let is_first = index
-                .checked_sub(1)
-                .is_none_or(|before| findings[before].template != finding.template);
-            if is_first {
-                let path = project.root.join(&finding.template);
-                streams::tell(format_args!(
-                    "Linting detected issues in: {}",
-                    path.display()
-                ));
+        if shown_root != job.project_root {
+            // Templates outside of the folder are shown with their whole path.
+            let shown = |path: &PathBuf| {
+                let whole = job.project_root.join(path);
+                whole
+                    .strip_prefix(&shown_root)
+                    .map_or_else(|_| whole.clone(), PathBuf::from)
+            };
+            linted = linted.iter().map(shown).collect();
+            findings
+                .iter_mut()
+                .for_each(|finding| finding.template = shown(&finding.template));
+        }
+        let report = LintResult {
+            findings: &findings,
+            linted: &linted,
+            strict: self.strict,
+        };
+        match self.format {
+            LintFormat::Text => text::tell(&report, &shown_root),
+            LintFormat::Json => streams::print(formats::json(&report)),
+            LintFormat::Sarif => streams::print(formats::sarif(&report)),
+            LintFormat::Junit => streams::print(formats::junit(&report)),
+            LintFormat::Gitlab => streams::print(formats::gitlab(&report)),
+            LintFormat::Github => {
+                let root = github::project_in_repository(&shown_root).unwrap_or_default();
+                let lines = findings.iter().map(|it| annotation(it, &root));
+                lines.for_each(streams::print_line);
             }
-            output::diagnostics(&[diagnostic(finding, &project)]);
-            streams::tell(as_taskcat(finding));
         }
-        let found: BTreeSet<_> = findings.iter().map(|finding| &finding.template).collect();
-        let passed: BTreeSet<_> = linted.iter().filter(|path| !found.contains(path)).collect();
-        for path in passed {
-            streams::tell(format_args!(
-                "Linting passed for file: {}",
-                project.root.join(path).display()
-            ));
-        }
-        let fails = |it: &Finding| it.severity == Severity::Error || self.strict;
-        Ok(if findings.iter().any(fails) {
+        Ok(if findings.iter().any(|it| report.fails(it)) {
             ExitStatus::Failed
         } else {
             ExitStatus::Passed
         })
     }
-}
 
-/// Returns the line that TaskCat prints (`_cfn_lint.py`), for scripts that parse it.
-fn as_taskcat(finding: &Finding) -> String {
-    let Finding {
-        rule,
-        short_description,
-        message,
-        location,
-        ..
-    } = finding;
-    let number = rule.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-    let message = message.replace('\n', " ");
-    format!(
-        "    line {} [{number}] [{short_description}] {message}",
-        location.at.line
-    )
-}
-
-fn diagnostic(finding: &Finding, project: &CliProject) -> Diagnostic {
-    let file = Arc::from(project.root.join(&finding.location.file));
-    let message = format!("{}: {}", finding.rule, finding.message);
-    let location = Location {
-        file,
-        at: finding.location.at,
-    };
-    Diagnostic {
-        severity: finding.severity,
-        ..Diagnostic::error(message).at(location)
+    /// Returns what to lint, and the folder that paths are shown relative to.
+    fn job(&self, aws: &AwsArgs, choice: &LintChoice) -> Result<(LintJob, PathBuf), CliError> {
+        let root = found_root(&self.project_root)?;
+        let (settings, warnings) = CfnLintSettings::read(&root).map_err(CliError::Diagnostics)?;
+        if choice.engine != LintEngineKind::CfnLint {
+            output::diagnostics(&warnings);
+        }
+        let mut named = self.templates.clone();
+        let has_input = root.join(&self.input_file).exists();
+        if named.is_empty() && !has_input && self.input_file == Path::new(DEFAULT_INPUT) {
+            let found = settings.found_templates(&root).into_iter();
+            named.extend(found.map(PathBuf::from));
+        }
+        if !named.is_empty() {
+            let templates = StandaloneTemplates::find(&root, &named)?;
+            let job = templates.job(&settings, choice, self.follow_links)?;
+            return Ok((job, root));
+        }
+        let mut project = CliProject::load(&self.project_root, &self.input_file, aws, Vec::new())?;
+        project.follow_links = self.follow_links;
+        output::diagnostics(&project.loaded.warnings);
+        if project.loaded.config.tests.is_empty() {
+            let error =
+                Diagnostic::error("the configuration has no tests").help("add one under tests");
+            return Err(CliError::Diagnostics(vec![error]));
+        }
+        let job = project.lint_job_of_templates(&settings, choice)?;
+        Ok((job, root))
     }
+}
+
+/// Returns the workflow command for a finding. `root` is the project's path in the repository.
+fn annotation(finding: &Finding, root: &Path) -> String {
+    let command = match finding.level {
+        FindingLevel::Error => "error",
+        FindingLevel::Warning => "warning",
+        FindingLevel::Info => "notice",
+    };
+    annotations::annotation(
+        command,
+        &finding.rule,
+        &root.join(&finding.template),
+        (finding.location.at.line, finding.location.at.column),
+        &formats::full_message(finding),
+    )
 }

@@ -10,6 +10,7 @@ mod doctor;
 mod error;
 mod github;
 mod lint;
+mod lint_job;
 mod mfa;
 mod output;
 mod paths;

@@ -17,7 +17,6 @@ use crate::event::{CellId, PredictedFailure};
 use crate::input;
 use crate::launch::hook;
 use crate::links::{PathEscape, ProjectBoundary};
-use crate::lint::cfn_lint::LintTarget;
 use crate::package;
 use crate::plan::PlanDraft;
 use crate::plan::forecast::{self, Forecast, MissingFiles, RegionScope, StagedState};
@@ -299,22 +298,6 @@ impl CliProject {
         }
     }
 
-    /// Returns the templates to lint, including nested ones, each with the regions of the tests
-    /// that use it.
-    pub(super) fn lint_targets(&self, templates: &Templates) -> Vec<LintTarget> {
-        let tests = self.loaded.config.tests.values();
-        let used = tests
-            .filter_map(|test| Some((templates.get(test.template.as_deref()?)?, &test.regions)));
-        used.flat_map(|(template, regions)| {
-            let all = std::iter::once(template).chain(templates.descendants(template));
-            all.map(move |template| LintTarget {
-                path: template.relative.clone().into(),
-                regions: regions.clone().unwrap_or_default(),
-            })
-        })
-        .collect()
-    }
-
     /// Returns whether a path of the project is staged.
     pub(super) fn staged(&self, path: &str, exclusions: &Exclusions) -> StagedState {
         let is_plain = path
@@ -461,7 +444,7 @@ fn unknown_types(template: &Template) -> Vec<PredictedFailure> {
 }
 
 /// Returns the absolute path of a project's root.
-fn found_root(root: &Path) -> Result<PathBuf, CliError> {
+pub(super) fn found_root(root: &Path) -> Result<PathBuf, CliError> {
     let shown = root.display();
     let refused = |message: String, help: &str| {
         Err(CliError::Diagnostics(vec![

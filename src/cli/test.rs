@@ -19,6 +19,7 @@ use super::{AwsArgs, Verbosity, block_on, github, output, remains, streams};
 use crate::config::{BaseConfig, CommandLineValue};
 use crate::duration::HumanDuration;
 use crate::event::{CellId, RunStarted, RunTask};
+use crate::lint;
 use crate::plan::{self, PlanDraft};
 use crate::report::folder::Folder;
 use crate::report::redact::RedactedConsumer;
@@ -83,7 +84,7 @@ pub(super) struct TestRunArgs {
     #[arg(short, long)]
     no_delete: bool,
 
-    /// Don't check the templates with cfn-lint first.
+    /// Don't check the templates with `taskcat lint` first.
     #[arg(short, long)]
     lint_disable: bool,
 
@@ -198,6 +199,9 @@ struct TestSubject<'s> {
 
 impl TestRunArgs {
     pub(super) fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
+        if self.lints() {
+            lint::prepare();
+        }
         let previous = PreviousRun::read(&self.output_directory);
         let folder = Folder::claim(&self.output_directory)?;
         // Whatever prevents the run, an earlier verdict must not be mistaken for its own.
@@ -358,8 +362,11 @@ impl TestRunArgs {
         let job = RunJob {
             plan,
             settings: self.settings(project),
-            lint: (!self.lint_disable && !self.skip_upload)
-                .then(|| project.lint_targets(templates)),
+            lint: if self.lints() {
+                Some(project.lint_job(draft, templates)?)
+            } else {
+                None
+            },
             staging,
             templates: plan::sources(templates),
             endpoint,
@@ -388,6 +395,10 @@ impl TestRunArgs {
             .map_err(|error| CliError::unwritten(format_args!("the run's journal: {error}")))?;
         remains::report(&ended, aws);
         Ok(exit_of(&ended))
+    }
+
+    fn lints(&self) -> bool {
+        !self.lint_disable && !self.skip_upload
     }
 
     fn arguments(&self) -> Vec<CommandLineValue> {

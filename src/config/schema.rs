@@ -102,6 +102,10 @@ pub struct GeneralConfig {
     /// Time limit for one attempt of an AWS call, ten times as long for an upload; default is 30s
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_timeout: Option<HumanDuration>,
+    /// Files or folders with rules of CloudFormation Guard that `lint` checks, relative to the
+    /// project root
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guard_rules: Option<Vec<String>>,
 }
 
 /// Project specific configuration section
@@ -218,6 +222,10 @@ pub struct ProjectConfig {
     /// Time limit for one attempt of an AWS call, ten times as long for an upload; default is 30s
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_timeout: Option<HumanDuration>,
+    /// Files or folders with rules of CloudFormation Guard that `lint` checks, relative to the
+    /// project root
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guard_rules: Option<Vec<String>>,
 }
 
 /// Test specific configuration section

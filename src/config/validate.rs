@@ -505,7 +505,7 @@ mod tests {
                  shorten_stack_name, role_name, \
                  org_id, prehooks, posthooks, timeout, \
                  hook_timeout, delete_timeout, retries, budget, max_fail, slow_after, \
-                 call_timeout)",
+                 call_timeout, guard_rules)",
                 "3:13: `tests.t` has no key `parameter` (did you mean `parameters`?)",
                 "3:28: `tests.t` has no key `org_id` (it is a key of `project`)",
                 "4:1: a configuration has no section `x` (expected one of general, project, tests)",
@@ -687,7 +687,7 @@ mod tests {
                  parameters, build_submodules, template, tags, s3_enable_sig_v2, s3_object_acl, \
                  shorten_stack_name, \
                  role_name, org_id, prehooks, posthooks, timeout, hook_timeout, delete_timeout, \
-                 retries, budget, max_fail, slow_after, call_timeout)",
+                 retries, budget, max_fail, slow_after, call_timeout, guard_rules)",
                 ".taskcat_overrides.yml:1:4: `project.parameters.A` takes a single value or a list \
                  of them, not a \
                  mapping",

@@ -1,7 +1,6 @@
 //! Lints the templates of a project with cfn-lint, if it is installed.
 //!
-//! Like TaskCat's `_cfn_lint.py`, but runs the command, so that the user's version is used. `run`
-//! calls [`run`] with every template that a test launches and those nested in them.
+//! Like TaskCat's `_cfn_lint.py`, but runs the command, so that the user's version is used.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -14,9 +13,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 use tempfile::NamedTempFile;
 
-use super::{Finding, submodule};
-use crate::diagnostic::{Location, Position, Severity};
-use crate::process::{self, ExitReason, FinishedProcess, indented, last_lines};
+use super::{Finding, FindingLevel, LintError};
+use crate::diagnostic::{Location, Position};
+use crate::process::{self, ExitReason, FinishedProcess, last_lines};
 
 /// The region to lint for if cfn-lint knows none of the template's regions: its own default.
 const PRIMARY_REGION: &str = "us-east-1";
@@ -27,17 +26,20 @@ const CONFIG_RULE: &str = "E0003";
 /// Time limit of a cfn-lint process, for any number of templates.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// Lints templates, except those in git submodules, each for its regions. Templates with the same
-/// regions share a process, since starting it takes longer than linting most templates.
+/// Findings, and what could not be linted as requested.
+type FindingsAndWarnings = (Vec<Finding>, Vec<String>);
+
+/// Lints templates, each for its regions; returns `None` if cfn-lint isn't there. Templates with
+/// the same regions share a process, since starting it takes longer than linting most templates.
 ///
 /// cfn-lint runs in the project root, where it finds the project's `.cfnlintrc`.
 ///
 /// # Errors
 /// cfn-lint exists but failed, which says nothing about the templates.
-pub(crate) async fn run(
+pub(super) async fn run(
     templates: &[LintTarget],
     project_root: &Path,
-) -> Result<LintOutcome, LintError> {
+) -> Result<Option<FindingsAndWarnings>, LintError> {
     run_with(templates, project_root, None).await
 }
 
@@ -46,18 +48,9 @@ async fn run_with(
     templates: &[LintTarget],
     project_root: &Path,
     programs: Option<&OsStr>,
-) -> Result<LintOutcome, LintError> {
+) -> Result<Option<FindingsAndWarnings>, LintError> {
     let mut warnings = Vec::new();
-    let submodules = submodule::folders(project_root)
-        .await
-        .unwrap_or_else(|error| {
-            warnings.push(format!(
-                "the templates of submodules are linted too, as .gitmodules could \
-            not be read: {error}"
-            ));
-            Vec::new()
-        });
-    let groups = group(templates, project_root, &submodules);
+    let groups = group(templates, project_root);
     let processes = std::thread::available_parallelism().map_or(1, usize::from);
     let lints: Vec<_> = groups
         .iter()
@@ -68,7 +61,7 @@ async fn run_with(
         .try_collect()
         .await?;
     let Some(answers) = answers.into_iter().collect::<Option<Vec<_>>>() else {
-        return Ok(LintOutcome::Absent);
+        return Ok(None);
     };
     let unknown: BTreeSet<_> = answers
         .iter()
@@ -89,67 +82,25 @@ async fn run_with(
     let matches = answers.into_iter().flat_map(|answer| answer.matches);
     let mut findings: Vec<_> = matches.filter_map(|one| one.into_finding(&names)).collect();
     findings.sort_by(|a, b| (&a.location, &a.rule).cmp(&(&b.location, &b.rule)));
-    let linted = groups
-        .values()
-        .flatten()
-        .map(|(_, path)| path.to_path_buf())
-        .collect();
-    Ok(LintOutcome::Findings {
-        findings,
-        warnings,
-        linted,
-    })
+    Ok(Some((findings, warnings)))
 }
 
 /// A template and the regions of all tests that use it; without regions, cfn-lint's own settings
 /// decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LintTarget {
+pub(super) struct LintTarget {
     /// The template's path, absolute or relative to the project root.
     pub path: PathBuf,
     pub regions: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum LintOutcome {
-    /// `cfn-lint` isn't on PATH.
-    Absent,
-    Findings {
-        /// The findings, sorted by template and location.
-        findings: Vec<Finding>,
-        /// What could not be linted as requested.
-        warnings: Vec<String>,
-        /// The templates that were linted, as the caller named them.
-        linted: Vec<PathBuf>,
-    },
-}
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LintError {
-    #[error("cannot run `cfn-lint`: {0}")]
-    Start(io::Error),
-    #[error("`cfn-lint` {end} and linted nothing{}", indented(output))]
-    Failed { end: ExitReason, output: String },
-    #[error("`cfn-lint` cannot work with its settings{}", indented(&messages.join("\n")))]
-    Settings { messages: Vec<String> },
-    #[error("`cfn-lint` wrote no findings that can be read: {0}")]
-    Output(serde_json::Error),
-}
-
 /// Templates by their regions: the name for cfn-lint, and the caller's path.
 type TemplateGroups<'a> = BTreeMap<BTreeSet<&'a str>, Vec<(PathBuf, &'a Path)>>;
 
-fn group<'a>(
-    templates: &'a [LintTarget],
-    project_root: &Path,
-    submodules: &[PathBuf],
-) -> TemplateGroups<'a> {
+fn group<'a>(templates: &'a [LintTarget], project_root: &Path) -> TemplateGroups<'a> {
     let mut regions_of: BTreeMap<PathBuf, (&Path, BTreeSet<&str>)> = BTreeMap::new();
     for target in templates {
         let path = project_root.join(&target.path);
-        if submodules.iter().any(|folder| path.starts_with(folder)) {
-            continue;
-        }
         // Relative, like the patterns of `ignore_templates` in a `.cfnlintrc` and like cfn-lint's
         // output.
         let name = path.strip_prefix(project_root).unwrap_or(&path);
@@ -329,10 +280,10 @@ impl CfnLintMatch {
             column_number,
         } = self.location.start;
         Some(Finding {
-            severity: if self.level == "Error" {
-                Severity::Error
-            } else {
-                Severity::Warning
+            level: match self.level.as_str() {
+                "Error" => FindingLevel::Error,
+                "Informational" => FindingLevel::Info,
+                _ => FindingLevel::Warning,
             },
             rule: self.rule.id,
             short_description: self.rule.short_description,
@@ -345,6 +296,8 @@ impl CfnLintMatch {
                 },
             },
             template,
+            resource: None,
+            only_in: Vec::new(),
         })
     }
 }
@@ -382,13 +335,11 @@ mod tests {
             .await
             .map_err(|error| error.to_string())?
         {
-            LintOutcome::Absent => panic!("cfn-lint is here"),
-            LintOutcome::Findings {
-                findings, warnings, ..
-            } => {
+            None => panic!("cfn-lint is here"),
+            Some((findings, warnings)) => {
                 let shown = findings.iter().map(|one| {
                     assert_eq!(*one.location.file, *one.template);
-                    format!("{} {:?} {}", one.location, one.severity, one.rule)
+                    format!("{} {:?} {}", one.location, one.level, one.rule)
                 });
                 Ok((shown.collect(), warnings))
             }
@@ -513,59 +464,10 @@ mod tests {
             Some(nothing.path().as_os_str()),
         )
         .await;
-        assert_eq!(absent.unwrap(), LintOutcome::Absent);
+        assert_eq!(absent.unwrap(), None);
         // It must not block other tasks.
         let idle = tokio::spawn(async move { run(&[], nothing.path()).await });
-        assert_eq!(
-            idle.await.unwrap().unwrap(),
-            LintOutcome::Findings {
-                findings: vec![],
-                warnings: vec![],
-                linted: vec![]
-            }
-        );
-    }
-
-    #[tokio::test]
-    async fn submodules_are_not_linted() {
-        let modules = "[submodule \"a b\"]\n\tpath = submodules/one\n\turl = \
-            x\n[submodule \"two\"]\n\tpath = \"two#2\"\n";
-        let folder = project(&[(".gitmodules", modules)]);
-        let folders = submodule::folders(folder.path()).await.unwrap();
-        assert_eq!(
-            folders,
-            [
-                folder.path().join("submodules/one"),
-                folder.path().join("two#2")
-            ]
-        );
-        let targets = [
-            target("submodules/one/t.yaml", &[]),
-            target(folder.path().join("two#2/t.yaml"), &[]),
-            target("submodules/other/t.yaml", &[]),
-        ];
-        let groups = group(&targets, folder.path(), &folders);
-        let names: Vec<_> = groups
-            .values()
-            .flatten()
-            .map(|(name, _)| name.to_str().unwrap())
-            .collect();
-        assert_eq!(names, ["submodules/other/t.yaml"]);
-
-        fs::write(folder.path().join(".gitmodules"), "").unwrap();
-        assert_eq!(
-            submodule::folders(folder.path()).await.unwrap(),
-            [""; 0].map(PathBuf::from)
-        );
-        fs::write(folder.path().join(".gitmodules"), "[oops").unwrap();
-        let error = submodule::folders(folder.path())
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with("`git config` ended with exit code "),
-            "{error}"
-        );
+        assert_eq!(idle.await.unwrap().unwrap(), Some((Vec::new(), Vec::new())));
     }
 
     #[test]
@@ -577,7 +479,7 @@ mod tests {
             target("./c", &["r2"]),
             target("d", &["r1"]),
         ];
-        let groups = group(&targets, Path::new("/p"), &[]);
+        let groups = group(&targets, Path::new("/p"));
         let shown: Vec<_> = groups
             .iter()
             .map(|(regions, names)| {

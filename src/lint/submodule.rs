@@ -41,3 +41,31 @@ fn parse(output: &OutputTail, project_root: &Path) -> Vec<PathBuf> {
     let entries = text.split('\0').filter_map(|entry| entry.split_once('\n'));
     entries.map(|(_, path)| project_root.join(path)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn folders_are_read_from_gitmodules() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join(".gitmodules");
+        let check = async |text: &str, expect: &[&str]| {
+            fs::write(&file, text).unwrap();
+            let expect: Vec<_> = expect.iter().map(|it| root.path().join(it)).collect();
+            assert_eq!(folders(root.path()).await.unwrap(), expect, "{text}");
+        };
+        let modules = "[submodule \"a b\"]\n\tpath = submodules/one\n\turl = x\n\
+            [submodule \"two\"]\n\tpath = \"two#2\"\n";
+        check(modules, &["submodules/one", "two#2"]).await;
+        check("", &[]).await;
+        fs::write(&file, "[oops").unwrap();
+        let error = folders(root.path()).await.unwrap_err().to_string();
+        assert!(
+            error.starts_with("`git config` ended with exit code "),
+            "{error}"
+        );
+    }
+}

@@ -1,16 +1,16 @@
 //! Errors that prevent a run's tests.
 
 use crate::diagnostic::Diagnostic;
-use crate::lint::cfn_lint::LintError;
+use crate::lint::LintError;
 use crate::package::PackageError;
 use crate::stage::StageError;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
-    #[error("cfn-lint found {0} error(s); nothing was launched (-l skips the check)")]
+    #[error("lint found {0} error(s); nothing was launched (-l skips the check)")]
     Lint(usize),
     #[error(transparent)]
-    CfnLint(#[from] LintError),
+    Linter(#[from] LintError),
     #[error("{}", lines(.0))]
     Package(Vec<PackageError>),
     /// Files of the project can't be read.

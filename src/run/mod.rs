@@ -45,13 +45,11 @@ use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::aws::Aws;
-use crate::diagnostic::Severity;
 use crate::event::{
     CellId, EventKind, EventSender, KeepReason, LintFinding, Outcome, PlannedCell,
     PredictedFailure, RunStarted, RunTask, TemplateSource,
 };
-use crate::lint::Finding;
-use crate::lint::cfn_lint::{self, LintOutcome, LintTarget};
+use crate::lint::{self, Finding, LintJob, LintOutcome};
 use crate::mask::Secrets;
 use crate::plan::{BucketKind, BucketPlan, Plan, StackPlan};
 use crate::report::EventConsumer;
@@ -69,8 +67,8 @@ use teardown::BucketOrigin;
 pub(crate) struct RunJob<'j> {
     pub plan: Plan,
     pub settings: RunSettings,
-    /// Templates to lint first; `None` skips linting.
-    pub lint: Option<Vec<LintTarget>>,
+    /// What to lint first; `None` skips linting.
+    pub lint: Option<LintJob>,
     /// What to upload to the buckets; `None` uses what is there.
     pub staging: Option<Staging>,
     /// The templates' declarations, for the reports.
@@ -356,25 +354,25 @@ async fn before_cells(context: &StepContext<'_>) -> Result<Vec<StagedBucket>, Ru
     if context.job.plan.cells.is_empty() && context.job.plan.buckets.is_empty() {
         return Ok(Vec::new());
     }
-    if let Some(targets) = &context.job.lint {
+    if let Some(job) = &context.job.lint {
         context
             .stop
-            .until_stopped(check(context, targets))
+            .until_stopped(check(context, job))
             .await
             .unwrap_or(Err(RunError::Stopped))?;
     }
     staging::stage(context).await
 }
 
-async fn check(context: &StepContext<'_>, targets: &[LintTarget]) -> Result<(), RunError> {
+async fn check(context: &StepContext<'_>, job: &LintJob) -> Result<(), RunError> {
     // Several tests may use one template.
-    let templates: BTreeSet<_> = targets.iter().map(|target| &target.path).collect();
+    let templates: BTreeSet<_> = job.subjects.iter().map(|it| &it.template).collect();
     context.events.send(EventKind::LintStarted {
         templates: templates.len(),
     });
     let LintOutcome::Findings {
         findings, warnings, ..
-    } = cfn_lint::run(targets, &context.job.plan.project_root).await?
+    } = lint::run(job).await?
     else {
         context.events.send(EventKind::LintSkipped {
             reason: LINT_ABSENT.to_owned(),
@@ -384,10 +382,7 @@ async fn check(context: &StepContext<'_>, targets: &[LintTarget]) -> Result<(), 
     warnings
         .into_iter()
         .for_each(|warning| context.events.warn(None, warning));
-    let errors = findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Error)
-        .count();
+    let errors = findings.iter().filter(|it| it.is_error()).count();
     let warnings = findings.len() - errors;
     findings.into_iter().for_each(|finding| {
         context
@@ -406,9 +401,9 @@ async fn check(context: &StepContext<'_>, targets: &[LintTarget]) -> Result<(), 
 
 fn lint_finding(finding: Finding) -> LintFinding {
     LintFinding {
-        error: finding.severity == Severity::Error,
+        error: finding.is_error(),
+        message: lint::output::full_message(&finding),
         rule: finding.rule,
-        message: finding.message,
         template: finding.template.display().to_string(),
         line: finding.location.at.line,
         column: finding.location.at.column,

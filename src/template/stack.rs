@@ -65,6 +65,7 @@ pub fn evaluated_stack(mut evaluator: Evaluator) -> EvaluatedStack {
     let (conditions, failed) = evaluator.all_conditions();
     failures.extend(failed);
     let mut stack = EvaluatedStack {
+        template: evaluator.template.relative.clone(),
         parameters: evaluator.parameters.clone(),
         conditions,
         ..EvaluatedStack::default()

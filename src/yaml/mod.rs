@@ -103,6 +103,11 @@ pub fn read_as(dialect: Dialect, path: &Path) -> Parsed {
     }
 }
 
+/// Returns a file's text; `None` if it can't be read.
+pub fn source_text(path: &Arc<Path>) -> Option<String> {
+    read_text(path).ok()
+}
+
 fn read_text(path: &Arc<Path>) -> Result<String, Box<Diagnostic>> {
     let unreadable = |error| {
         Box::new(Diagnostic::error(format!(

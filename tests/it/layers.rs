@@ -53,7 +53,17 @@ const TABLE: &[(&str, &[&str])] = &[
             "yaml",
         ],
     ),
-    ("lint", &["diagnostic", "process"]),
+    (
+        "lint",
+        &[
+            "diagnostic",
+            "event",
+            "input",
+            "process",
+            "template",
+            "yaml",
+        ],
+    ),
     // AWS, and the steps that use it.
     (
         "pipeline",

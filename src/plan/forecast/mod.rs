@@ -8,6 +8,7 @@
 //! is worse than a missed one.
 
 mod assumptions;
+mod launched;
 mod model;
 mod request;
 mod resources;
@@ -33,6 +34,7 @@ use crate::template::{
 };
 
 use assumptions::AssumptionFinder;
+pub use launched::ForecastStack;
 pub use model::{PlanReport, VerdictCounts, schema};
 use request::StackRequest;
 use world::CellWorld;
@@ -85,6 +87,8 @@ pub struct ForecastCell {
     pub assumptions: Vec<CellAssumption>,
     /// Failures that depend on something unknown.
     pub possible: Vec<PossibleFailure>,
+    /// The stacks that it launches, for `lint`.
+    pub stacks: Vec<ForecastStack>,
 }
 
 /// What must hold in AWS for a stack to be launched.
@@ -315,6 +319,7 @@ impl CellForecaster<'_> {
             failures: self.test.problems.iter().map(failure).collect(),
             assumptions: Vec::new(),
             possible: Vec::new(),
+            stacks: Vec::new(),
             parameters: Vec::new(),
             bucket,
         }
@@ -364,6 +369,7 @@ impl CellForecaster<'_> {
             secrets: &secrets,
         };
         let (assumptions, possible) = found.found(&sent.assumptions, assumed, &stack.undecided);
+        let stacks = launched::stacks(&stack, self.test, self.templates, &secrets);
         let cell = ForecastCell {
             test: self.test.name.clone(),
             region: self.place.region.clone(),
@@ -379,6 +385,7 @@ impl CellForecaster<'_> {
             ),
             assumptions,
             possible,
+            stacks,
             parameters: sent
                 .shown
                 .into_iter()

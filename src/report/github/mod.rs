@@ -112,6 +112,28 @@ pub fn annotations(report: &RunReport, project: Option<&Path>) -> Vec<String> {
     lines
 }
 
+/// Returns the workflow command `error`, `warning` or `notice` for a line and column of a file in
+/// the repository.
+pub fn annotation(
+    command: &'static str,
+    title: &str,
+    file: &Path,
+    (line, column): (u32, u32),
+    message: &str,
+) -> String {
+    let annotation = Annotation {
+        command,
+        title: title.to_owned(),
+        place: Some((
+            file.to_string_lossy().into_owned(),
+            Some(line),
+            Some(column),
+        )),
+        message: message.to_owned(),
+    };
+    annotation.to_string()
+}
+
 /// A workflow command. Its text is foreign; `Display` escapes it.
 struct Annotation {
     command: &'static str,

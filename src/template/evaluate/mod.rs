@@ -89,6 +89,8 @@ pub type ParameterValues = IndexMap<String, ParameterValue>;
 /// The result of evaluating a template.
 #[derive(Clone, Debug, Default)]
 pub struct EvaluatedStack {
+    /// [`Template::relative`]; empty for a stack without a template.
+    pub template: String,
     /// Declared parameters in the template's order: strings, lists or unknown. Those without a
     /// value are left out.
     pub parameters: IndexMap<String, Value>,

@@ -1,0 +1,161 @@
+//! The lint engine in this process: AWS's `cloudformation-validate`, with CloudFormation's provider
+//! schemas and cfn-lint's rules.
+//!
+//! Constructing it takes longer than checking a hundred templates, so that it is constructed once,
+//! in the background of what else a command does.
+
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::{Once, OnceLock};
+use std::thread;
+
+use cloudformation_validate::validation_engine::GuardRuleSet;
+use cloudformation_validate::{
+    CelEngine, DetailLevel, Diagnostic, EngineConfig, ExternalRuleSource, ParseConfig,
+    PseudoParameterOverrides, SchemaValidator, SemanticModel, Severity, ValidateConfig, rules,
+    validate_bytes_with_path,
+};
+
+use super::document::LintDocument;
+use super::{GuardRuleFile, LintSubject};
+
+/// Stack size of a thread that runs the engine, in bytes; templates may nest deeply.
+pub(super) const STACK: usize = 32 << 20;
+
+/// The rule of a text that the engine can't read: larger or deeper than its limits.
+pub(super) const UNREADABLE: &str = "F1101";
+
+static ENGINE: OnceLock<Result<LintEngine, String>> = OnceLock::new();
+
+/// The engine with its built-in rules.
+pub(super) struct LintEngine {
+    schemas: SchemaValidator,
+    rules: CelEngine,
+}
+
+/// Starts to construct the engine in the background.
+pub(crate) fn prepare() {
+    // Without a thread, the first use constructs it.
+    let _ = thread::Builder::new()
+        .name("lint engine".to_owned())
+        .spawn(|| _ = ENGINE.get_or_init(LintEngine::construct));
+}
+
+/// Returns the engine, after its construction.
+pub(super) fn engine() -> Result<&'static LintEngine, String> {
+    let engine = ENGINE.get_or_init(LintEngine::construct);
+    engine.as_ref().map_err(Clone::clone)
+}
+
+impl LintEngine {
+    /// Constructs the engine; the schemas and the rules at the same time.
+    fn construct() -> Result<Self, String> {
+        thread::scope(|scope| {
+            let schemas = scope.spawn(|| guarded(|| Ok(SchemaValidator::default())));
+            let rules = guarded(|| {
+                CelEngine::new(EngineConfig::default()).map_err(|error| error.to_string())
+            })?;
+            let schemas = schemas.join().map_err(|_| PANICKED.to_owned())??;
+            Ok(Self { schemas, rules })
+        })
+    }
+
+    /// Checks a template with the values of a test in a region.
+    ///
+    /// # Errors
+    /// The engine failed, which says nothing about the template.
+    pub(super) fn check(
+        &self,
+        document: &LintDocument,
+        subject: &LintSubject,
+    ) -> Result<Vec<Diagnostic>, String> {
+        let config = ValidateConfig {
+            detail_level: DetailLevel::Standard,
+            severity_level: Severity::Info,
+            parameter_overrides: subject.parameters.iter().cloned().collect(),
+            pseudo_parameter_overrides: pseudo_parameters(subject),
+            ..ValidateConfig::default()
+        };
+        let text = document.text.as_bytes();
+        guarded(|| {
+            validate_bytes_with_path(&self.rules, &self.schemas, text, config, String::new())
+                .map(|report| report.diagnostics)
+                .map_err(|error| error.to_string())
+        })
+    }
+}
+
+fn pseudo_parameters(subject: &LintSubject) -> PseudoParameterOverrides {
+    PseudoParameterOverrides {
+        region: subject.region.clone(),
+        stack_name: subject.stack_name.clone(),
+        ..PseudoParameterOverrides::default()
+    }
+}
+
+/// Returns what a rule checks, if it is one of the engine's own.
+pub(super) fn description(rule: &str) -> Option<&'static str> {
+    rules::lookup_rule(rule).map(|rule| rule.description)
+}
+
+/// Rules in the language of CloudFormation Guard, ready to be evaluated.
+pub(super) struct LintGuardRules(Option<GuardRuleSet>);
+
+impl LintGuardRules {
+    /// Compiles rule files.
+    ///
+    /// # Errors
+    /// The first file that isn't valid, with the reason.
+    pub(super) fn compile(files: &[GuardRuleFile]) -> Result<Self, String> {
+        let sources: Vec<_> = files
+            .iter()
+            .map(|file| ExternalRuleSource {
+                name: file.name.clone(),
+                content: file.text.clone(),
+            })
+            .collect();
+        guarded(|| GuardRuleSet::compile(&sources)).map(Self)
+    }
+
+    /// Evaluates all rules on a template as written.
+    pub(super) fn check(&self, document: &LintDocument) -> Result<Vec<Diagnostic>, String> {
+        let Some(rules) = &self.0 else {
+            return Ok(Vec::new());
+        };
+        guarded(|| {
+            let model = SemanticModel::parse(document.text.as_bytes(), ParseConfig::default());
+            let model = model.map_err(|error| error.to_string())?.model;
+            rules.evaluate(&model).map_err(|error| error.to_string())
+        })
+    }
+
+    /// Returns what a rule checks, if it is one of these.
+    pub(super) fn description(&self, rule: &str) -> Option<String> {
+        let rule = self.0.as_ref()?.rule_metadata().get(rule)?;
+        Some(rule.description.clone())
+    }
+}
+
+const PANICKED: &str = "the engine panicked";
+
+thread_local! {
+    /// Whether the engine is at work in this thread.
+    static AT_WORK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Turns a panic of the engine into an error, without a message of its own on standard error.
+fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let others = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !AT_WORK.get() {
+                others(info);
+            }
+        }));
+    });
+    AT_WORK.set(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    AT_WORK.set(false);
+    done.unwrap_or_else(|_| Err(PANICKED.to_owned()))
+}

@@ -1,0 +1,60 @@
+//! Finds and reads rule files of CloudFormation Guard.
+
+use std::path::Path;
+
+use walkdir::WalkDir;
+
+use crate::diagnostic::Diagnostic;
+use crate::input;
+
+/// Extensions of rule files, as `cfn-guard` reads them from a folder
+/// (<https://docs.aws.amazon.com/cfn-guard/latest/ug/cfn-guard-validate.html>).
+const EXTENSIONS: [&str; 2] = ["guard", "ruleset"];
+
+/// A file with rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GuardRuleFile {
+    /// The file's path for messages.
+    pub name: String,
+    pub text: String,
+}
+
+impl GuardRuleFile {
+    /// Reads a rule file, or all rule files in a folder.
+    pub(crate) fn read_all(path: &Path) -> Result<Vec<Self>, Diagnostic> {
+        if !path.is_dir() {
+            return Ok(vec![Self::read(path)?]);
+        }
+        let mut files = Vec::new();
+        for entry in WalkDir::new(path).sort_by_file_name() {
+            let entry = entry.map_err(|error| unreadable(path, &error.to_string()))?;
+            let extension = entry.path().extension().and_then(|it| it.to_str());
+            let is_rules = extension.is_some_and(|it| EXTENSIONS.contains(&it));
+            if is_rules && entry.path().is_file() {
+                files.push(Self::read(entry.path())?);
+            }
+        }
+        if files.is_empty() {
+            let message = format!("the folder {} has no Guard rules", path.display());
+            return Err(Diagnostic::error(message).help("rule files end with .guard or .ruleset"));
+        }
+        Ok(files)
+    }
+
+    fn read(path: &Path) -> Result<Self, Diagnostic> {
+        let bytes = input::read(path, input::DOCUMENT)
+            .map_err(|error| unreadable(path, &error.to_string()))?;
+        let text = String::from_utf8(bytes).map_err(|_| unreadable(path, "it is not UTF-8"))?;
+        Ok(Self {
+            name: path.display().to_string(),
+            text,
+        })
+    }
+}
+
+fn unreadable(path: &Path, reason: &str) -> Diagnostic {
+    Diagnostic::error(format!(
+        "cannot read the Guard rules {}: {reason}",
+        path.display()
+    ))
+}
