@@ -56,7 +56,10 @@ pub struct Position {
 impl Diagnostic {
     /// Creates an error without location or help.
     pub fn error(message: impl Into<String>) -> Self {
-        let (location, help, label, related) = (None, None, None, Box::default());
+        let location = None;
+        let help = None;
+        let label = None;
+        let related = Box::default();
         Self {
             severity: Severity::Error,
             message: message.into(),

@@ -50,8 +50,10 @@ pub(crate) async fn run(
         .process_group(0)
         .kill_on_drop(true);
     let mut group = ProcessGroup::new(command.spawn()?);
-    let (mut stdout, mut stderr) = (group.leader.stdout.take(), group.leader.stderr.take());
-    let (mut from_stdout, mut from_stderr) = (vec![0; 8192], vec![0; 8192]);
+    let mut stdout = group.leader.stdout.take();
+    let mut stderr = group.leader.stderr.take();
+    let mut from_stdout = vec![0; 8192];
+    let mut from_stderr = vec![0; 8192];
     let mut input = group.leader.stdin.take();
     let feeding = async move {
         if let Some(pipe) = &mut input {
@@ -67,7 +69,9 @@ pub(crate) async fn run(
         stderr: OutputTail::default(),
         output: OutputTail::default(),
     };
-    let (mut fed, mut ended, mut timed_out) = (false, false, false);
+    let mut fed = false;
+    let mut ended = false;
+    let mut timed_out = false;
     let mut deadline = Instant::now().checked_add(limit);
     while !ended || stdout.is_some() || stderr.is_some() {
         tokio::select! {
@@ -297,6 +301,16 @@ impl OrphanGuard {
 
 /// Returns a PATH for tests that starts with the Python tools that `tests/setup.sh` installs: pip
 /// and cfn-lint.
+/// Returns a word, quoted for a POSIX shell where that is needed.
+pub(crate) fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 #[cfg(test)]
 pub fn path_with_python_tools() -> std::ffi::OsString {
     let tools = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venvs/taskcat/bin");

@@ -177,13 +177,14 @@ impl Clients {
         let status = status_of(&first);
         if status != ChangeSetStatus::CreateComplete {
             let reason = first.status_reason().unwrap_or(status.as_str());
-            return match is_empty(reason) {
-                true => Ok(None),
-                false => Err(AwsError::unexpected(
+            return if is_empty(reason) {
+                Ok(None)
+            } else {
+                Err(AwsError::unexpected(
                     "CreateChangeSet",
                     &self.region,
                     reason,
-                )),
+                ))
             };
         }
         let mut found: Vec<ResourceChange> = resource_changes(&first);

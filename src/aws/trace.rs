@@ -24,7 +24,8 @@ impl Intercept for Trace {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if let Some(call) = config.load::<Metadata>() {
-            let (service, operation) = (call.service(), call.name());
+            let service = call.service();
+            let operation = call.name();
             // The path is a bucket and a key at most; the query may hold a presigned signature.
             let url = context
                 .request()

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{AwsArgs, output};
 use crate::event::CellId;
+use crate::process;
 use crate::run::EndedRun;
 use crate::run::journal::{self, JournalFolders, JournalHeader, Ledger};
 
@@ -58,18 +59,9 @@ pub(super) fn clean_command(header: &JournalHeader, aws: &AwsArgs) -> String {
     words.push(header.run_id.clone());
     words
         .iter()
-        .map(|word| quoted(word))
+        .map(|word| process::quoted(word))
         .collect::<Vec<_>>()
         .join(" ")
-}
-
-/// Quotes a word for a shell.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
 }
 
 /// Prints what the run has not deleted, and how to delete it.
@@ -92,7 +84,8 @@ pub(super) fn warn_of_earlier_runs(folders: &JournalFolders, aws: &AwsArgs) {
         .iter()
         .filter(|it| !it.is_alive() && !it.ledger.is_empty() && of_this_project(&it.header))
     {
-        let (stacks, buckets) = (record.ledger.stacks.len(), record.ledger.buckets.len());
+        let stacks = record.ledger.stacks.len();
+        let buckets = record.ledger.buckets.len();
         output::warning_with_help(
             &format!("an earlier run was not cleaned up (stacks: {stacks}, buckets: {buckets})"),
             &format!("run `{}`", clean_command(&record.header, aws)),
@@ -135,7 +128,7 @@ mod tests {
 
     #[test]
     fn words_are_quoted_where_a_shell_would_split_them() {
-        let check = |word: &str, expect: &str| assert_eq!(quoted(word), expect);
+        let check = |word: &str, expect: &str| assert_eq!(process::quoted(word), expect);
         check("/a/b-c_1.x", "/a/b-c_1.x");
         check("http://localhost:4566", "http://localhost:4566");
         check("a b", "'a b'");

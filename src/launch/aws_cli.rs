@@ -1,5 +1,7 @@
 //! AWS CLI commands that users can run for what taskcat leaves to them.
 
+use crate::process;
+
 /// Region, profile and endpoint of a command.
 #[derive(Clone, Debug)]
 pub(crate) struct AwsCli {
@@ -26,7 +28,7 @@ impl AwsCli {
         }
         command
             .into_iter()
-            .map(quoted)
+            .map(process::quoted)
             .collect::<Vec<_>>()
             .join(" ")
     }
@@ -49,15 +51,6 @@ impl AwsCli {
     /// Returns the command that deletes the bucket with its objects.
     pub(crate) fn delete_bucket(&self, bucket: &str) -> String {
         self.command("s3", &["rb", &format!("s3://{bucket}"), "--force"])
-    }
-}
-
-/// Quotes a word for a shell.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 

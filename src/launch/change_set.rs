@@ -109,7 +109,8 @@ pub(crate) async fn create(
         .as_ref()
         .and_then(|it| Some((it, ownership::status_advice(it, request.mark, cli)?)))
     {
-        let (stack_name, status) = (plan.stack_name.clone(), stack.status.clone());
+        let stack_name = plan.stack_name.clone();
+        let status = stack.status.clone();
         return Err(LaunchError::Unchangeable {
             stack_name,
             region: cli.region.clone(),

@@ -616,7 +616,8 @@ mod tests {
         )
         .unwrap();
         let check = async |kind: &str, message: &str| {
-            let (hook, input) = (hook(kind, json!({})), input(HookStage::Posthooks));
+            let hook = hook(kind, json!({}));
+            let input = input(HookStage::Posthooks);
             let run = run_with(
                 &hook,
                 &input,

@@ -113,9 +113,10 @@ pub(crate) async fn foreign(
     }
     let name = Some(stack.stack_name.as_str());
     if !stack.is_in_review() {
-        return match stack.tag(mark.tag) == name {
-            true => Ok(None),
-            false => foreign(ForeignEvidence::Tags(stack.tags.clone())),
+        return if stack.tag(mark.tag) == name {
+            Ok(None)
+        } else {
+            foreign(ForeignEvidence::Tags(stack.tags.clone()))
         };
     }
     let mut evidence = Some(ForeignEvidence::NoChangeSet);

@@ -131,13 +131,12 @@ fn is_same(file: &mut File, other: &Path) -> io::Result<bool> {
         return Ok(false);
     }
     file.rewind()?;
-    let (mut ours, mut theirs) = ([0; 64 * 1024], [0; 64 * 1024]);
+    let mut ours = [0; 64 * 1024];
+    let mut theirs = [0; 64 * 1024];
     loop {
         let read = file.read(&mut ours)?;
-        let (ours, theirs) = (
-            ours.get(..read).unwrap_or_default(),
-            theirs.get_mut(..read).unwrap_or_default(),
-        );
+        let ours = ours.get(..read).unwrap_or_default();
+        let theirs = theirs.get_mut(..read).unwrap_or_default();
         if read == 0 {
             return Ok(true);
         }
@@ -157,10 +156,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("source")).unwrap();
         fs::write(folder.path().join("source/a"), "a").unwrap();
-        let (to, stop) = (
-            folder.path().join("zips/lambda.zip"),
-            CancellationToken::new(),
-        );
+        let to = folder.path().join("zips/lambda.zip");
+        let stop = CancellationToken::new();
         stop.cancel();
         let error = write(&folder.path().join("source"), &[], None, &to, &stop).unwrap_err();
         assert_eq!(error.to_string(), "packaging was stopped");
@@ -194,7 +191,8 @@ mod tests {
             file.write_all(content).unwrap();
             exchange(file, &to).unwrap()
         };
-        let (mut long, first) = (vec![7; 200_000], vec![7; 200_000]);
+        let mut long = vec![7; 200_000];
+        let first = vec![7; 200_000];
         *long.last_mut().unwrap() = 8;
         assert_eq!(
             [put(&first), put(&first), put(&long), put(&long), put(b"")],

@@ -133,10 +133,8 @@ impl DockerEngine<'_> {
             .first()
             .map(|verb| verb.to_string_lossy())
             .unwrap_or_default();
-        let (program, output) = (
-            format!("docker {verb}"),
-            last_lines(&finished.output.text(), 20),
-        );
+        let program = format!("docker {verb}");
+        let output = last_lines(&finished.output.text(), 20);
         Err(PackageError::Failed {
             lambda: lambda(),
             program,
@@ -250,10 +248,8 @@ mod tests {
     #[test]
     fn output_is_placed_file_by_file() {
         let folder = tempfile::tempdir().unwrap();
-        let (output, archive) = (
-            folder.path().join("output"),
-            folder.path().join("packages/f/lambda.zip"),
-        );
+        let output = folder.path().join("output");
+        let archive = folder.path().join("packages/f/lambda.zip");
         fs::create_dir_all(output.join("more")).unwrap();
         let error = place("f", &output, &archive, None).unwrap_err();
         let expected =

@@ -39,7 +39,8 @@ pub(super) async fn build(
     })
     .await?;
     install(lambda, &copy, programs).await?;
-    let (archive, stop) = (lambda.archive.clone(), stop.clone());
+    let archive = lambda.archive.clone();
+    let stop = stop.clone();
     let packed = blocking(move || {
         forget_where(copy.path())?;
         archive::write(copy.path(), &[], None, &archive, &stop)

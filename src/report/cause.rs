@@ -77,7 +77,11 @@ impl RootCause {
             _ if place.is_empty() => format!("stack {status_of}: {reason}"),
             _ => format!("stack {place} {status_of}: {reason}"),
         };
-        let (event_id, at, source, parameters, hint) = (None, None, None, Vec::new(), None);
+        let event_id = None;
+        let at = None;
+        let source = None;
+        let parameters = Vec::new();
+        let hint = None;
         Self {
             kind,
             text,

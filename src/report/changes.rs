@@ -89,7 +89,8 @@ pub fn lines(changes: &[ReportedChange]) -> Vec<String> {
             .max()
             .unwrap_or(0)
     };
-    let (ids, kinds) = (width(|row| &row.id).min(60), width(|row| &row.kind).min(60));
+    let ids = width(|row| &row.id).min(60);
+    let kinds = width(|row| &row.kind).min(60);
     let line = |row: &ChangeLine| {
         format!(
             "{:<9} {:<ids$}  {:<kinds$}  {}",
@@ -161,11 +162,9 @@ fn values(detail: &ReportedChangeDetail) -> String {
         })
     };
     let notes = notes(detail);
-    let (name, before, after) = (
-        text::one_line(&detail.name),
-        told(&detail.before),
-        told(&detail.after),
-    );
+    let name = text::one_line(&detail.name);
+    let before = told(&detail.before);
+    let after = told(&detail.after);
     format!("{name}: {before} → {after}{notes}")
 }
 

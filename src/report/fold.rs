@@ -283,7 +283,9 @@ impl RunReport {
     /// results would be worse.
     fn cell(&mut self, id: &CellId) -> &mut CellReport {
         let position = *self.positions.entry(id.clone()).or_insert_with(|| {
-            let (stack_name, template, account_id) = (String::new(), String::new(), String::new());
+            let stack_name = String::new();
+            let template = String::new();
+            let account_id = String::new();
             let cell = PlannedCell {
                 id: id.clone(),
                 stack_name,
@@ -495,7 +497,8 @@ impl CellReport {
             .iter()
             .position(|it| it.stack_id == stack_id)
             .unwrap_or_else(|| {
-                let (stack_id, stack_name) = (stack_id.into(), name.into());
+                let stack_id = stack_id.into();
+                let stack_name = name.into();
                 self.stacks.push(StackReport {
                     stack_id,
                     stack_name,
@@ -549,10 +552,8 @@ mod tests {
 
     #[test]
     fn shards_become_one_report() {
-        let (vpc, app) = (
-            only(again("passing", "one", 0), "vpc"),
-            only(again("passing", "two", 1), "app"),
-        );
+        let vpc = only(again("passing", "one", 0), "vpc");
+        let app = only(again("passing", "two", 1), "app");
         let report = RunReport::from_events(vpc.iter().chain(&app));
         assert_eq!(
             (report.verdict, report.counts().as_str()),
@@ -604,10 +605,8 @@ mod tests {
                 .flat_map(of_cell)
                 .collect()
         };
-        let (first, second) = (
-            again("one-failed", "one", 0),
-            only(again("passing", "two", 1), "app"),
-        );
+        let first = again("one-failed", "one", 0);
+        let second = only(again("passing", "two", 1), "app");
         let report = RunReport::from_events(first.iter().chain(&second));
         assert_eq!(
             (report.verdict, report.counts().as_str()),
@@ -633,7 +632,8 @@ mod tests {
 
     #[test]
     fn an_interrupted_run_counts_until_all_its_cells_have_been_tested_again() {
-        let (first, second) = (again("interrupted", "one", 0), again("passing", "two", 1));
+        let first = again("interrupted", "one", 0);
+        let second = again("passing", "two", 1);
         let report = RunReport::from_events(first.iter().chain(&second));
         assert_eq!(
             (report.verdict, report.interrupted_by.as_deref()),
@@ -646,7 +646,8 @@ mod tests {
             (RunVerdict::Interrupted, Some("SIGINT"))
         );
         // Resources that a run didn't delete still exist, whatever follows.
-        let (first, second) = (again("delete-failed", "one", 0), again("passing", "two", 1));
+        let first = again("delete-failed", "one", 0);
+        let second = again("passing", "two", 1);
         let report = RunReport::from_events(first.iter().chain(&second));
         assert_eq!(
             (report.verdict, report.totals.left_behind),

@@ -37,10 +37,8 @@ pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     for test in tests {
-        let (all, cells) = (
-            of_test(&report.cells, test),
-            of_test(shown.iter().copied(), test),
-        );
+        let all = of_test(&report.cells, test);
+        let cells = of_test(shown.iter().copied(), test);
         junit.add_test_suite(suite(report, test, all.len(), &cells));
     }
     if let Some(error) = report.error.as_ref().filter(|_| report.cells.is_empty()) {

@@ -16,7 +16,8 @@ use crate::status::{ResourceStatus, StackStatus};
 pub fn of_cell(cell: &CellReport) -> Option<RootCause> {
     let cause = found(cell)?;
     let path: Vec<&str> = cause.path.iter().map(String::as_str).collect();
-    let (template, given) = (&cell.template, &cell.parameters);
+    let template = &cell.template;
+    let given = &cell.parameters;
     let origin = match cause.kind {
         CauseKind::Hook => None,
         CauseKind::Resource | CauseKind::Stack if !path.is_empty() => {
@@ -75,7 +76,9 @@ fn of_nested_parameter(cell: &CellReport, path: &[&str], reason: &str) -> Option
         .gives
         .iter()
         .find(|(key, _)| reason.contains(key.as_str()));
-    let (template, line, id) = (&source.template, resource.line, path.last()?);
+    let template = &source.template;
+    let line = resource.line;
+    let id = path.last()?;
     if reason.contains("do not exist in the template") {
         let (key, _) = given?;
         return Some(format!(
@@ -300,7 +303,8 @@ mod tests {
         };
         let event = |(second, line): (usize, &str)| {
             let fields: Vec<&str> = line.split('|').map(str::trim).collect();
-            let (path, logical) = (fields[0], fields[1]);
+            let path = fields[0];
+            let logical = fields[1];
             let stack = stack_id(path);
             let inner = if path == "." {
                 logical.to_owned()

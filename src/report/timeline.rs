@@ -200,7 +200,9 @@ fn lanes(cell: &CellReport) -> Vec<TimelineLane<'_>> {
         .map(|(stack_id, id)| id.and_then(|_| of_stack(stack_id)))
         .collect();
     let lane = |((stack_id, logical_id), events)| {
-        let (parent, children, bars) = (None, Vec::new(), Vec::new());
+        let parent = None;
+        let children = Vec::new();
+        let bars = Vec::new();
         TimelineLane {
             stack_id,
             logical_id,
@@ -433,7 +435,10 @@ mod tests {
                 format!("{ROOT}/{path}")
             }
         };
-        let (second, path, logical, status) = (fields[0], fields[1], fields[2], fields[3]);
+        let second = fields[0];
+        let path = fields[1];
+        let logical = fields[2];
+        let status = fields[3];
         let nested = logical.trim_matches(['[', ']']);
         let (logical_id, physical_id, kind) = match logical {
             "" => (
@@ -546,10 +551,8 @@ mod tests {
                 format!("{}-{} {}", bar.begin / 1000, bar.end / 1000, bar.words())
             };
             let bars = row.bars.iter().map(bar).collect::<Vec<_>>().join(", ");
-            let (indent, mark) = (
-                "  ".repeat(row.depth as usize),
-                if row.critical { " *" } else { "" },
-            );
+            let indent = "  ".repeat(row.depth as usize);
+            let mark = if row.critical { " *" } else { "" };
             format!("{indent}{}{mark} {bars}", row.name)
         };
         of_cell(&report.cells[0])

@@ -160,7 +160,8 @@ async fn test(
     let stack_id = match launched {
         Ok(stack_id) => stack_id,
         Err(error) => {
-            let (reason, may_exist) = (error.to_string(), error.may_exist());
+            let reason = error.to_string();
+            let may_exist = error.may_exist();
             let failed = EventKind::LaunchFailed {
                 cell: cell.clone(),
                 reason: reason.clone(),
@@ -328,13 +329,11 @@ async fn run_hooks(
     input: &HookInput,
 ) -> Result<(), String> {
     for planned in hooks {
-        let (cell, hook) = (
-            plan.cell.clone(),
-            Hook {
-                stage: input.stage,
-                kind: planned.kind.clone(),
-            },
-        );
+        let cell = plan.cell.clone();
+        let hook = Hook {
+            stage: input.stage,
+            kind: planned.kind.clone(),
+        };
         context.events.send(EventKind::HookStarted {
             cell: cell.clone(),
             hook: hook.clone(),
@@ -355,7 +354,8 @@ async fn run_hooks(
             // The error's text contains the end of the output.
             Ok(Err(error)) => (None, Some(error.cause.to_string())),
             Err(_) => {
-                let (kind, limit) = (&planned.kind, HumanDuration(limit));
+                let kind = &planned.kind;
+                let limit = HumanDuration(limit);
                 (
                     None,
                     Some(format!(

@@ -159,12 +159,13 @@ impl DeletionAttempts<'_> {
         let left = teardown::left_behind(self.stack_id, self.clients).await;
         self.attempt(watcher, &DeletionMode::Force).await?;
         let names: Vec<_> = left.iter().map(teardown::describe).collect();
-        match names.is_empty() {
-            true => Ok(()),
-            false => Err(format!(
+        if names.is_empty() {
+            Ok(())
+        } else {
+            Err(format!(
                 "the stack was deleted by force, without these resources: {} ({reason})",
                 names.join(", ")
-            )),
+            ))
         }
     }
 }

@@ -135,7 +135,8 @@ impl Dispatcher {
         });
         self.finish_consumers();
         let remains = self.journal.and_then(|journal| {
-            let (header, ledger) = (journal.header().clone(), journal.ledger().clone());
+            let header = journal.header().clone();
+            let ledger = journal.ledger().clone();
             journal.close();
             (!ledger.is_empty()).then_some(LeftoverLedger { header, ledger })
         });

@@ -89,9 +89,10 @@ pub(super) async fn identity(
 async fn answer(lookups: Vec<Lookup>, aws: &Aws) -> LookupAnswers {
     let asked = lookups.into_iter().map(async |lookup| {
         let answer = ask(&lookup, aws).await.map_err(|error| {
-            match error.is(ErrorKind::NotFound) && aws.is_simulated() {
-                true => "the simulator doesn't have it".to_owned(),
-                false => unanswered(&error),
+            if error.is(ErrorKind::NotFound) && aws.is_simulated() {
+                "the simulator doesn't have it".to_owned()
+            } else {
+                unanswered(&error)
             }
         });
         (lookup, answer)

@@ -384,7 +384,8 @@ impl ResumedRun<'_> {
                 CellVerdict::interrupted_because(&reason.unwrap_or_default())
             }
             WaitOutcome::TimedOut => {
-                let (limit, status) = (HumanDuration(limit), watcher.status());
+                let limit = HumanDuration(limit);
+                let status = watcher.status();
                 CellVerdict::failed(format!(
                     "timed out after {limit}: its stack was still {status}"
                 ))

@@ -61,7 +61,8 @@ pub(super) async fn stage(context: &StepContext<'_>) -> Result<Vec<StagedBucket>
     // buckets are created meanwhile. Neither cancels the other: a bucket whose creation is in
     // progress must be recorded.
     let (buckets, files) = futures::join!(ensure_buckets(context), list(context, staging));
-    let (mut buckets, files) = (some(buckets)?, files?);
+    let mut buckets = some(buckets)?;
+    let files = files?;
     let prefix = prefix(&plan.project_name);
     let _ = context.keys.set(
         files
@@ -248,7 +249,8 @@ async fn ensure_buckets(context: &StepContext<'_>) -> Vec<StagedBucket> {
         .iter()
         .enumerate()
         .map(async |(index, planned)| {
-            let (requested, region) = (Timestamp::now(), planned.region.clone());
+            let requested = Timestamp::now();
+            let region = planned.region.clone();
             let mut creation = BucketCreation {
                 requested,
                 is_confirmed: false,
@@ -276,10 +278,8 @@ async fn ensure_buckets(context: &StepContext<'_>) -> Vec<StagedBucket> {
 }
 
 async fn list(context: &StepContext<'_>, staging: &Staging) -> Result<Vec<LocalFile>, RunError> {
-    let (root, exclusions) = (
-        context.job.plan.project_root.clone(),
-        staging.exclusions.clone(),
-    );
+    let root = context.job.plan.project_root.clone();
+    let exclusions = staging.exclusions.clone();
     let follow_links = staging.follow_links;
     let listed = spawn_blocking(move || local::list(&root, &exclusions, follow_links)).await;
     let listing = listed

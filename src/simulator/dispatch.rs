@@ -128,7 +128,8 @@ async fn handle(
     };
     slot.mark_busy();
     // A call takes effect even if its client disconnects.
-    let (cloud, s3) = (cloud.clone(), s3.clone());
+    let cloud = cloud.clone();
+    let s3 = s3.clone();
     let routed =
         tokio::spawn(async move { route(&cloud, &s3, target, credential, parts, body).await });
     routed.await.unwrap_or(Reply::Cut)
@@ -303,11 +304,10 @@ fn unknown_service_reply(parts: &Parts, service: &str, error: &ServiceError) -> 
         .get("content-type")
         .and_then(|it| it.to_str().ok())
         .unwrap_or_default();
-    match content.starts_with("application/x-www-form-urlencoded")
-        || XML_SERVICES.contains(&service)
-    {
-        true => query::failure(None, error),
-        false => json::failure(error),
+    if content.starts_with("application/x-www-form-urlencoded") || XML_SERVICES.contains(&service) {
+        query::failure(None, error)
+    } else {
+        json::failure(error)
     }
 }
 

@@ -72,7 +72,8 @@ fn assume_role(cloud: &Cloud, form: &QueryForm) -> XmlResult {
                 ))
             })
     };
-    let (role, session) = (given("RoleArn")?, given("RoleSessionName")?);
+    let role = given("RoleArn")?;
+    let session = given("RoleSessionName")?;
     let parts: Vec<&str> = role.splitn(6, ':').collect();
     let ["arn", partition, "iam", "", account, path] = parts.as_slice() else {
         return Err(invalid(format!("{role} is invalid")));

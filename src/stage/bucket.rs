@@ -100,7 +100,8 @@ pub(crate) async fn find(
         return Ok(None);
     };
     if plan.kind != BucketKind::Given && region != plan.region {
-        let (bucket, expected) = (plan.name.clone(), plan.region.clone());
+        let bucket = plan.name.clone();
+        let expected = plan.region.clone();
         return Err(StageError::WrongRegion {
             bucket,
             found: region,
@@ -121,7 +122,8 @@ async fn create(
     clients: &Clients,
     events: &EventSender,
 ) -> Result<(), StageError> {
-    let (bucket, region) = (plan.name.clone(), clients.region().to_owned());
+    let bucket = plan.name.clone();
+    let region = clients.region().to_owned();
     events
         .record(EventKind::BucketCreating {
             bucket: bucket.clone(),

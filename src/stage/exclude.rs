@@ -265,7 +265,8 @@ fn path_regex(pattern: &str) -> Result<String, String> {
     let mut regex = "(?s)^".to_owned();
     let mut wants_slash = false;
     for (at, segment) in segments.iter().enumerate() {
-        let (is_first, is_last) = (at == 0, at + 1 == count);
+        let is_first = at == 0;
+        let is_last = at + 1 == count;
         match (*segment, is_first, is_last) {
             ("**", true, true) => regex.push_str("[^/]+(?:/.*)?"),
             ("**", true, false) => regex.push_str("(?:.+/)?"),
@@ -332,7 +333,8 @@ fn bracket(rest: &str) -> Option<(String, &str)> {
     // A `]` that comes first is a member, not the end.
     let first = members_from.chars().next().map_or(0, char::len_utf8);
     let end = first + members_from.get(first..)?.find(']')?;
-    let (members, behind) = (members_from.get(..end)?, members_from.get(end + 1..)?);
+    let members = members_from.get(..end)?;
+    let behind = members_from.get(end + 1..)?;
     let mut class = if negated.is_some() {
         "[^".to_owned()
     } else {

@@ -301,7 +301,9 @@ fn read(key: &str, path: &Path, buffer: &mut [u8]) -> Result<LocalFile, Diagnost
 
 /// Returns size and ETag.
 fn checksum(content: &mut impl Read, buffer: &mut [u8]) -> io::Result<(u64, String)> {
-    let (mut parts, mut part, mut size) = (Vec::new(), Md5::new(), 0_u64);
+    let mut parts = Vec::new();
+    let mut part = Md5::new();
+    let mut size = 0_u64;
     loop {
         // A read never crosses the end of a part.
         let wanted = usize::try_from(PART_SIZE - size % PART_SIZE)
@@ -554,7 +556,8 @@ mod tests {
     #[ignore = "needs a user other than root; run tests/run.sh"]
     fn all_that_users_but_root_cannot_read_is_named_at_once() {
         let folder = project(&["a.txt", "b.txt", "c/d.txt"]);
-        let (file, sub) = (folder.path().join("a.txt"), folder.path().join("c"));
+        let file = folder.path().join("a.txt");
+        let sub = folder.path().join("c");
         for path in [&file, &sub] {
             fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
         }

@@ -131,12 +131,11 @@ pub(crate) async fn compare<'f>(
         }
     }
     for (file, is_same) in noted_as(bucket, unclear).await {
-        match is_same {
-            true => changes.unchanged += 1,
-            false => {
-                changes.replaced += 1;
-                changes.uploads.push(file);
-            }
+        if is_same {
+            changes.unchanged += 1
+        } else {
+            changes.replaced += 1;
+            changes.uploads.push(file);
         }
     }
     let is_left = |key: &&str| !RunMarkers::is_marker(key) && !exclusions.excludes_remote(key);

@@ -318,7 +318,8 @@ impl Sections<'_> {
             .filter(|it| it.is_scalar())
             .map(text_of)
             .collect();
-        let (key, at) = (name.to_string(), key.at);
+        let at = key.at;
+        let key = name.to_string();
         Some(TemplateParameter {
             key,
             kind,

@@ -79,7 +79,8 @@ impl UrlScope<'_> {
                 let url = resource
                     .get("Properties")
                     .and_then(|properties| properties.get("TemplateURL"));
-                let (mut urls, mut elsewhere) = (Vec::new(), Vec::new());
+                let mut urls = Vec::new();
+                let mut elsewhere = Vec::new();
                 url.into_iter()
                     .for_each(|url| self.urls(url, &mut urls, &mut elsewhere));
                 stacks.push(NestedStackUrl {

@@ -385,16 +385,16 @@ impl<'a> Composer<'a> {
         self.copied = self.copied.plus(size);
         if was_within && !within(self.copied) {
             self.ended = true;
-            self.findings
-                .error(at, || match self.copied.nodes > MAX_COPIED_NODES {
-                    true => {
-                        format!("anchors and aliases expand to more than {MAX_COPIED_NODES} values")
-                    }
-                    false => format!(
+            self.findings.error(at, || {
+                if self.copied.nodes > MAX_COPIED_NODES {
+                    format!("anchors and aliases expand to more than {MAX_COPIED_NODES} values")
+                } else {
+                    format!(
                         "anchors and aliases expand to more than {} MiB",
                         MAX_COPIED_BYTES / 1024 / 1024
-                    ),
-                });
+                    )
+                }
+            });
         }
         within(self.copied)
     }

@@ -273,7 +273,8 @@ impl<'a> JsonReader<'a> {
     }
 
     fn number(&mut self) -> Option<Node> {
-        let (start, at) = (self.at, self.position());
+        let start = self.at;
+        let at = self.position();
         self.takes(b'-');
         if !self.takes(b'0') {
             self.digits()?;

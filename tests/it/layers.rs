@@ -163,6 +163,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "package",
             "pipeline",
             "plan",
+            "process",
             "report",
             "run",
             "simulator",

@@ -225,7 +225,8 @@ fn private_key(pem: &str) -> Option<EcdsaKeyPair> {
 fn proof(key: &EcdsaKeyPair, url: &str, id: &str, now: SystemTime) -> Option<String> {
     // Uncompressed: a byte, and 32 of each coordinate.
     let public = key.public_key().as_ref();
-    let (x, y) = (public.get(1..33)?, public.get(33..65)?);
+    let x = public.get(1..33)?;
+    let y = public.get(33..65)?;
     let jwk = json!({"kty": "EC", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
         "crv": "P-256"});
     let header = json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": jwk});

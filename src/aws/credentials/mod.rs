@@ -151,9 +151,10 @@ impl CredentialSources {
             )),
         };
         let known = settings.files.profiles();
-        let profiles = match known.is_empty() {
-            true => String::new(),
-            false => format!(" (profiles: {})", known.join(", ")),
+        let profiles = if known.is_empty() {
+            String::new()
+        } else {
+            format!(" (profiles: {})", known.join(", "))
         };
         error.help(format!(
             "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws \

@@ -217,7 +217,8 @@ impl Connector {
             });
         };
         let Some(server) = &proxy.server else {
-            let (proxy, variable) = (described(&proxy), proxy.variable.clone());
+            let variable = proxy.variable.clone();
+            let proxy = described(&proxy);
             return Err(ConnectError::Unsupported { proxy, variable });
         };
         let mut stream = self

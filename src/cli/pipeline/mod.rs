@@ -56,9 +56,10 @@ impl PipelineArgs {
 
 /// Checks the name of a stack as CloudFormation does.
 fn stack_name(text: &str) -> Result<String, String> {
-    match valid_stack_name(text) == text {
-        true => Ok(text.to_owned()),
-        false => Err("expected letters, digits and hyphens that begin with a letter".to_owned()),
+    if valid_stack_name(text) == text {
+        Ok(text.to_owned())
+    } else {
+        Err("expected letters, digits and hyphens that begin with a letter".to_owned())
     }
 }
 

@@ -131,7 +131,8 @@ impl ChartBar {
             BarEnd::Cancelled => " cut",
             BarEnd::Open => " open",
         };
-        let (left, width) = (percent(bar.begin, length), percent(bar.length(), length));
+        let left = percent(bar.begin, length);
+        let width = percent(bar.length(), length);
         Self {
             class: format!("{phase}{end}"),
             left,

@@ -246,7 +246,8 @@ impl<'a> ReportPage<'a> {
             ),
         ];
         let states = states.into_iter().filter(|(_, count)| *count > 0).collect();
-        let (counts, duration_seconds) = (report.counts(), report.duration_seconds());
+        let counts = report.counts();
+        let duration_seconds = report.duration_seconds();
         let report = PageHeader {
             run_id: &report.run_id,
             merged_runs: &report.merged_runs,
@@ -297,7 +298,8 @@ fn matrix<'a>(report: &'a RunReport, anchors: &[String]) -> (Vec<&'a str>, Vec<M
         }
     }
     for (cell, anchor) in report.cells.iter().zip(anchors) {
-        let (test, region) = (&*cell.id.test, &*cell.id.region);
+        let test = &*cell.id.test;
+        let region = &*cell.id.region;
         if rows.iter().all(|row| row.test != test) {
             rows.push(MatrixRow {
                 test,
@@ -342,7 +344,8 @@ impl MatrixCell {
             CellState::Skipped => "–",
             CellState::Running | CellState::Waiting => "…",
         };
-        let (anchor, left_behind) = (anchor.to_owned(), cell.is_left_behind());
+        let anchor = anchor.to_owned();
+        let left_behind = cell.is_left_behind();
         Self {
             anchor,
             state: cell.state.word(),

@@ -77,7 +77,10 @@ impl PreviousRun {
                 .filter(|_| self.simulated == report.simulated);
             before.or_else(|| of_tests.get(&*cell.id.test)).copied()
         };
-        let (mut longest, mut sum, mut waiting, mut places) = (0.0_f64, 0.0, 0, 0);
+        let mut longest = 0.0_f64;
+        let mut sum = 0.0;
+        let mut waiting = 0;
+        let mut places = 0;
         for cell in &report.cells {
             match cell.state {
                 CellState::Running => {
@@ -129,10 +132,8 @@ fn means(report: &RunReport) -> HashMap<&str, f64> {
 
 /// Returns `about 3m left`, no more precise than the estimate.
 pub(super) fn about(seconds: f64) -> String {
-    let (tens, minutes) = (
-        (seconds / 10.0).ceil() as u64 * 10,
-        (seconds / 60.0).round() as u64,
-    );
+    let tens = (seconds / 10.0).ceil() as u64 * 10;
+    let minutes = (seconds / 60.0).round() as u64;
     match minutes {
         _ if tens < 60 => format!("about {tens}s left"),
         0..=1 => "about 1m left".to_owned(),

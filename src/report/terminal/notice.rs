@@ -76,7 +76,8 @@ pub(super) fn of(kind: &EventKind, report: &RunReport) -> Option<(Level, String)
             removals,
             bytes,
         } => {
-            let (files, size) = (count(*uploads, "file"), HumanBytes(*bytes));
+            let files = count(*uploads, "file");
+            let size = HumanBytes(*bytes);
             let sent = format!("{files} ({size}), {unchanged} unchanged, {removals} to remove");
             (Detail, format!("upload to {bucket}: {sent}"))
         }
@@ -183,7 +184,9 @@ fn started(run: &RunStarted) -> String {
         .as_deref()
         .map(|it| format!(" against {it}"))
         .unwrap_or_default();
-    let (version, project, id) = (&run.taskcat_version, &run.project, &run.run_id);
+    let version = &run.taskcat_version;
+    let project = &run.project;
+    let id = &run.run_id;
     let simulated = if run.simulated {
         "simulated: nothing reaches AWS; "
     } else {
@@ -255,7 +258,8 @@ fn uploaded(bucket: &str, report: &RunReport) -> String {
     let Some(it) = report.buckets.iter().find(|it| it.bucket == bucket) else {
         return format!("uploaded to {bucket}");
     };
-    let (files, size) = (count(it.uploaded, "file"), HumanBytes(it.bytes));
+    let files = count(it.uploaded, "file");
+    let size = HumanBytes(it.bytes);
     format!(
         "uploaded {files} ({size}) to {bucket}, {} unchanged, {} removed",
         it.unchanged, it.removed

@@ -237,7 +237,8 @@ impl CellActivity {
         let position = self.under_way.iter().position(is_it);
         if event.status.is_in_progress() {
             if position.is_none() {
-                let (stack_id, logical_id) = (event.stack_id.clone(), event.logical_id.clone());
+                let stack_id = event.stack_id.clone();
+                let logical_id = event.logical_id.clone();
                 let resource_type = event.resource_type.clone();
                 self.under_way.push(ResourceInProgress {
                     stack_id,

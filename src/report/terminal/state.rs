@@ -69,10 +69,8 @@ impl RunStatus<'_> {
         let Some((id, kind)) = activity.waiting_for() else {
             return line.trim_end().to_owned();
         };
-        let (long, short) = (
-            format!("  waiting for {id} ({kind})"),
-            format!("  waiting for {id}"),
-        );
+        let long = format!("  waiting for {id} ({kind})");
+        let short = format!("  waiting for {id}");
         let waiting = if console::measure_text_width(&long) <= width - wide {
             long
         } else {

@@ -135,7 +135,8 @@ impl<'a> CellsByOutcome<'a> {
         ]
         .concat();
         let room = room.saturating_sub(lines.len() + 1);
-        let (mut shown, mut used) = (0, 0);
+        let mut shown = 0;
+        let mut used = 0;
         for cell in &self.failed {
             let rows = self.rows(cell, FailureDetail::CAUSE);
             if used + rows.len() > room {
@@ -190,9 +191,10 @@ pub(super) fn cell_rows(
         .duration_seconds
         .map(text::duration)
         .unwrap_or_default();
-    let flaky = match cell.flaky {
-        true => format!("  flaky: passed on attempt {}", cell.attempts.len() + 1),
-        false => String::new(),
+    let flaky = if cell.flaky {
+        format!("  flaky: passed on attempt {}", cell.attempts.len() + 1)
+    } else {
+        String::new()
     };
     let mut lines = vec![
         format!("  {word}  {}  {took}{flaky}", columns.name(cell))
@@ -231,9 +233,12 @@ pub(super) fn cell_rows(
         .iter()
         .filter(|_| detail.notes)
         .flat_map(RootCause::notes);
-    notes.for_each(|note| match note.starts_with("hint: ") {
-        true => add(&note, NOTE_LINES, &str::to_owned),
-        false => add(&note, NOTE_LINES, &|line| paint.faint(line)),
+    notes.for_each(|note| {
+        if note.starts_with("hint: ") {
+            add(&note, NOTE_LINES, &str::to_owned)
+        } else {
+            add(&note, NOTE_LINES, &|line| paint.faint(line))
+        }
     });
     lines
 }
@@ -311,7 +316,8 @@ fn done(report: &RunReport) -> String {
         RunTask::Upload => uploaded(report),
         RunTask::DryRun => {
             let sum = |of: fn(&BucketReport) -> usize| report.buckets.iter().map(of).sum::<usize>();
-            let (uploads, removals) = (sum(|it| it.uploads), sum(|it| it.removals));
+            let uploads = sum(|it| it.uploads);
+            let removals = sum(|it| it.removals);
             format!(
                 "dry run: {} to upload, {removals} to remove; nothing was changed",
                 count(uploads, "file")
@@ -323,9 +329,10 @@ fn done(report: &RunReport) -> String {
 
 fn uploaded(report: &RunReport) -> String {
     let files = report.buckets.iter().map(|it| it.uploaded).sum::<usize>();
-    match report.buckets.is_empty() {
-        true => "nothing was uploaded".to_owned(),
-        false => format!("{} uploaded", count(files, "file")),
+    if report.buckets.is_empty() {
+        "nothing was uploaded".to_owned()
+    } else {
+        format!("{} uploaded", count(files, "file"))
     }
 }
 

@@ -93,7 +93,8 @@ async fn delete_stack(found: &Leftover, options: DeletionOptions, aws: &Aws, eve
             Ok(Some(stack_id)) => stack_id,
             Ok(None) => return,
             Err(error) => {
-                let (cell, stack_id) = (found.cell(), found.name.clone());
+                let cell = found.cell();
+                let stack_id = found.name.clone();
                 let failed = EventKind::StackDeleteFailed {
                     cell,
                     stack_id,

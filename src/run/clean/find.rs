@@ -72,7 +72,8 @@ impl LeftoverFinder<'_> {
         if header.endpoint != self.request.endpoint {
             let place =
                 |endpoint: &Option<String>| endpoint.clone().unwrap_or_else(|| "AWS".to_owned());
-            let (written, now) = (place(&header.endpoint), place(&self.request.endpoint));
+            let written = place(&header.endpoint);
+            let now = place(&self.request.endpoint);
             let message =
                 format!("ignored {path}: it was written for {written}, and this is {now}");
             return self.findings.unsearched.push(message);
@@ -252,16 +253,16 @@ impl LeftoverFinder<'_> {
             return;
         }
         let needs_event = !self.has_journal(run_id) && !self.request.quiet().is_zero();
-        let newest = match needs_event {
-            true => self
-                .aws
+        let newest = if needs_event {
+            self.aws
                 .clients(profile, region)
                 .await
                 .newest_event_time(&stack.stack_id)
                 .await
                 .ok()
-                .flatten(),
-            false => None,
+                .flatten()
+        } else {
+            None
         };
         self.take(leftover, newest.or(stack.updated).or(stack.created));
     }
@@ -319,14 +320,13 @@ impl LeftoverFinder<'_> {
                 region,
                 created: bucket.created,
             };
-            match self.request.means(&leftover.project, &leftover.run_id) {
-                true => self.take(leftover, bucket.created),
-                false => {
-                    _ = self
-                        .findings
-                        .others
-                        .insert((leftover.project, leftover.run_id))
-                }
+            if self.request.means(&leftover.project, &leftover.run_id) {
+                self.take(leftover, bucket.created)
+            } else {
+                _ = self
+                    .findings
+                    .others
+                    .insert((leftover.project, leftover.run_id))
             }
         }
     }

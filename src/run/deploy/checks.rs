@@ -23,9 +23,10 @@ pub(super) async fn described(
 ) -> String {
     let checks = clients.failed_checks(change_set).await.unwrap_or_default();
     let template = context.job.plan.project_root.join(&plan.template);
-    let root = match checks.is_empty() {
-        true => None,
-        false => read(&template),
+    let root = if checks.is_empty() {
+        None
+    } else {
+        read(&template)
     };
     checks
         .iter()

@@ -233,10 +233,8 @@ fn grants_access(
 
 /// Returns whether an account may read an object, as copying requires of the source.
 pub(super) fn may_read(bucket: &StoredBucket, path: &S3Path, requester: &Requester) -> bool {
-    let (name, key) = (
-        path.get_bucket_name().unwrap_or_default(),
-        path.get_object_key(),
-    );
+    let name = path.get_bucket_name().unwrap_or_default();
+    let key = path.get_object_key();
     requester.account.as_deref() == Some(&bucket.account)
         || grants_access(bucket, name, key, "GetObject", requester.account.as_deref())
 }

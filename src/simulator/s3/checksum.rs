@@ -60,9 +60,10 @@ pub(super) fn settle(
     algorithm: Option<&str>,
 ) -> S3Result<Checksum> {
     let given = present(given);
-    let names: Vec<&str> = match given.is_empty() {
-        true => vec![algorithm.unwrap_or(DEFAULT)],
-        false => given.iter().map(|(name, _)| *name).collect(),
+    let names: Vec<&str> = if given.is_empty() {
+        vec![algorithm.unwrap_or(DEFAULT)]
+    } else {
+        given.iter().map(|(name, _)| *name).collect()
     };
     let computed = compute(&names, |hasher| hasher.update(bytes))?;
     for (name, value) in given {

@@ -173,7 +173,8 @@ fn contents(
     names: &KeyEncoding,
     with_owner: bool,
 ) -> (ObjectList, CommonPrefixList) {
-    let (mut objects, mut prefixes) = (ObjectList::new(), CommonPrefixList::new());
+    let mut objects = ObjectList::new();
+    let mut prefixes = CommonPrefixList::new();
     for entry in &page.entries {
         match entry {
             ListingEntry::Prefix(prefix) => prefixes.push(CommonPrefix {
@@ -429,7 +430,8 @@ impl<'a> VersionPage<'a> {
             self.last = Some((key, Some(&version.id)));
             let is_latest = Some(at + 1 == of);
             let owner = Some(acl::owner(&self.bucket.account));
-            let (key, version_id) = (Some(self.names.write(key)), Some(version.id.clone()));
+            let key = Some(self.names.write(key));
+            let version_id = Some(version.id.clone());
             let last_modified = Some(time(version.modified));
             match &version.object {
                 None => self.markers.push(DeleteMarkerEntry {

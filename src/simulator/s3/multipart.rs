@@ -40,7 +40,8 @@ pub(super) fn create_multipart_upload(
                 ChecksumType::COMPOSITE
             }))
         });
-        let (encryption, kms_key_id) = (about.encryption.clone(), about.kms_key_id.clone());
+        let encryption = about.encryption.clone();
+        let kms_key_id = about.kms_key_id.clone();
         let upload = PendingUpload {
             key: input.key.clone(),
             initiated: cloud.clock.now(),
@@ -348,10 +349,8 @@ pub(super) fn complete_multipart_upload(
             .uploads
             .remove(&input.upload_id)
             .ok_or_else(no_such_upload)?;
-        let (encryption, kms_key_id) = (
-            upload.about.encryption.clone(),
-            upload.about.kms_key_id.clone(),
-        );
+        let encryption = upload.about.encryption.clone();
+        let kms_key_id = upload.about.kms_key_id.clone();
         let etag = shown_etag(etag, &upload.about);
         let object = StoredObject {
             bytes,
@@ -466,7 +465,8 @@ pub(super) fn list_multipart_uploads(
 ) -> S3Result<ListMultipartUploadsOutput> {
     let most = page_size(input.max_uploads);
     let prefix = input.prefix.clone().unwrap_or_default();
-    let (key_marker, id_marker) = (input.key_marker.clone(), input.upload_id_marker.clone());
+    let key_marker = input.key_marker.clone();
+    let id_marker = input.upload_id_marker.clone();
     cloud.s3.with(&input.bucket, |bucket| {
         let owner = acl::owner(&bucket.account);
         let mut uploads: Vec<_> = bucket

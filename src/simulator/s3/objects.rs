@@ -89,9 +89,10 @@ pub(super) async fn read_body(body: Option<StreamingBlob>) -> S3Result<Bytes> {
     while let Some(piece) = body.next().await.transpose().map_err(cut_off)? {
         rest.push(piece);
     }
-    Ok(match rest.is_empty() {
-        true => first,
-        false => [&[first][..], &rest].concat().concat().into(),
+    Ok(if rest.is_empty() {
+        first
+    } else {
+        [&[first][..], &rest].concat().concat().into()
     })
 }
 
@@ -128,7 +129,8 @@ pub(super) fn put_object(
             tags,
             acl,
         };
-        let (checksum, about) = (object.checksum.clone(), object.about.clone());
+        let checksum = object.checksum.clone();
+        let about = object.about.clone();
         let version_id = bucket.put(&input.key, object, cloud.clock.now());
         let mut output = PutObjectOutput {
             e_tag: Some(ETag::Strong(etag)),
@@ -509,7 +511,8 @@ pub(super) fn copy_object(
         };
         let about = Arc::new(encrypted(about, &bucket.settings));
         let etag = shown_etag(etag, &about);
-        let (etag_shown, now) = (ETag::Strong(etag.clone()), cloud.clock.now());
+        let etag_shown = ETag::Strong(etag.clone());
+        let now = cloud.clock.now();
         let object = StoredObject {
             bytes: from.bytes,
             etag,

@@ -16,7 +16,8 @@ pub(super) fn check_tags(tags: TagSet, most: usize) -> S3Result<TagSet> {
     let invalid = |message: &str| Err(refusal(400, "InvalidTag", message));
     let mut seen = HashSet::new();
     for tag in &tags {
-        let (key, value) = (key(tag), tag.value.as_deref().unwrap_or_default());
+        let key = key(tag);
+        let value = tag.value.as_deref().unwrap_or_default();
         if key.is_empty() || key.chars().count() > 128 {
             return invalid("The TagKey you have provided is invalid");
         }

@@ -177,7 +177,8 @@ impl SecretsManager {
             });
         }
         let partition = catalog::partition_of(&caller.region).name;
-        let (account, region) = (&caller.account, &caller.region);
+        let account = &caller.account;
+        let region = &caller.region;
         let arn = format!(
             "arn:{partition}:secretsmanager:{region}:{account}:secret:{name}-{}",
             suffix(&key)

@@ -85,7 +85,8 @@ impl ParameterStore {
 
     fn get_parameters(&self, caller: &Caller, input: &JsonInput) -> JsonResult {
         let names = names(input)?;
-        let (mut parameters, mut invalid) = (Vec::new(), Vec::new());
+        let mut parameters = Vec::new();
+        let mut invalid = Vec::new();
         for name in names {
             match self.find(caller, name) {
                 Ok(found) => parameters.push(parameter_json(
@@ -201,10 +202,8 @@ impl ParameterStore {
     }
 
     fn put_parameter(&self, clock: &Clock, caller: &Caller, input: &JsonInput) -> JsonResult {
-        let (name, value) = (
-            local_name(input.required("Name")?),
-            input.required("Value")?,
-        );
+        let name = local_name(input.required("Name")?);
+        let value = input.required("Value")?;
         check_name(name)?;
         let existing = self.find(caller, name).ok().map(|found| found.kind);
         let kind = match (input.text("Type"), existing) {

@@ -112,12 +112,11 @@ Resources:
       Deep: {List: [a, !GetAtt [T, A.B]], Map: !If [Yes, {One: !Ref P, Two: !Ref T}, !Ref Q]}
       Shifted: [!If [Yes, !Ref P, !Ref 'AWS::NoValue'], !Ref Q]
 ";
-        let (template, templates) = (template(text), Templates::default());
-        let (place, parameter_values, world) = (
-            place("us-east-1"),
-            parameter_values(&[]),
-            OfflineEnvironment(&templates),
-        );
+        let template = template(text);
+        let templates = Templates::default();
+        let place = place("us-east-1");
+        let parameter_values = parameter_values(&[]);
+        let world = OfflineEnvironment(&templates);
         let evaluator = crate::template::evaluator(&template, &place, &parameter_values, &world);
         let check = |path: &str, expect: &[&str]| {
             let parts: Vec<&str> = path.split('/').collect();

@@ -615,7 +615,8 @@ Conditions:
     fn with_evaluator<T>(text: &str, ask: impl FnOnce(&Evaluator) -> T) -> T {
         let template = template(text);
         let templates = Templates::default();
-        let (place, world) = (place("us-east-1"), OfflineEnvironment(&templates));
+        let place = place("us-east-1");
+        let world = OfflineEnvironment(&templates);
         ask(&crate::template::evaluator(
             &template,
             &place,

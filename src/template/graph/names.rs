@@ -64,7 +64,9 @@ impl<'n> UndeclaredNames<'n> {
             .iter()
             .map(|parameter| parameter.key.as_str())
             .collect();
-        let (listed, open, others) = (IndexMap::new(), IndexMap::new(), IndexMap::new());
+        let listed = IndexMap::new();
+        let open = IndexMap::new();
+        let others = IndexMap::new();
         Self {
             evaluator,
             existing,

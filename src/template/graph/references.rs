@@ -213,7 +213,8 @@ mod tests {
         );
         let template = template(&text);
         let templates = Templates::default();
-        let (place, world) = (place("us-east-1"), OfflineEnvironment(&templates));
+        let place = place("us-east-1");
+        let world = OfflineEnvironment(&templates);
         let evaluator =
             crate::template::evaluator(&template, &place, &parameter_values(&[]), &world);
         let mut said = Vec::new();

@@ -70,7 +70,8 @@ impl<'n> UsesReader<'n> {
         let condition = resource
             .get("Condition")
             .filter(|condition| condition.is_scalar());
-        let (parameters, resources) = (IndexSet::new(), IndexSet::new());
+        let parameters = IndexSet::new();
+        let resources = IndexSet::new();
         let conditional = condition.is_some();
         let mut uses = ResourceUses {
             at: id.at,
@@ -152,7 +153,8 @@ impl<'n> UsesReader<'n> {
             }
             _ => {}
         }
-        let (mut parameters, mut conditions) = (IndexSet::new(), Vec::new());
+        let mut parameters = IndexSet::new();
+        let mut conditions = Vec::new();
         let mut found = |reference: Reference<'n>, _: &BranchState| match reference.by {
             ReferenceKind::If => conditions.push(reference.name),
             _ if self.parameters.contains(reference.name) => {
@@ -178,12 +180,11 @@ mod tests {
 
     /// Formats one resource per line: `id line[?]: parameters | resources | what it gives`.
     fn said(text: &str) -> Vec<String> {
-        let (template, templates) = (template(text), Templates::default());
-        let (place, parameter_values, world) = (
-            place("us-east-1"),
-            parameter_values(&[]),
-            OfflineEnvironment(&templates),
-        );
+        let template = template(text);
+        let templates = Templates::default();
+        let place = place("us-east-1");
+        let parameter_values = parameter_values(&[]);
+        let world = OfflineEnvironment(&templates);
         let evaluator = crate::template::evaluator(&template, &place, &parameter_values, &world);
         let list = |names: &IndexSet<String>| {
             names
@@ -199,7 +200,8 @@ mod tests {
                 ParameterSourceExpression::MadeOf(names) => format!("{key}~{}", list(names)),
             });
             let gives = gives.collect::<Vec<_>>().join(" ");
-            let (line, open) = (uses.at.line, if uses.conditional { "?" } else { "" });
+            let line = uses.at.line;
+            let open = if uses.conditional { "?" } else { "" };
             format!(
                 "{id} {line}{open}: {} | {} | {gives}",
                 list(&uses.parameters),

@@ -147,7 +147,8 @@ impl IncludeTransform<'_, '_> {
         place: IncludePosition,
         at: Position,
     ) -> Node {
-        let (mut only_includes, mut unknowns) = (true, Vec::new());
+        let mut only_includes = true;
+        let mut unknowns = Vec::new();
         for call in calls(argument) {
             match call.name {
                 Some(INCLUDE) => match included(self.work, &call) {

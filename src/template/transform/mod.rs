@@ -141,7 +141,8 @@ mod tests {
     /// Returns the expanded template as JSON, without its `Parameters`, `Mappings` and `Transform`.
     pub fn expand(text: &str, files: &[(&str, &str)]) -> String {
         let template = template(text);
-        let (place, world) = (place("us-east-1"), IncludedFiles(files));
+        let place = place("us-east-1");
+        let world = IncludedFiles(files);
         let evaluator =
             crate::template::evaluator(&template, &place, &parameter_values(&[]), &world);
         let mut json = evaluator.root.to_json();
@@ -238,7 +239,8 @@ mod tests {
     #[test]
     fn a_template_without_transforms_is_unchanged() {
         let template = template("Resources: {A: {Type: T, Properties: {P: !Ref AWS::Region}}}\n");
-        let (place, world) = (place("us-east-1"), IncludedFiles(&[]));
+        let place = place("us-east-1");
+        let world = IncludedFiles(&[]);
         let evaluator =
             crate::template::evaluator(&template, &place, &parameter_values(&[]), &world);
         assert_eq!(expanded(&evaluator).root, None);
@@ -269,7 +271,8 @@ mod tests {
         let check = |rest: &str, expected: Option<&str>, failures: &[&str]| {
             let text = format!("Transform: AWS::Serverless-2016-10-31\n{rest}");
             let template = template(&text);
-            let (place, world) = (place("us-east-1"), IncludedFiles(&[]));
+            let place = place("us-east-1");
+            let world = IncludedFiles(&[]);
             let evaluator =
                 crate::template::evaluator(&template, &place, &parameter_values(&[]), &world);
             let found = evaluator

@@ -276,9 +276,12 @@ fn write_requirements(
         it.as_sequence()
             .map_or_else(|| vec![it], |items| items.iter().collect())
     });
-    let name = |call: &Node| match call.is_scalar() {
-        true => Some(call.text.to_string()),
-        false => Some(call.get("Name")?.text.to_string()),
+    let name = |call: &Node| {
+        if call.is_scalar() {
+            Some(call.text.to_string())
+        } else {
+            Some(call.get("Name")?.text.to_string())
+        }
     };
     let names: Vec<String> = calls.into_iter().flatten().filter_map(name).collect();
     if !names.is_empty() {

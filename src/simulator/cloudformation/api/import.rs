@@ -45,11 +45,12 @@ pub(super) fn resources_to_import(
         )
     };
     let imports = imports.ok_or_else(none)?;
-    match imports.is_empty() {
-        true => Err(invalid(
+    if imports.is_empty() {
+        Err(invalid(
             "At least one resource to import must be specified for an import change set.",
-        )),
-        false => Ok(imports),
+        ))
+    } else {
+        Ok(imports)
     }
 }
 

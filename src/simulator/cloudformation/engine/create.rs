@@ -480,10 +480,8 @@ impl Engine<'_> {
             let Some(resource) = self.stack(number).resources.get(&id) else {
                 continue;
             };
-            let (child, is_update) = (
-                resource.child,
-                resource.has_status(&ResourceStatus::UpdateInProgress),
-            );
+            let child = resource.child;
+            let is_update = resource.has_status(&ResourceStatus::UpdateInProgress);
             let (status, reason) = if is_update {
                 (ResourceStatus::UpdateFailed, UPDATE_CANCELLED)
             } else {

@@ -48,13 +48,14 @@ pub(super) fn generate(wanted: &Json) -> String {
     let length = length.unwrap_or(LENGTH).min(MAX_LENGTH);
     let mut rng = rand::rng();
     let all = kinds.concat();
-    let mut password: Vec<char> = match flag("RequireEachIncludedType").unwrap_or(true) {
-        true => kinds
+    let mut password: Vec<char> = if flag("RequireEachIncludedType").unwrap_or(true) {
+        kinds
             .iter()
             .filter_map(|kind| kind.choose(&mut rng).copied())
             .take(length)
-            .collect(),
-        false => Vec::new(),
+            .collect()
+    } else {
+        Vec::new()
     };
     while password.len() < length {
         let Some(letter) = all.choose(&mut rng) else {

@@ -108,7 +108,8 @@ pub(super) fn update(
     let Some(physical_id) = resource.physical_id.as_deref() else {
         return Ok(());
     };
-    let (owner, properties) = (&stack.owner, &resource.properties);
+    let owner = &stack.owner;
+    let properties = &resource.properties;
     match &*resource.kind {
         "AWS::S3::Bucket" => set_up_bucket(cloud, stack, id, physical_id, properties),
         "AWS::S3::BucketPolicy" => put_bucket_policy(cloud, properties)?,

@@ -282,9 +282,10 @@ impl<'e> StackComparison<'e> {
                 })
                 .collect();
             let mut by_name = self.property_details(evaluator, id, &wanted.kind, &differences);
-            let is_automatic = match self.includes_nested_stacks {
-                true => differences.is_empty() && self.changes_nested_stack(existing, wanted),
-                false => existing.child.is_some(),
+            let is_automatic = if self.includes_nested_stacks {
+                differences.is_empty() && self.changes_nested_stack(existing, wanted)
+            } else {
+                existing.child.is_some()
             };
             if is_automatic {
                 by_value.push(automatic_detail());
@@ -323,7 +324,8 @@ impl<'e> StackComparison<'e> {
             hides_attributes: true,
             ..Visibility::default()
         };
-        let (cloud, state) = (self.cloud, self.state);
+        let cloud = self.cloud;
+        let state = self.state;
         let evaluate = |old: &Revision| {
             revision::with_evaluator(
                 cloud,

@@ -149,7 +149,9 @@ impl StackWorld<'_> {
             .skip(1)
             .map(|part| Some(part).filter(|part| !part.is_empty()));
         let mut next = || parts.next().flatten();
-        let (key, stage, version_id) = (next(), next(), next());
+        let key = next();
+        let stage = next();
+        let version_id = next();
         let text = self
             .cloud
             .secrets

@@ -197,7 +197,8 @@ impl<'a> QueryRequest<'a> {
     fn rollback_configuration(&self) -> Result<RollbackConfiguration, ServiceError> {
         let trigger = |members: BTreeMap<&str, &str>| {
             let member = |name: &str| members.get(name).copied().unwrap_or_default().to_owned();
-            let (arn, kind) = (member("Arn"), member("Type"));
+            let arn = member("Arn");
+            let kind = member("Type");
             if !TRIGGERS.contains(&kind.as_str()) {
                 return Err(invalid("Rollback Trigger Type not supported"));
             }
@@ -360,10 +361,8 @@ mod tests {
                 ("RollbackConfiguration.RollbackTriggers.member.1.Type", kind),
             ]
         };
-        let (arn, alarm) = (
-            "arn:aws:cloudwatch:us-east-1:123456789012:alarm:busy",
-            "AWS::CloudWatch::Alarm",
-        );
+        let arn = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:busy";
+        let alarm = "AWS::CloudWatch::Alarm";
         check(&trigger(arn, alarm), settings, "");
         check(
             &trigger(arn, "AWS::SNS::Topic"),

@@ -173,10 +173,8 @@ mod tests {
             r#"{"DelaySeconds":2}"#,
             &[("DelaySeconds", RequiresRecreation::Never)],
         );
-        let (named, never) = (
-            ("QueueName", RequiresRecreation::Always),
-            RequiresRecreation::Never,
-        );
+        let named = ("QueueName", RequiresRecreation::Always);
+        let never = RequiresRecreation::Never;
         check(
             queue,
             r#"{"QueueName":"a","Tags":[]}"#,
@@ -237,7 +235,8 @@ mod tests {
     #[test]
     fn nested_paths_are_compared_alone() {
         let check = |path: &str, old: &str, new: &str, expect: bool| {
-            let (old, new) = (properties(old), properties(new));
+            let old = properties(old);
+            let new = properties(new);
             assert_eq!(differs(path, old.get("P"), new.get("P")), expect, "{path}");
         };
         check(

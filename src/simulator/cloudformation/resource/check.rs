@@ -22,7 +22,8 @@ pub(crate) fn refusal(declared: &DeclaredResource) -> Option<String> {
             source.uuid()
         )
     });
-    let (request, token) = (request.unwrap_or_default(), source.uuid());
+    let request = request.unwrap_or_default();
+    let token = source.uuid();
     Some(format!(
         r#"Resource handler returned message: "{message}{request}" (RequestToken: {token}, HandlerErrorCode: InvalidRequest)"#
     ))
@@ -174,10 +175,9 @@ mod tests {
         );
         check(bucket, r#"{"BucketName":"my.own-1"}"#, "");
         check(bucket, "{}", "");
-        let (queue, plain) = (
-            "AWS::SQS::Queue",
-            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
-        );
+        let queue = "AWS::SQS::Queue";
+        let plain =
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length";
         let fifo = "The name of a FIFO queue can only include alphanumeric characters, hyphens, or \
             underscores, must end \
             with .fifo suffix and be 1 to 80 in length.";

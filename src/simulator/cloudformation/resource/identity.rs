@@ -182,15 +182,14 @@ fn new_name(declared: &DeclaredResource, limit: usize, source: &mut SeededText) 
         .iter()
         .any(|service| declared.kind.starts_with(service));
     let room = limit.saturating_sub(RANDOM + 2);
-    let (stack, logical) = (declared.stack_name, declared.logical_id);
+    let stack = declared.stack_name;
+    let logical = declared.logical_id;
     let for_stack = stack
         .len()
         .min((room / 2).max(room.saturating_sub(logical.len())));
     let for_logical = logical.len().min(room.saturating_sub(for_stack));
-    let (stack, logical) = (
-        start(stack, for_stack).trim_end_matches('-'),
-        start(logical, for_logical),
-    );
+    let stack = start(stack, for_stack).trim_end_matches('-');
+    let logical = start(logical, for_logical);
     if lower {
         format!("{stack}-{logical}-{}", source.text(LOWER, RANDOM)).to_ascii_lowercase()
     } else {
@@ -391,7 +390,8 @@ mod tests {
             assert_eq!((start, random.len()), (expect, 12), "{kind}");
             assert!(name.len() <= limit);
         };
-        let (long, short) = ("tcat-quickstart-microsoft-activedirectory", "Role");
+        let long = "tcat-quickstart-microsoft-activedirectory";
+        let short = "Role";
         let target_group = "AWS::ElasticLoadBalancingV2::TargetGroup";
         check(
             "AWS::IAM::Role",

@@ -200,7 +200,8 @@ mod tests {
         kind: &'a str,
         properties: &'a ResourceProperties,
     ) -> DeclaredResource<'a> {
-        let (account, region) = ("123456789012", "eu-west-1");
+        let account = "123456789012";
+        let region = "eu-west-1";
         DeclaredResource {
             account,
             region,

@@ -253,7 +253,8 @@ impl ResourceTargetDefinition {
         name: Option<&str>,
         requires_recreation: RequiresRecreation,
     ) -> Self {
-        let (attribute, name) = (attribute.to_owned(), name.map(str::to_owned));
+        let attribute = attribute.to_owned();
+        let name = name.map(str::to_owned);
         Self {
             attribute,
             name,

@@ -100,9 +100,10 @@ impl CloudFormationState {
 
     /// Returns the stack with that name, or with that ID, deleted or not.
     pub(super) fn find(&self, caller: &Caller, name_or_id: &str) -> Option<StackNumber> {
-        let found = match name_or_id.starts_with("arn:") {
-            true => self.ids.get(name_or_id),
-            false => self.names.get(&stack_key(caller, name_or_id)),
+        let found = if name_or_id.starts_with("arn:") {
+            self.ids.get(name_or_id)
+        } else {
+            self.names.get(&stack_key(caller, name_or_id))
         };
         found
             .copied()
@@ -137,11 +138,9 @@ impl CloudFormationState {
     /// Returns the ID of the stack that has exported something.
     pub(super) fn exporting_stack_id(&self, owner: &Caller, export: &Export) -> Arc<str> {
         let seeded = || {
-            let (partition, region, account) = (
-                partition_of(&owner.region).name,
-                &owner.region,
-                &owner.account,
-            );
+            let partition = partition_of(&owner.region).name;
+            let region = &owner.region;
+            let account = &owner.account;
             format!(
                 "arn:{partition}:cloudformation:{region}:{account}:stack/seeded/{}",
                 Uuid::nil()

@@ -52,7 +52,8 @@ impl TemplateCache {
 /// well-formed, otherwise the first error.
 fn parse_error(text: &str, diagnostics: &[Diagnostic]) -> ServiceError {
     if let Some(NotWellFormed { format, at }) = yaml::not_well_formed(text) {
-        let (line, column) = (at.line, at.column);
+        let line = at.line;
+        let column = at.column;
         return invalid(format!(
             "Template format error: {format} not well-formed. (line {line}, column {column})"
         ));

@@ -137,12 +137,12 @@ impl StackRecord {
     /// milliseconds.
     fn next_event_time(&mut self, at: Timestamp) -> Timestamp {
         let is_later = at.as_millisecond() > self.last_event_at.as_millisecond();
-        self.last_event_at = match is_later {
-            true => at,
-            false => self
-                .last_event_at
+        self.last_event_at = if is_later {
+            at
+        } else {
+            self.last_event_at
                 .checked_add(SignedDuration::from_millis(1))
-                .unwrap_or(at),
+                .unwrap_or(at)
         };
         self.last_event_at
     }

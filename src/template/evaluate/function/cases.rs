@@ -130,7 +130,9 @@ impl CaseTable {
     /// Returns where a failure may be located: in the shared sections or in the case.
     fn lines(&self, index: usize) -> impl Fn(u32) -> bool {
         let line = |index: usize| self.cases.get(index).map_or(u32::MAX, |case| case.at.line);
-        let (first, start, end) = (line(0), line(index), line(index + 1));
+        let first = line(0);
+        let start = line(index);
+        let end = line(index + 1);
         move |line| line < first || (start..end).contains(&line)
     }
 

@@ -71,7 +71,8 @@ fn value(expression: Node, parameter: &str) -> Value {
     };
     let (template, diagnostics) = sections::template(parsed, &file, "t.yaml".to_owned());
     let template = template.unwrap_or_else(|| panic!("{diagnostics:?}"));
-    let (place, parameter_values) = (place("eu-west-1"), parameter_values(&[("P", parameter)]));
+    let place = place("eu-west-1");
+    let parameter_values = parameter_values(&[("P", parameter)]);
     let stack = evaluate(
         &template,
         &place,
@@ -170,10 +171,7 @@ proptest! {
         let host = width - mask;
         let address = if is_v6 { address } else { address & u128::from(u32::MAX) };
         let first = if host == 128 { 0 } else { address >> host << host };
-        let text = |first: u128, mask: u32| match is_v6 {
-            true => format!("{}/{mask}", Ipv6Addr::from_bits(first)),
-            false => format!("{}/{mask}", Ipv4Addr::from_bits(u32::try_from(first).unwrap())),
-        };
+        let text = |first: u128, mask: u32| if is_v6 { format!("{}/{mask}", Ipv6Addr::from_bits(first)) } else { format!("{}/{mask}", Ipv4Addr::from_bits(u32::try_from(first).unwrap())) };
         let found = blocks(&text(first, mask), &count.to_string(), &bits.to_string());
         let Ok(found) = found else {
             prop_assert!(u64::from(count) > 1 << room);

@@ -66,10 +66,8 @@ pub(super) fn from_name_suffix(placeholders: &mut Placeholders, attribute: &str)
         .find(|(end, _)| ending.ends_with(end))
     {
         Some((_, pattern)) => {
-            let (name, service) = (
-                placeholders.name.to_ascii_lowercase(),
-                arn::service(declared.kind),
-            );
+            let name = placeholders.name.to_ascii_lowercase();
+            let service = arn::service(declared.kind);
             let host = format!("{name}.{{lower12}}.{{region}}.{service}.{{suffix}}");
             placeholders.expand(&pattern.replace("{host}", &host))
         }

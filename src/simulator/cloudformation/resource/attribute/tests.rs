@@ -63,7 +63,8 @@ fn attributes_follow_the_form_of_their_service() {
         "PublicIp",
         r#""198.51.100.7""#,
     );
-    let (topic, arn) = ("AWS::SNS::Topic", "arn:aws:sns:eu-west-1:1:t");
+    let topic = "AWS::SNS::Topic";
+    let arn = "arn:aws:sns:eu-west-1:1:t";
     check(topic, "{}", arn, "TopicArn", &format!("{arn:?}"));
     check(topic, "{}", arn, "TopicName", r#""t""#);
     let (queue, url) = ("AWS::SQS::Queue", "https://sqs.eu-west-1.amazonaws.com/1/q");
@@ -90,10 +91,8 @@ fn attributes_follow_the_form_of_their_service() {
         "Endpoint.Port",
         r#""3307""#,
     );
-    let (balancer, arn) = (
-        "AWS::ElasticLoadBalancingV2::LoadBalancer",
-        "arn:aws:e:eu-west-1:1:loadbalancer/app/lb/9",
-    );
+    let balancer = "AWS::ElasticLoadBalancingV2::LoadBalancer";
+    let arn = "arn:aws:e:eu-west-1:1:loadbalancer/app/lb/9";
     check(balancer, "{}", arn, "LoadBalancerFullName", r#""app/lb/9""#);
     check(balancer, "{}", arn, "LoadBalancerName", r#""lb""#);
     let function = "AWS::Lambda::Function";
