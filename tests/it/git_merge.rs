@@ -1,5 +1,5 @@
-//! The pipeline's Lambda: what it merges, what it refuses, and what it tells CodePipeline. `lambda`
-//! has the means, and looks after every call whether the token is where it must not be.
+//! The pipeline's Lambda: what it merges, what it refuses, and what it reports to CodePipeline.
+//! `lambda` runs it, and checks after every call that the token has not leaked.
 
 use std::process::Command;
 use std::time::{Instant, SystemTime};
@@ -11,7 +11,8 @@ use crate::lambda::{Job, Lambda, Setup, TOKEN, nobody};
 const BRANCH: &str = "GET /repos/acme/shop/branches/feature%2Forders 200";
 const NONE: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// The job succeeded; its output variables `[mergeCommit, baseBranch, headCommit]` and its summary.
+/// Asserts that the job succeeded, and returns its output variables `[mergeCommit, baseBranch,
+/// headCommit]` and its summary.
 #[track_caller]
 fn succeeded(told: &Value) -> ([&str; 3], &str) {
     assert_eq!(told["action"], "PutJobSuccessResult", "{told}");
@@ -28,7 +29,7 @@ fn succeeded(told: &Value) -> ([&str; 3], &str) {
     )
 }
 
-/// The job failed in that way, and says all of that.
+/// Asserts that the job failed with this type, and with all of these words in its message.
 #[track_caller]
 fn failed(told: &Value, kind: &str, says: &[&str]) {
     assert_eq!(told["action"], "PutJobFailureResult", "{told}");
@@ -141,7 +142,7 @@ fn a_release_branch_that_went_on_is_not_passed_on() {
     let head = lambda.head("feature/orders");
     succeeded(&lambda.job(&head, json!({})));
     let release = lambda.head("release");
-    // Nothing to merge any more, but the release branch has a file that no test has seen.
+    // There is nothing left to merge, but the release branch has a file that was never tested.
     let told = lambda.job(&head, json!({}));
     failed(
         &told,
@@ -195,8 +196,17 @@ fn rules_are_told_with_what_they_require() {
             "an approving review",
             "the branch's protection",
         ),
+        (
+            409,
+            "Required status check \"ci\" is expected.",
+            protection,
+            "status checks",
+            "the branch's protection",
+        ),
     ] {
-        lambda.faults(json!([{"method": "POST", "status": status, "message": message, "documentation_url": url}]));
+        lambda.faults(json!([{
+            "method": "POST", "status": status, "message": message, "documentation_url": url,
+        }]));
         let requires = format!("`release` requires {requires}");
         failed(
             &lambda.job(&head, json!({})),
@@ -236,7 +246,7 @@ fn a_github_app_gets_a_token_of_its_own() {
     failed(
         &lambda.job(&head, json!({})),
         "PermissionError",
-        &["GitHub doesn't accept its id and key"],
+        &["GitHub doesn't accept its ID and key"],
     );
 }
 
@@ -277,7 +287,7 @@ fn what_came_after_the_test_is_not_merged() {
     assert_eq!(lambda.head("release"), base);
     assert_eq!(lambda.routes(), [BRANCH]);
 
-    // As CloudFormation's `Fn::Sub` writes it: text.
+    // CloudFormation's `Fn::Sub` can only write text.
     let told = lambda.job(&tested, json!({"allowMoved": "true"}));
     let (variables, _) = succeeded(&told);
     assert_eq!(variables, [&lambda.head("release"), "release", &tested]);
@@ -307,7 +317,7 @@ fn the_commit_is_the_artifacts_where_none_is_named() {
     failed(
         &told,
         "ConfigurationError",
-        &["which commit was tested is not known", "#{Source.CommitId}"],
+        &["the tested commit is unknown", "#{Source.CommitId}"],
     );
     let job = Job {
         revision: Some("3s8XQ.versionOfAnObject".into()),
@@ -397,7 +407,7 @@ fn tokens_that_may_not_are_told_apart() {
     failed(&lambda.job(&head, json!({})), "JobFailed", &["status 418"]);
 }
 
-/// A secret without a usable token, whatever is wrong with it, and one in JSON.
+/// Secrets without a usable token, and tokens in JSON.
 #[test]
 #[ignore = "needs Python; run tests/run.sh"]
 fn the_token_comes_from_the_secret() {
@@ -443,18 +453,19 @@ fn the_token_comes_from_the_secret() {
 fn faulty_parameters_are_told_all_at_once() {
     let mut lambda = Lambda::start();
     let parameters = lambda.parameters(json!({
-        "owner": null, "repo": "acme/shop", "comit": "x", "secretsManagerArn": TOKEN, "allowMoved": 1,
+        "owner": null, "repo": "acme/shop", "comit": "x", "secretsManagerArn": TOKEN,
+        "allowMoved": 1,
         "apiUrl": "http://api.github.com", "commit": "#{Source.CommitId}",
     }));
     let told = lambda.told(&Job::new(parameters), 30.0);
     let says = [
         "the action's UserParameters can't be used: ",
-        "`comit` is unknown: is `commit` meant?",
+        "`comit` is unknown (did you mean `commit`?)",
         "`owner` is missing",
         "`repo` is not the name of a repository",
         "`secretsManagerArn` is not the ARN of a secret",
         "`apiUrl` must begin with https://",
-        "`commit` is a variable that CodePipeline did not fill in",
+        "`commit` is a variable that CodePipeline did not replace",
         "`allowMoved` is neither true nor false",
     ];
     failed(&told, "ConfigurationError", &says);
@@ -471,9 +482,9 @@ fn faulty_parameters_are_told_all_at_once() {
     );
     other(
         Some("{\"owner\": \"acme\""),
-        "they are not JSON: it breaks off",
+        "they are not valid JSON: line",
     );
-    other(Some("owner=acme"), "they are not JSON");
+    other(Some("owner=acme"), "they are not valid JSON");
     assert_eq!(lambda.routes(), [""; 0]);
 }
 
@@ -487,7 +498,8 @@ fn a_limit_that_passes_is_waited_for() {
     lambda.faults(json!([
         {"method": "GET", "times": 1, "status": 403, "message": "API rate limit exceeded",
          "headers": {"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset}},
-        {"method": "POST", "times": 1, "status": 429, "message": secondary, "headers": {"retry-after": "1"}},
+        {"method": "POST", "times": 1, "status": 429, "message": secondary,
+         "headers": {"retry-after": "1"}},
     ]));
     let started = Instant::now();
     succeeded(&lambda.job(&head, json!({})));
@@ -531,7 +543,7 @@ fn a_longer_limit_is_handed_over_and_then_merged() {
         "{summary}"
     );
 
-    // Too soon, in another invocation that is as short: GitHub is left alone.
+    // Another invocation, which is as short, comes too early: it doesn't call GitHub.
     let job = job.after(&told);
     let told = lambda.told(&job, 3.0);
     assert!(
@@ -569,7 +581,7 @@ fn slow_answers_are_handed_over_a_few_times() {
     failed(
         &told,
         "SystemUnavailable",
-        &["gave up after several calls", "a longer timeout"],
+        &["gave up after several invocations", "a longer timeout"],
     );
     let foreign = Job {
         continuation: Some("d-ABCDEF".into()),
@@ -589,7 +601,7 @@ fn failures_of_githubs_own_pass() {
     let head = lambda.head("feature/orders");
     lambda.faults(json!([
         {"method": "GET", "times": 2, "status": 502},
-        // Merged, and the answer lost: the next try finds it merged.
+        // The answer to a successful merge is lost: the next attempt finds the commit merged.
         {"method": "POST", "times": 1, "drop": "after"},
     ]));
     let told = lambda.job(&head, json!({}));
@@ -616,7 +628,7 @@ fn failures_of_githubs_own_pass() {
     lambda.faults(json!([{"status": 503, "message": "No server is available"}]));
     let told = lambda.job(&head, json!({}));
     let says = [
-        "fails with status 503 (No server is available), 5 times in a row",
+        "failed with status 503 (No server is available), 5 times in a row",
         "githubstatus.com",
     ];
     failed(&told, "SystemUnavailable", &says);
@@ -669,15 +681,17 @@ fn the_way_to_github_is_encrypted_and_github_known() {
     assert_eq!(lambda.routes(), [""; 0]);
 }
 
-/// Repositories and branches are renamed, and GitHub leads on; but nobody leads the token
-/// elsewhere.
+/// GitHub redirects calls to renamed repositories and branches. The token is sent to no other host.
 #[test]
 #[ignore = "needs Python; run tests/run.sh"]
 fn redirections_are_followed_at_the_same_host_alone() {
     let mut lambda = Lambda::start();
     let head = lambda.head("feature/orders");
     let github = lambda.github();
-    let moved = |method: &str, from: &str, to: String| json!({"method": method, "path": from, "status": 307, "headers": {"location": to}});
+    let moved = |method: &str, from: &str, to: String| {
+        let headers = json!({"location": to});
+        json!({"method": method, "path": from, "status": 307, "headers": headers})
+    };
     lambda.faults(json!([
         moved(
             "GET",
@@ -702,7 +716,7 @@ fn redirections_are_followed_at_the_same_host_alone() {
     assert_eq!(succeeded(&told).0[0], lambda.head("release"));
     let asked = lambda.routes().len();
 
-    // The same server by another name.
+    // The same server under another name.
     let elsewhere = github.replace("127.0.0.1", "localhost");
     lambda.faults(json!([moved(
         "GET",
@@ -745,7 +759,7 @@ fn an_echo_of_the_token_is_masked() {
             &["Bad header: Bearer ****"],
         );
     }
-    // Where a commit should be is nothing that would be passed on.
+    // What GitHub returns instead of a commit is not passed on.
     lambda.faults(json!([{"status": 200, "message": TOKEN}]));
     failed(
         &lambda.job(&head, json!({})),
@@ -754,7 +768,7 @@ fn an_echo_of_the_token_is_masked() {
     );
 }
 
-/// Then nobody but Lambda can see it, and it must.
+/// Then the invocation has to fail, so that Lambda retries it.
 #[test]
 #[ignore = "needs Python; run tests/run.sh"]
 fn what_codepipeline_does_not_hear_fails_the_invocation() {
@@ -768,7 +782,8 @@ fn what_codepipeline_does_not_hear_fails_the_invocation() {
     assert_eq!(said["error"]["errorType"], "ResultNotReported", "{said}");
     let message = said["error"]["errorMessage"].as_str().unwrap();
     let expect = format!(
-        "CodePipeline could not be told what became of job {}: eu-west-1: PutJobSuccessResult: ",
+        "the result of job {} could not be reported to CodePipeline: eu-west-1: \
+         PutJobSuccessResult: ",
         job.id
     );
     assert!(message.starts_with(&expect), "{message}");
@@ -809,7 +824,7 @@ fn one_process_does_many_jobs() {
     assert_eq!(succeeded(&first).0, succeeded(&second).0);
     let newer = lambda.commit("feature/orders", "more.yaml", "Resources: {}\n");
     assert_eq!(succeeded(&lambda.job(&newer, json!({}))).0[2], newer);
-    // CodePipeline takes one result for a job, and a second one is no success.
+    // CodePipeline accepts one result for a job, and refuses a second one.
     let job = Job::new(lambda.parameters(json!({"commit": newer})));
     lambda.told(&job, 30.0);
     let said = lambda.invoke(&job.event(), 30.0);

@@ -1,9 +1,8 @@
-//! The git-merge Lambda as a process, with all that stands around it: Lambda's runtime, GitHub with
-//! a repository that really merges, CodePipeline (`tests/support/pipeline.py`), and Secrets
-//! Manager, which is the simulator.
+//! The git-merge Lambda as a process, with the services that it calls: Lambda's runtime, GitHub
+//! with a repository that really merges, and CodePipeline (`tests/support/pipeline.py`), and Secrets
+//! Manager in the simulator.
 //!
-//! After every call it is looked for the token where it must not be: in the process's output and in
-//! what it sent.
+//! After every call, the process's output and everything that it sent are searched for the token.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -19,18 +18,18 @@ use crate::servers::{Kind, Server, support, venv};
 
 pub const TOKEN: &str = "ghp_0fTheTestsAndOfNobodyElse4711";
 
-/// Without the characters that Secrets Manager adds, which it doesn't ask for. In another region
-/// than the function.
+/// Without the random suffix of Secrets Manager, which isn't required, and in another region than
+/// the function.
 const SECRET: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:github/token";
 
-/// What is there when the function starts.
+/// The environment in which the function starts.
 pub struct Setup<'a> {
     /// The secret's text, or no secret at all. `APP_KEY` in it is the private key of the GitHub App
     /// 4711, as JSON has it.
     pub secret: Option<&'a str>,
-    /// Whether anybody answers for CodePipeline.
+    /// Whether CodePipeline can be reached.
     pub codepipeline: bool,
-    /// Whether the function trusts who vouches for GitHub's certificate.
+    /// Whether the function trusts the issuer of GitHub's certificate.
     pub authority: bool,
 }
 
@@ -55,7 +54,7 @@ pub struct Lambda {
 }
 
 impl Lambda {
-    /// With the token in the secret, as it is.
+    /// Starts the function with the plain token in the secret.
     pub fn start() -> Self {
         Self::of(Setup::default())
     }
@@ -129,10 +128,12 @@ impl Lambda {
         }
     }
 
-    /// The parameters of the repository that there is, with others on top; `null` takes one away.
+    /// Returns parameters for the existing repository, with others added or replaced; `null`
+    /// removes one.
     pub fn parameters(&self, changes: Value) -> Value {
         let mut parameters = json!({
-            "owner": "acme", "repo": "shop", "baseBranch": "release", "headBranch": "feature/orders",
+            "owner": "acme", "repo": "shop",
+            "baseBranch": "release", "headBranch": "feature/orders",
             "secretsManagerArn": SECRET, "apiUrl": self.github(),
         });
         for (key, value) in changes.as_object().unwrap() {
@@ -145,7 +146,8 @@ impl Lambda {
         parameters
     }
 
-    /// A job for a commit that the parameters name; what CodePipeline was told of it.
+    /// Runs a job for a commit named in the parameters, and returns the result reported to
+    /// CodePipeline.
     pub fn job(&mut self, commit: &str, changes: Value) -> Value {
         let mut parameters = self.parameters(changes);
         if parameters.get("commit").is_none() {
@@ -154,7 +156,7 @@ impl Lambda {
         self.told(&Job::new(parameters), 60.0)
     }
 
-    /// What CodePipeline was told of a job.
+    /// Runs a job, and returns the result reported to CodePipeline.
     pub fn told(&mut self, job: &Job, seconds: f64) -> Value {
         let answer = self.invoke(&job.event(), seconds);
         assert_eq!(answer["response"]["jobId"], *job.id, "{answer}");
@@ -168,7 +170,7 @@ impl Lambda {
             .clone()
     }
 
-    /// What the function says to Lambda.
+    /// Returns what the function answers to Lambda.
     pub fn invoke(&mut self, event: &Value, seconds: f64) -> Value {
         let answer = self.command(json!({"invoke": event, "seconds": seconds}));
         assert!(
@@ -191,7 +193,7 @@ impl Lambda {
         answer
     }
 
-    /// What GitHub does wrong from now on: `tests/support/pipeline_github.py` says how.
+    /// Injects faults into GitHub (`tests/support/pipeline_github.py` describes them).
     pub fn faults(&mut self, faults: Value) {
         self.command(json!({"faults": faults}));
     }
@@ -201,7 +203,7 @@ impl Lambda {
         self.command(json!({"calls": true}))
     }
 
-    /// `POST /repos/acme/shop/merges 201` of each call of GitHub's.
+    /// Returns each call of GitHub with its status, as in `POST /repos/acme/shop/merges 201`.
     pub fn routes(&mut self) -> Vec<String> {
         let calls = self.calls();
         let route = |call: &Value| {
@@ -230,12 +232,12 @@ impl Lambda {
         read("stdout") + &read("stderr")
     }
 
-    /// Commits a file to a branch and returns the commit's id.
+    /// Commits a file to a branch and returns the commit's ID.
     pub fn commit(&self, branch: &str, file: &str, text: &str) -> String {
         commit(&self.folder.path().join("work"), branch, file, text)
     }
 
-    /// Of the repository that GitHub has.
+    /// Runs git in GitHub's repository.
     pub fn git(&self, args: &[&str]) -> String {
         git(&bare(self.folder.path()), args)
     }
@@ -262,7 +264,7 @@ impl Drop for Lambda {
 /// A job as CodePipeline sends it.
 pub struct Job {
     pub id: String,
-    /// The action's text, which need not be JSON.
+    /// The action's parameters, which need not be JSON.
     pub parameters: Option<String>,
     pub revision: Option<String>,
     pub continuation: Option<String>,
@@ -279,7 +281,7 @@ impl Job {
         }
     }
 
-    /// The one that CodePipeline sends after a job that was handed over.
+    /// Returns the job that CodePipeline sends after one that was handed over.
     pub fn after(self, told: &Value) -> Self {
         let continuation = told["continuationToken"].as_str().unwrap().to_owned();
         Self {
@@ -295,7 +297,8 @@ impl Job {
         if let Some(parameters) = &self.parameters {
             configuration["UserParameters"] = parameters.as_str().into();
         }
-        let location = json!({"type": "S3", "s3Location": {"bucketName": "artifacts", "objectKey": "source.zip"}});
+        let object = json!({"bucketName": "artifacts", "objectKey": "source.zip"});
+        let location = json!({"type": "S3", "s3Location": object});
         let mut data = json!({
             "actionConfiguration": {"configuration": configuration},
             "inputArtifacts": [
@@ -303,7 +306,9 @@ impl Job {
                 {"name": "Source", "revision": self.revision, "location": location},
             ],
             "outputArtifacts": [],
-            "artifactCredentials": {"accessKeyId": "a", "secretAccessKey": "b", "sessionToken": "c"},
+            "artifactCredentials": {
+                "accessKeyId": "a", "secretAccessKey": "b", "sessionToken": "c",
+            },
         });
         if let Some(continuation) = &self.continuation {
             data["continuationToken"] = continuation.as_str().into();
@@ -312,7 +317,7 @@ impl Job {
     }
 }
 
-/// An address where nobody listens.
+/// Returns an address where nothing listens.
 pub fn nobody() -> String {
     let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -336,7 +341,7 @@ fn bare(folder: &Path) -> PathBuf {
     folder.join("acme/shop.git")
 }
 
-/// `acme/shop`: the branch `release`, and `feature/orders` one commit ahead of it.
+/// Creates `acme/shop` with the branch `release`, and `feature/orders` one commit ahead of it.
 fn make_repository(folder: &Path) {
     let (bare, work) = (bare(folder), folder.join("work"));
     fs::create_dir_all(&bare).unwrap();

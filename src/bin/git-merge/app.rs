@@ -24,12 +24,12 @@ pub struct App {
     /// The App's id or its client id.
     id: String,
     key: RsaKeyPair,
-    /// Asked for where it is missing.
+    /// If it is missing, GitHub is asked for it.
     installation: Option<String>,
 }
 
 impl App {
-    /// From the values of a secret. Errors quote nothing of them.
+    /// Reads the values of a secret, which errors never quote.
     pub fn new(id: &Value, key: &Value, installation: Option<&Value>) -> Result<Self, String> {
         let plain = |value: &Value| match value {
             Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
@@ -48,7 +48,7 @@ impl App {
         })
     }
 
-    /// A token that may write contents of the repository, and nothing else.
+    /// Returns a token that may write the repository's contents, and nothing else.
     pub async fn token(
         &self,
         parameters: &UserParameters,
@@ -112,7 +112,7 @@ impl App {
         let (kind, text) = match answer.status {
             401 => (
                 JobFailure::PermissionError,
-                "GitHub doesn't accept its id and key: put those of the App into it",
+                "GitHub doesn't accept its ID and key: put the App's into the secret",
             ),
             403 | 422 => (
                 JobFailure::PermissionError,
@@ -122,10 +122,7 @@ impl App {
                 JobFailure::ConfigurationError,
                 "it isn't installed there: install the App in the repository",
             ),
-            _ => (
-                JobFailure::JobFailed,
-                "GitHub gives no token for it: see what it says",
-            ),
+            _ => (JobFailure::JobFailed, "GitHub gives no token for it"),
         };
         Stop::failed(
             kind,
@@ -136,7 +133,7 @@ impl App {
         )
     }
 
-    /// A signed statement of who this is, as a JSON Web Token.
+    /// Returns the App's signed identity, a JSON Web Token.
     fn proof(&self, now: u64) -> Option<String> {
         let part = |value: Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
         let header = part(json!({"alg": "RS256", "typ": "JWT"}));

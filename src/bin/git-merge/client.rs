@@ -1,5 +1,5 @@
-//! One call to GitHub's API, with all that can go wrong on the way: the network, GitHub's own
-//! failures, its limits, and redirections. What an answer means is `github`'s to say.
+//! One call to GitHub's API, with everything that can go wrong on the way: the network, GitHub's
+//! own failures, its rate limits, and redirections. `github` interprets the answers.
 
 use std::error::Error;
 use std::sync::OnceLock;
@@ -20,17 +20,17 @@ use crate::parameters::Api;
 use crate::stop::{Later, Stop};
 use crate::token::Token;
 
-/// Tries after the first one where the network or GitHub itself fails: about eight seconds in all.
+/// Number of retries if the network or GitHub itself fails: about eight seconds in total.
 const RETRIES: usize = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// Of a call, until GitHub begins to answer.
+/// Time limit of a call until GitHub begins to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What GitHub asks for where it limits calls without saying for how long.
+/// The pause that GitHub asks for if it limits calls without saying for how long.
 /// <https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api>
 const UNSAID_LIMIT: u64 = 60;
-/// Redirections in a row.
+/// Maximum number of consecutive redirections.
 const MOST_REDIRECTIONS: usize = 3;
-/// Of what GitHub says, in characters: some pages of errors are long.
+/// Maximum length of a message of GitHub's in characters: some error pages are long.
 const LONGEST_MESSAGE: usize = 400;
 
 pub struct Client<'a> {
@@ -50,9 +50,9 @@ pub struct GithubResponse {
     pub status: u16,
     /// `null` where there is no JSON.
     pub body: Value,
-    /// GitHub's words where it refuses, or nothing.
+    /// GitHub's message if it refuses, otherwise empty.
     pub message: String,
-    /// The page that GitHub refers to where it refuses.
+    /// The page that GitHub refers to if it refuses, otherwise empty.
     pub documentation: String,
     limit: Limit,
     location: Option<String>,
@@ -66,7 +66,7 @@ struct Limit {
     reset: Option<String>,
 }
 
-/// What may be over at the next try.
+/// A failure that may have passed at the next attempt.
 enum TransientError {
     /// No answer, or half of one.
     Network(String),
@@ -79,7 +79,7 @@ impl Client<'_> {
     pub async fn call(&self, call: Call<'_>, path: &str) -> Result<GithubResponse, Stop> {
         let mut url = format!("{}{}{path}", self.api.origin, self.api.path);
         let mut redirections = 0;
-        // Whatever GitHub says, a limit that holds on is met with ever longer pauses.
+        // Whatever GitHub says, pauses grow as long as the limit lasts.
         let mut shortest_pause = 1;
         loop {
             let answer = self.insistent(call, &url).await?;
@@ -93,7 +93,7 @@ impl Client<'_> {
                     return Err(Stop::failed(
                         JobFailure::SystemUnavailable,
                         format!(
-                            "{} redirects in a circle; try the stage again later",
+                            "{} redirects in a circle; retry the stage later",
                             self.api.origin
                         ),
                     ));
@@ -121,13 +121,11 @@ impl Client<'_> {
         answer.map_err(|passing| {
             let what_to_do = match passing {
                 TransientError::Network(_) => {
-                    "See whether `apiUrl` is right and whether the function has a way out (in a \
-                     VPC: a NAT gateway), \
-                     then retry the stage"
+                    "Check `apiUrl`, and that the function has a route to it (in a VPC: a NAT \
+                     gateway), then retry the stage"
                 }
                 TransientError::Broken { .. } => {
-                    "See https://www.githubstatus.com, and retry the stage \
-                    later"
+                    "See https://www.githubstatus.com, and retry the stage later"
                 }
             };
             let tries = RETRIES + 1;
@@ -144,10 +142,10 @@ impl Client<'_> {
         match passing {
             TransientError::Network(error) => format!("{origin} can't be reached: {error}"),
             TransientError::Broken { status, message } if message.is_empty() => {
-                format!("{origin} fails with status {status}")
+                format!("{origin} failed with status {status}")
             }
             TransientError::Broken { status, message } => {
-                format!("{origin} fails with status {status} ({message})")
+                format!("{origin} failed with status {status} ({message})")
             }
         }
     }
@@ -209,7 +207,7 @@ impl Client<'_> {
         Ok(request)
     }
 
-    /// Waits, if the invocation is long enough.
+    /// Waits if the invocation lasts long enough, otherwise hands the job over.
     async fn pause(&self, not_before: u64) -> Result<(), Stop> {
         let pause = Duration::from_secs(not_before.saturating_sub(deadline::now()));
         let until = deadline::clock(not_before);
@@ -228,7 +226,7 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// Returns where a redirection leads to. The token is never sent to another host.
+    /// Returns the target of a redirection. The token is never sent to another host.
     fn followed(&self, location: &str) -> Result<String, Stop> {
         if location.starts_with('/') && !location.starts_with("//") {
             return Ok(format!("{}{location}", self.api.origin));
@@ -243,9 +241,8 @@ impl Client<'_> {
         Err(Stop::failed(
             JobFailure::ConfigurationError,
             format!(
-                "{} redirects to {elsewhere}, and the token is not sent to another host. If that \
-                 is where the API is \
-                 now, set `apiUrl` to it.",
+                "{} redirects to {elsewhere}, and the token is not sent to another host. If the \
+                 API has moved there, set `apiUrl` to it.",
                 self.api.origin
             ),
         ))

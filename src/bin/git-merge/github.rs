@@ -1,5 +1,5 @@
-//! The three routes of GitHub's API that a merge takes, and what their answers mean to the
-//! pipeline's author.
+//! The routes of GitHub's API that a merge needs, and what their answers mean to the pipeline's
+//! author.
 //!
 //! <https://docs.github.com/en/rest/branches/branches>
 
@@ -15,19 +15,19 @@ pub struct Github<'a> {
     pub parameters: &'a UserParameters,
 }
 
-/// What a merge led to.
+/// The result of a merge.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Merged {
     /// A new commit on the base branch.
     Made(String),
-    /// The base branch has the commit already.
+    /// The base branch had the commit already.
     AlreadyThere,
 }
 
 impl Github<'_> {
-    /// The id of the commit at the head of a branch.
+    /// Returns the ID of the commit at the head of a branch.
     pub async fn head(&self, branch: &str) -> Result<String, Stop> {
-        // A slash in the name doesn't separate parts of the path.
+        // A slash in a branch's name doesn't separate segments of the path.
         let name = form_urlencoded::byte_serialize(branch.as_bytes())
             .collect::<String>()
             .replace('+', "%20");
@@ -42,7 +42,7 @@ impl Github<'_> {
         }
     }
 
-    /// Merges exactly that commit into the base branch.
+    /// Merges exactly this commit into the base branch.
     pub async fn merge(&self, commit: &str, message: &str) -> Result<Merged, Stop> {
         let body =
             json!({"base": self.parameters.base_branch, "head": commit, "commit_message": message});
@@ -59,7 +59,7 @@ impl Github<'_> {
         }
     }
 
-    /// The id of a commit's tree: commits with the same one have the same files.
+    /// Returns the ID of a commit's tree: commits with the same tree have the same files.
     pub async fn tree(&self, commit: &str) -> Result<String, Stop> {
         let answer = self
             .client
@@ -82,8 +82,8 @@ impl Github<'_> {
         format!("{}/{}", self.parameters.owner, self.parameters.repo)
     }
 
-    /// GitHub says "not found" of a branch, of a repository, and of a repository that the token may
-    /// not see. Whether the repository answers tells the first from the others.
+    /// GitHub answers "not found" for a branch, for a repository, and for a repository that the
+    /// token may not see. Asking for the repository distinguishes the first from the others.
     async fn missing(&self, branch: &str) -> Stop {
         let repository = self.repository();
         match self.client.call(Call::Get, &self.path("")).await {
@@ -108,7 +108,7 @@ impl Github<'_> {
         }
     }
 
-    /// A merge finds its base, its head, or the right to merge missing.
+    /// Returns the failure for a missing base, a missing head, or a missing permission.
     async fn unmergeable(&self, commit: &str, answer: &GithubResponse) -> Stop {
         if let Err(stop) = self.head(&self.parameters.base_branch).await {
             return stop;
@@ -150,7 +150,7 @@ impl Github<'_> {
         )
     }
 
-    /// The failure for an unexpected status.
+    /// Returns the failure for any other status.
     fn refused(&self, answer: &GithubResponse) -> Stop {
         let repository = self.repository();
         let said = answer.message.to_lowercase();
@@ -164,9 +164,8 @@ impl Github<'_> {
             );
             return Stop::failed(JobFailure::PermissionError, text);
         }
-        if said.contains("protected branch")
-            || said.contains("rule") && matches!(answer.status, 403 | 409 | 422)
-        {
+        let is_rule = said.contains("rule") && matches!(answer.status, 403 | 409 | 422);
+        if is_rule || is_protection(answer) {
             return Stop::failed(JobFailure::PermissionError, self.ruled_out(answer));
         }
         match answer.status {
@@ -174,22 +173,21 @@ impl Github<'_> {
             422 => Stop::failed(
                 JobFailure::JobFailed,
                 format!(
-                    "GitHub can't do this merge in {repository}: see what it says, and mend \
-                     that.{quoted}"
+                    "GitHub can't do this merge in {repository}. Fix what it \
+                     reports.{quoted}"
                 ),
             ),
             status => Stop::failed(
                 JobFailure::JobFailed,
                 format!(
-                    "GitHub answers for {repository} with status {status}, which a merge doesn't \
-                     know. See whether \
-                     `apiUrl` is that of an API.{quoted}"
+                    "GitHub answered with the unexpected status {status} for {repository}. Check \
+                     that `apiUrl` is the URL of its API.{quoted}"
                 ),
             ),
         }
     }
 
-    /// Rulesets and branch protection refuse with a list of what they require.
+    /// Returns the message for a merge that a ruleset or the protection of the branch refuses.
     /// <https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-rulesets/about-rulesets>
     fn ruled_out(&self, answer: &GithubResponse) -> String {
         let said = answer.message.to_lowercase();
@@ -210,22 +208,15 @@ impl Github<'_> {
         let what = what
             .map(|(_, what)| format!(" `{base}` requires {what}."))
             .unwrap_or_default();
-        let bypass = match said.contains("protected branch")
-            || answer.documentation.contains("protected-branches")
-        {
-            true => {
-                "allow the token's owner to bypass the branch's protection (repository settings, \
-                 Branches)"
-            }
-            false => {
-                "add the token's owner to the bypass list of the ruleset (repository settings, \
-                 Rules)"
-            }
+        let bypass = if is_protection(answer) {
+            "allow the token's owner to bypass the branch's protection (repository settings, \
+             Branches)"
+        } else {
+            "add the token's owner to the bypass list of the ruleset (repository settings, Rules)"
         };
         format!(
             "a rule of {repository} keeps the token from merging into `{base}`.{what} Either \
-             {bypass}, or take that \
-             requirement off the branch.{}",
+             {bypass}, or remove that requirement from the branch.{}",
             quoted(answer)
         )
     }
@@ -241,15 +232,15 @@ impl Github<'_> {
         )
     }
 
-    /// What GitHub calls a commit goes into messages and variables, so it must be one.
+    /// Checks what GitHub calls a commit, since it goes into messages and variables.
     fn commit_in(&self, value: &Value) -> Result<String, Stop> {
         match value.as_str() {
             Some(commit) if not_a_commit(commit).is_none() => Ok(commit.to_ascii_lowercase()),
             _ => Err(Stop::failed(
                 JobFailure::JobFailed,
                 format!(
-                    "what answers at {}{} for {} isn't GitHub's API: no commit is in the answer. \
-                     Set `apiUrl` right.",
+                    "the answer of {}{} for {} has no commit, so it isn't GitHub's API. Correct \
+                     `apiUrl`.",
                     self.client.api.origin,
                     self.client.api.path,
                     self.repository()
@@ -257,6 +248,13 @@ impl Github<'_> {
             )),
         }
     }
+}
+
+/// Returns whether the protection of the branch refuses the merge. Messages about required status
+/// checks and reviews don't name it, but refer to its page.
+fn is_protection(answer: &GithubResponse) -> bool {
+    let said = answer.message.to_lowercase();
+    said.contains("protected branch") || answer.documentation.contains("protected-branches")
 }
 
 fn quoted(answer: &GithubResponse) -> String {

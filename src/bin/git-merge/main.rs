@@ -1,11 +1,12 @@
-//! The Lambda behind a pipeline's stage "Git merge": it merges the commit that was tested into the
+//! The Lambda of a pipeline's stage `GitMerge`: it merges the commit that was tested into the
 //! release branch.
 //!
-//! CodePipeline calls it with a job and waits until it has answered for it. One file, one subject:
+//! CodePipeline invokes it with a job and waits for the job's result. One file, one subject:
 //! [`job`] is what CodePipeline sends, [`parameters`] what the pipeline's author set, [`token`] the
-//! key to GitHub, [`client`] one call to GitHub with all that can go wrong on the way, [`github`]
-//! what its answers mean, [`merge`] the steps in order, [`continuation`] what is handed over to a
-//! later job, and [`report`] the answer to CodePipeline. `taskcat::aws` calls AWS.
+//! credentials for GitHub, [`client`] one call to GitHub with everything that can go wrong on the
+//! way, [`github`] what its answers mean, [`merge`] the steps in order, [`continuation`] what is
+//! handed over to a later job, and [`report`] the result for CodePipeline. `taskcat::aws` calls
+//! AWS.
 
 mod app;
 mod client;
@@ -67,8 +68,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// One invocation. It fails only if CodePipeline can't be told the result: then Lambda repeats it,
-/// and its metrics and the dead-letter queue show it.
+/// Handles one invocation. It fails only if the result can't be reported to CodePipeline: then
+/// Lambda retries it, and its metrics and the dead-letter queue show it.
 async fn answer(aws: &Aws, region: &str, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
     let (payload, context) = event.into_parts();
     let deadline = Deadline::of(context.deadline());
@@ -89,7 +90,7 @@ async fn answer(aws: &Aws, region: &str, event: LambdaEvent<Value>) -> Result<Va
     work.instrument(span).await.map_err(|error| Diagnostic {
         error_type: "ResultNotReported".to_owned(),
         error_message: format!(
-            "CodePipeline could not be told what became of job {}: {error}",
+            "the result of job {} could not be reported to CodePipeline: {error}",
             job.id
         ),
     })

@@ -1,5 +1,5 @@
-//! The steps in order: what to merge, the token, whether the branch still is where it was tested,
-//! the merge.
+//! The steps in order: what to merge, the token, whether the branch has moved since the tests, the
+//! merge.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ use crate::token::Credentials;
 /// A finished merge, of this job or an earlier one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Done {
-    /// The commit that the base branch got, or its head where there was nothing to merge.
+    /// The merge commit, or the head of the base branch if there was nothing to merge.
     pub merge_commit: String,
     pub base_branch: String,
     /// The tested commit.
     pub head_commit: String,
-    /// Whether what was merged has the very files that were tested.
+    /// Whether the merge has exactly the files that were tested.
     pub is_tested: bool,
     pub summary: String,
 }
@@ -78,7 +78,7 @@ async fn merge(aws: &Aws, job: &Job, deadline: Deadline) -> Result<Done, Stop> {
     })
 }
 
-/// The tested commit: what the parameters say, or what the source action took.
+/// Returns the tested commit, from the parameters or from the source action's artifact.
 fn tested(job: &Job, parameters: &UserParameters) -> Result<String, Stop> {
     let configuration =
         |message: String| Err(Stop::failed(JobFailure::ConfigurationError, message));
@@ -92,7 +92,7 @@ fn tested(job: &Job, parameters: &UserParameters) -> Result<String, Stop> {
             )),
         },
         (None, None) => configuration(
-            "which commit was tested is not known. Give the action the source's artifact as an \
+            "the tested commit is unknown. Give the action the source's artifact as an \
              input artifact, or set \
              `commit` in UserParameters to the source action's `#{Source.CommitId}`."
                 .to_owned(),
@@ -120,7 +120,7 @@ async fn patience(job: &Job, deadline: Deadline) -> Result<(), Stop> {
         tokio::time::sleep(pause).await;
         return Ok(());
     }
-    // As long as there is time, so that there are few such calls.
+    // Sleeps as long as it can, so that few invocations are needed.
     tokio::time::sleep(deadline.left().saturating_sub(Duration::from_secs(1))).await;
     let why = format!("GitHub limits the token's calls until {until}");
     Err(Stop::Later(Later {
@@ -129,7 +129,7 @@ async fn patience(job: &Job, deadline: Deadline) -> Result<(), Stop> {
     }))
 }
 
-/// Reads the secret, anew for each job, so that a changed token is used from the next one on.
+/// Reads the secret for each job, so that the next job uses a changed token.
 async fn credentials(aws: &Aws, secret: &Secret) -> Result<Credentials, Stop> {
     let clients = aws
         .clients(taskcat::aws::DEFAULT_PROFILE, &secret.region)
@@ -168,7 +168,7 @@ fn unread(secret: &Secret, error: &AwsError) -> Stop {
         | ErrorKind::Unavailable => (JobFailure::SystemUnavailable, "Retry the stage"),
         ErrorKind::AlreadyExists | ErrorKind::NotImplemented | ErrorKind::Other => (
             JobFailure::ConfigurationError,
-            "It must be there, not be marked for deletion, and hold text",
+            "It must exist, not be scheduled for deletion, and contain text",
         ),
     };
     Stop::failed(
@@ -222,7 +222,7 @@ async fn steps(github: &Github<'_>, commit: &str, job: &str) -> Result<Done, Sto
     })
 }
 
-/// The failure if the release branch has moved on since it received the tested commit.
+/// Returns the failure for a release branch that has moved on since it received the tested commit.
 fn untested(parameters: &UserParameters, commit: &str, merge_commit: &str) -> Stop {
     let UserParameters {
         base_branch: base,
@@ -252,8 +252,8 @@ fn moved(parameters: &UserParameters, commit: &str, found: &str) -> Result<(), S
     Err(Stop::failed(
         JobFailure::JobFailed,
         format!(
-            "`{head}` has moved on: {commit} was tested, and its head is {found} now. This call \
-             merged nothing. Let the \
+            "`{head}` has moved on: {commit} was tested, and its head is now {found}. \
+             Nothing was merged. Let the \
              pipeline run with the new head, or set `allowMoved` to true to merge the tested \
              commit all the same."
         ),
@@ -298,7 +298,7 @@ mod tests {
             }
             other => panic!("{other:?}"),
         };
-        check(None, "which commit was tested is not known.");
+        check(None, "the tested commit is unknown.");
         check(
             Some("xyz.version"),
             "the revision of the input artifact is not the full id of a commit",

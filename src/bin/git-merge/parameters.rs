@@ -68,7 +68,7 @@ impl UserParameters {
             Err(error) => {
                 let (line, column) = (error.line(), error.column());
                 return Err(vec![format!(
-                    "they are not JSON: it breaks off or errs in line {line}, column {column}"
+                    "they are not valid JSON: line {line}, column {column}"
                 )]);
             }
         };
@@ -211,9 +211,8 @@ impl Api {
 pub fn not_a_commit(text: &str) -> Option<&'static str> {
     if text.starts_with("#{") {
         return Some(
-            "is a variable that CodePipeline did not fill in: the source action needs that \
-             `Namespace`, and the \
-             variable a name that the action has (`CommitId`)",
+            "is a variable that CodePipeline did not replace: the source action needs this \
+             `Namespace`, and must have a variable of this name (`CommitId`)",
         );
     }
     let is_id = matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -232,7 +231,7 @@ fn unknown(key: &str) -> Option<String> {
     // A key is as long as its author likes, and a token pasted as one is longer than any of these.
     let shown: String = key.chars().take(20).collect();
     Some(match nearest.filter(|known| likeness(known) > 0.85) {
-        Some(known) => format!("`{shown}` is unknown: is `{known}` meant?"),
+        Some(known) => format!("`{shown}` is unknown (did you mean `{known}`?)"),
         None => format!("`{shown}` is unknown"),
     })
 }
@@ -380,13 +379,13 @@ mod tests {
         check(
             json!({"comit": "x", "hook": 1}),
             &[
-                "`comit` is unknown: is `commit` meant?",
+                "`comit` is unknown (did you mean `commit`?)",
                 "`hook` is unknown",
             ],
         );
         let variable = with(json!({"commit": "#{Source.CommitId}"})).unwrap_err();
         assert!(
-            variable[0].starts_with("`commit` is a variable that CodePipeline did not fill in"),
+            variable[0].starts_with("`commit` is a variable that CodePipeline did not replace"),
             "{variable:?}"
         );
     }
@@ -404,7 +403,7 @@ mod tests {
         check(Some("[]"), "they are JSON, but not an object");
         check(
             Some("{\"owner\": \"a\",\n  x}"),
-            "they are not JSON: it breaks off or errs in line 2, column 3",
+            "they are not valid JSON: line 2, column 3",
         );
     }
 }

@@ -8,7 +8,7 @@ use crate::job::Job;
 use crate::merge::Done;
 use crate::stop::{FailedJob, Later, Stop};
 
-/// Tells CodePipeline, and returns what the invocation shows.
+/// Reports the result to CodePipeline, and returns what the invocation shows.
 pub async fn send(
     aws: &Aws,
     region: &str,
@@ -46,11 +46,11 @@ pub async fn send(
     };
     match outcome {
         Ok(outcome) => {
-            tracing::info!(outcome, "told CodePipeline");
+            tracing::info!(outcome, "reported the result to CodePipeline");
             Ok(json!({"jobId": job.id, "outcome": outcome}))
         }
         Err(error) => {
-            tracing::error!("CodePipeline could not be told: {error}");
+            tracing::error!("the result could not be reported to CodePipeline: {error}");
             Err(error)
         }
     }
@@ -75,7 +75,7 @@ fn settled(job: &Job, result: Result<Done, Stop>) -> Settled {
     match handed_over {
         Some(next) => {
             let summary = format!(
-                "{}: going on in a later call (number {})",
+                "{}: continuing in a later invocation (number {})",
                 later.why, next.handovers
             );
             Settled::HandedOver {
@@ -94,12 +94,14 @@ fn given_up(later: &Later) -> FailedJob {
              stage"
         }
         None => {
-            "Give the function a longer timeout (a minute or more), see whether it has a way out \
-             to AWS and GitHub, and \
-             retry the stage"
+            "Give the function a longer timeout (a minute or more), check that it has a route to \
+             AWS and GitHub, and retry the stage"
         }
     };
-    let message = format!("gave up after several calls: {}. {what_to_do}.", later.why);
+    let message = format!(
+        "gave up after several invocations: {}. {what_to_do}.",
+        later.why
+    );
     FailedJob {
         kind: JobFailure::SystemUnavailable,
         message,
