@@ -97,7 +97,10 @@ mod pipeline_events;
 #[cfg(feature = "lambda")]
 mod pipeline_guide;
 #[cfg(feature = "lambda")]
+mod pipeline_merging;
+#[cfg(feature = "lambda")]
 mod pipeline_permissions;
+mod pipeline_rendered;
 mod pipeline_template;
 #[cfg(feature = "lambda")]
 mod pipeline_walk;

@@ -1,10 +1,10 @@
-//! What starts the pipeline, what waits for what, and who is told of failures.
+//! What starts the pipeline, in which order executions run, and which failures are reported.
 
 use serde_json::json;
 
 use crate::pipeline_walk::{PRODUCTION, Walk, Walked};
 
-/// The messages that were published.
+/// Returns the published messages.
 fn messages(walked: &Walked) -> Vec<&str> {
     let messages = walked.0["messages"].as_array().unwrap();
     messages.iter().map(|it| it.as_str().unwrap()).collect()
@@ -32,7 +32,7 @@ fn the_first_execution_fails_and_is_reported() {
     );
 }
 
-/// A stage fails where somebody rejects a change, too.
+/// A stage also fails if somebody rejects a change.
 #[test]
 #[ignore = "needs Python; run tests/run.sh"]
 fn who_approves_is_told_of_every_stage_that_failed() {
@@ -59,11 +59,11 @@ fn a_schedule_starts_the_pipeline() {
     walked.assert_allowed();
     assert_eq!(walked.0["schedules"], json!({"Scheduled": "rate(7 days)"}));
     assert_eq!(walked.0["executions"].as_array().unwrap().len(), 1);
-    // Starts that EventBridge can't deliver are kept, which its rules must be allowed to.
+    // EventBridge may send undelivered starts to the dead-letter queue.
     for rule in ["Scheduled", "ConfigurationChanged"] {
         walk.command(&json!({"undelivered": rule})).assert_allowed();
     }
-    // Of pushes, those to the source branch alone start it.
+    // Only pushes to the source branch start it.
     let walked = walk.command(&json!({"push": "another"}));
     assert_eq!(walked.0["executions"].as_array().unwrap().len(), 1);
     let walked = walk.command(&json!({"push": "develop"}));
@@ -75,7 +75,7 @@ fn a_schedule_starts_the_pipeline() {
     assert_eq!(walked.0["executions"], json!([]));
 }
 
-/// Three changes, of which the first waits for its approval while the others come as far as that.
+/// Pushes three changes: the first one waits for its approval while the others reach that stage.
 fn three_changes(mode: &str) -> Walk {
     let mut walk = Walk::begin(&["TestMachines=1", &format!("ExecutionMode={mode}")]);
     let mut timeout = 30;
@@ -123,7 +123,48 @@ fn what_is_queued_is_executed_in_its_order() {
     assert_eq!(statuses(&walked), ["Succeeded"; 3]);
 }
 
-/// The configuration of the tests may be in `configuration.zip` alone.
+/// The metrics and their dimensions are documented:
+/// <https://docs.aws.amazon.com/codebuild/latest/userguide/cloudwatch_metrics-codebuild.html>,
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html>,
+/// <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html>, and for SQS in
+/// "Available CloudWatch metrics" of its guide.
+#[test]
+#[ignore = "needs Python; run tests/run.sh"]
+fn the_dashboard_shows_the_pipelines_metrics() {
+    let dashboards = |parameters: &[&str]| {
+        let walked = Walk::begin(parameters).command(&json!({"status": true}));
+        walked.0["dashboard"].as_array().unwrap().clone()
+    };
+    let [dashboard] = &dashboards(&[])[..] else {
+        panic!("there is not one dashboard");
+    };
+    let widgets = dashboard["widgets"].as_array().unwrap();
+    let metrics = widgets
+        .iter()
+        .filter_map(|it| it["properties"]["metrics"].as_array());
+    let mut shown = Vec::new();
+    for metric in metrics.flatten() {
+        let [namespace, name, dimension, value] =
+            [0, 1, 2, 3].map(|index| metric[index].as_str().unwrap());
+        assert!(value.starts_with("shop-pipeline-"), "{metric}");
+        shown.push([namespace, name, dimension].join(" "));
+    }
+    let expect = [
+        "AWS/CodeBuild SucceededBuilds ProjectName",
+        "AWS/CodeBuild FailedBuilds ProjectName",
+        "AWS/CodeBuild Duration ProjectName",
+        "AWS/CodeBuild Duration ProjectName",
+        "AWS/CodeBuild Duration ProjectName",
+        "AWS/Events TriggeredRules RuleName",
+        "AWS/Lambda Errors FunctionName",
+        "AWS/SQS ApproximateNumberOfMessagesVisible QueueName",
+        "AWS/SQS ApproximateNumberOfMessagesVisible QueueName",
+    ];
+    assert_eq!(shown, expect);
+    assert_eq!(dashboards(&["Dashboard=false"]).len(), 0);
+}
+
+/// The configuration of the tests may be only in `configuration.zip`.
 #[test]
 #[ignore = "needs Python; run tests/run.sh"]
 fn the_repository_needs_no_configuration() {

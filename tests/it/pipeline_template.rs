@@ -1,5 +1,5 @@
-//! The pipeline that a user deploys: its template, and the phases of its buildspecs, run for real.
-//! `pipeline_walk` goes through all of its stages.
+//! The pipeline's template as tools check it, and its buildspecs, whose phases really run.
+//! `pipeline_rendered` evaluates the template, `pipeline_walk` goes through all stages.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -18,7 +18,7 @@ fn pipeline(file: &str) -> PathBuf {
 }
 
 /// A project whose root is a copy of the pipeline's folder.
-fn project() -> Project {
+pub fn project() -> Project {
     let project = Project::empty("pipeline");
     for file in [".taskcat.yml", "pipeline.yaml"] {
         project.write(file, &fs::read_to_string(pipeline(file)).unwrap());
@@ -68,58 +68,7 @@ fn checkov_finds_nothing_without_a_reason() {
     );
 }
 
-/// The template's resources, as CloudFormation would see them with these parameters.
-fn rendered(parameters: &[&str]) -> serde_json::Value {
-    let project = project();
-    let given = parameters.iter().flat_map(|it| ["--parameter", it]);
-    let outcome = Taskcat::offline(&project)
-        .args(["render", "pipeline.yaml", "--region", "eu-central-1"])
-        .args(given)
-        .run();
-    outcome.assert_code(0);
-    let template: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
-    template["Resources"].clone()
-}
-
-/// Docker runs in privileged mode only:
-/// <https://docs.aws.amazon.com/codebuild/latest/userguide/sample-docker-section.html>
-#[test]
-fn the_tests_alone_may_run_docker() {
-    let check = |parameters: &[&str], expect: &str| {
-        let resources = rendered(parameters);
-        let mode = |project: &str| {
-            let properties = &resources[project]["Properties"];
-            properties["Environment"]["PrivilegedMode"].clone()
-        };
-        assert_eq!(mode("TestProject"), expect);
-        for project in ["SyncProject", "ChangeSetProject", "PruneProject"] {
-            assert!(mode(project).is_null(), "{project}");
-        }
-    };
-    check(&[], "false");
-    check(&["PrivilegedMode=true"], "true");
-}
-
-/// taskcat counts its budget from the start of the build, and deletes the stacks within it:
-/// CodeBuild kills a build that times out
-/// (<https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html>).
-#[test]
-fn the_tests_end_before_their_build_times_out() {
-    let resources = rendered(&["TestTimeoutMinutes=45"]);
-    let project = &resources["TestProject"]["Properties"];
-    assert_eq!(
-        project["TimeoutInMinutes"].to_string().trim_matches('"'),
-        "45"
-    );
-    let variables = project["Environment"]["EnvironmentVariables"].as_array();
-    let budget = variables
-        .unwrap()
-        .iter()
-        .find(|it| it["Name"] == "TASKCAT_PROJECT_BUDGET");
-    assert_eq!(budget.unwrap()["Value"], "45m");
-}
-
-/// What is installed in the test stage runs with its role's rights.
+/// Whatever the test stage installs runs with the permissions of its role.
 #[test]
 fn cfn_lint_is_pinned_by_version_and_checksum() {
     let text = fs::read_to_string(pipeline("cfn-lint.txt")).unwrap();
@@ -146,10 +95,10 @@ fn it_deploys(kind: Kind) {
     server.standing(&["eu-central-1"]).assert_nothing();
 }
 
-/// A build on a server: what CodeBuild would give it, and where it left its results.
+/// A build as CodeBuild runs it, against a server.
 struct Build {
     server: Server,
-    /// Its home and its results.
+    /// The build's home and its results.
     own: Project,
     source: Project,
     variables: Vec<(String, String)>,
@@ -157,12 +106,12 @@ struct Build {
 }
 
 impl Build {
-    /// Of the source, with the programs in a bucket.
+    /// Prepares a build of the source, with the programs in a bucket.
     fn of(source: Project) -> Self {
         let server = Server::take(Kind::Simulator);
         let tools = format!("tools-{}", server.port());
         let own = Project::empty("build");
-        // As good as the program, and faster to send.
+        // A script that runs the program is uploaded faster than the program.
         own.write(
             "tools/taskcat",
             &format!("#!/bin/sh\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_taskcat")),
@@ -228,7 +177,7 @@ fn said(output: &Output) -> String {
 fn the_test_stage_passes() {
     let source = Project::copy_of("first-run");
     let configuration = Project::empty("configuration");
-    // The configuration from the bucket takes the place of the repository's.
+    // The configuration from the bucket replaces the repository's.
     let text = source.read(".taskcat.yml").replace(
         "regions: [us-east-1, eu-west-1, ap-southeast-2]",
         "regions: [us-east-1]",
@@ -262,7 +211,7 @@ fn the_test_stage_passes() {
             .contains("<testsuite ")
     );
     assert!(build.own.read("artifacts/index.html").contains("first-run"));
-    // What was secret lies around nowhere.
+    // The file with secrets was deleted.
     assert!(!build.source.path().join(".taskcat_overrides.yml").exists());
     assert!(build.server.standing(&["us-east-1"]).stacks.is_empty());
 }
@@ -273,7 +222,7 @@ fn the_test_stage_fails() {
     let build = Build::of(Project::copy_of("one-bad")).with("TASKCAT_ARGUMENTS", "-l");
     let output = build.run("buildspec.test.yml");
     assert!(!output.status.success(), "{}", said(&output));
-    // The reports stand where they are looked for, all the same.
+    // The reports are collected nevertheless.
     assert!(
         build
             .own
@@ -296,7 +245,7 @@ fn the_test_stage_fails() {
 #[ignore = "needs Python; run tests/run.sh"]
 fn a_run_that_was_killed_is_cleaned_up_after() {
     let source = Project::copy_of("first-run");
-    // A hook that kills the run from within, when all is staged.
+    // A hook that kills the run after staging.
     source.write("kill.sh", "#!/bin/sh\nkill -9 $PPID\n");
     Command::new("chmod")
         .args(["+x", "kill.sh"])
@@ -321,7 +270,7 @@ fn a_run_that_was_killed_is_cleaned_up_after() {
     );
 }
 
-/// Tests that pass don't hide that something could not be deleted.
+/// A build whose tests passed fails if something could not be deleted.
 #[test]
 #[ignore = "needs Python; run tests/run.sh"]
 fn a_build_fails_that_could_not_clean_up() {
@@ -349,7 +298,7 @@ fn cfn_lint_is_installed_by_its_checksums() {
     build
         .server
         .given(&["object", &tools, "tools/cfn-lint.txt", &pinned]);
-    // It notes what it was asked for, and installs nothing.
+    // This pip records its arguments and installs nothing.
     let pip = "#!/bin/sh\necho \"$*\" >\"$HOME/pip.txt\"\ncp \"$5\" \"$HOME/requirements.txt\"\n";
     let home = build.own.home();
     fs::create_dir_all(home.join(".local/bin")).unwrap();
@@ -395,7 +344,7 @@ fn the_sync_stage_copies_the_merged_commit() {
     git(&["add", "."]);
     git(&["commit", "-q", "-m", "first"]);
     let tested = git(&["rev-parse", "HEAD"]);
-    // The merged commit is only in the repository that it is fetched from.
+    // The clone lacks the merged commit, which has to be fetched.
     let origin = source.path().with_file_name("origin.git");
     git(&["clone", "-q", "--bare", ".", origin.to_str().unwrap()]);
     git(&["remote", "add", "origin", origin.to_str().unwrap()]);
@@ -432,10 +381,10 @@ fn the_sync_stage_copies_the_merged_commit() {
         !has(&keys, &merged, "old.txt") && has(&keys, &merged, "merged.txt"),
         "{keys:?}"
     );
-    // What waits for an approval stays as it is.
+    // The files of a release that waits for its approval are kept.
     assert!(has(&keys, &tested, "old.txt"), "{keys:?}");
     assert!(keys.iter().all(|key| !key.contains(".git/")), "{keys:?}");
-    // The production stage takes the template out of the artifact.
+    // The production stage reads the template from the artifact.
     assert!(
         build
             .own

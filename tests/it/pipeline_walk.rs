@@ -1,6 +1,6 @@
-//! A pipeline in the simulator, and changes that walk through all of its stages as CodePipeline
-//! would have them do (`tests/support/walk.py`): with artifacts, variables, locks and permissions
-//! as AWS documents them.
+//! Walks changes through all stages of a pipeline in the simulator as CodePipeline would
+//! (`tests/support/walk.py`): with artifacts, variables, locks and permissions as AWS documents
+//! them.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -20,8 +20,7 @@ pub const REGION: &str = "us-east-1";
 pub const PRODUCTION: &str =
     r#"{"Parameters": {"Cidr": "10.2.0.0/16"}, "Tags": {"of": "production"}}"#;
 
-/// A repository on GitHub, its pipeline in the simulator, and those who push to the one and look at
-/// the other.
+/// A repository on GitHub with its pipeline in the simulator.
 pub struct Walk {
     pub server: Server,
     pub own: Project,
@@ -29,7 +28,7 @@ pub struct Walk {
     is_configured: bool,
 }
 
-/// `walk.py`
+/// The process `walk.py`.
 struct Process {
     child: Child,
     commands: ChildStdin,
@@ -37,8 +36,8 @@ struct Process {
 }
 
 impl Walk {
-    /// The pipeline as a user deploys it, for the project `deploy`: `main` is released, `develop`
-    /// is pushed to.
+    /// Deploys the pipeline as a user would, for the project `deploy`. Pushes go to `develop`,
+    /// releases to `main`.
     pub fn begin(parameters: &[&str]) -> Self {
         let mut walk = Self {
             server: Server::take(Kind::Simulator),
@@ -60,7 +59,7 @@ impl Walk {
         walk
     }
 
-    /// A repository on GitHub, with all that is in a folder as the first commit of `main`.
+    /// Creates a repository on GitHub with the files of a folder as the first commit of `main`.
     pub fn make_repository(&self, name: &str, folder: &str) {
         let bare = self.own.path().join(format!("repositories/{name}.git"));
         fs::create_dir_all(&bare).unwrap();
@@ -96,7 +95,7 @@ impl Walk {
         self.replace_program();
     }
 
-    /// A pipeline that somebody has deployed as `shop-pipeline`, with its repositories in
+    /// Takes over a pipeline that was deployed as `shop-pipeline`, with its repositories in
     /// `repositories`.
     pub fn of(server: Server, own: Project) -> Self {
         let mut walk = Self {
@@ -110,7 +109,7 @@ impl Walk {
         walk
     }
 
-    /// Puts a script among the tools that is as good as the program, and faster to send.
+    /// Replaces the uploaded program with a script that runs it, which is uploaded faster.
     fn replace_program(&self) {
         let stack = self.stack("shop-pipeline").unwrap();
         let tools = |name: &str| stack["parameters"][name].as_str().unwrap().to_owned();
@@ -123,7 +122,7 @@ impl Walk {
     fn start(&self) -> Process {
         let (own, python) = (self.own.path(), venv("pipeline").join("bin"));
         let path = std::env::var("PATH").unwrap();
-        // What stands around the function needs more than AWS's command line does.
+        // The servers around the function need packages that the AWS CLI's environment lacks.
         let mut child = Command::new(venv("moto").join("bin/python"))
             .arg(support("walk.py"))
             .args([self.server.endpoint().as_str(), REGION, "shop-pipeline"])
@@ -157,7 +156,7 @@ impl Walk {
         }
     }
 
-    /// What `walk.py` answers to a command.
+    /// Sends a command to `walk.py` and returns the answer.
     #[track_caller]
     pub fn command(&mut self, command: &Value) -> Walked {
         let process = self.process.as_mut().unwrap();
@@ -170,8 +169,8 @@ impl Walk {
         )
     }
 
-    /// Uploads the configuration, which starts the pipeline: the tests' as it is in the repository,
-    /// and production's.
+    /// Uploads the repository's configuration of the tests with production's, which starts the
+    /// pipeline.
     pub fn configure(&mut self) -> Walked {
         let taskcat = self.own.read("shop/.taskcat.yml");
         self.configure_with(&taskcat, PRODUCTION)
@@ -185,8 +184,8 @@ impl Walk {
         self.command(&json!({"configuration": folder}))
     }
 
-    /// A change that was pushed goes through the stages as far as the approval; the first one by
-    /// the upload of the configuration.
+    /// Runs the pipeline up to the approval. The first execution is started by the upload of the
+    /// configuration, later ones by a push.
     pub fn run(&mut self) -> Walked {
         match self.is_configured {
             true => self.command(&json!({"push": "develop"})),
@@ -226,18 +225,18 @@ impl Walk {
             .find(|stack| stack["name"] == name)
     }
 
-    /// The production stack's status; none where there is none.
+    /// Returns the production stack's status, if the stack exists.
     pub fn production(&self) -> Option<String> {
         Some(self.stack("shop")?["status"].as_str().unwrap().to_owned())
     }
 
-    /// The files of the production bucket, by key.
+    /// Returns the files of the production bucket, by key.
     pub fn files(&self, walked: &Walked) -> Value {
         let bucket = walked.0["buckets"]["ProductionBucket"].as_str().unwrap();
         self.server.standing(&[REGION]).buckets[bucket]["objects"].clone()
     }
 
-    /// The releases whose files are in the production bucket.
+    /// Returns the releases whose files are in the production bucket.
     pub fn releases(&self, walked: &Walked) -> Vec<String> {
         let files = self.files(walked);
         let folder = |key: &String| key.split('/').nth(1).unwrap().to_owned();
@@ -290,11 +289,11 @@ pub fn git(folder: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// What `walk.py` answers.
+/// An answer of `walk.py`.
 pub struct Walked(pub Value);
 
 impl Walked {
-    /// What a stage of the latest execution came to.
+    /// Returns the result of a stage in the latest execution.
     pub fn stage(&self, name: &str) -> &str {
         self.last()["stages"][name].as_str().unwrap_or("-")
     }
@@ -309,7 +308,7 @@ impl Walked {
             .unwrap_or_else(|| panic!("{:#}", self.0))
     }
 
-    /// A stage of the latest execution came to something that begins so.
+    /// Asserts how the result of a stage in the latest execution begins.
     #[track_caller]
     pub fn assert_stage(&self, name: &str, begin: &str) -> &Self {
         let found = self.stage(name);
@@ -317,7 +316,7 @@ impl Walked {
         self
     }
 
-    /// No role was denied anything.
+    /// Asserts that no role was denied anything.
     #[track_caller]
     pub fn assert_allowed(&self) -> &Self {
         assert_eq!(self.0["denied"], json!([]), "{:#}", self.0["executions"]);
@@ -330,7 +329,7 @@ impl Walked {
 fn a_change_walks_through_all_five_stages() {
     let mut walk = Walk::begin(&[]);
 
-    // A good change, approved.
+    // A good change is approved.
     walk.own.replace(
         "shop/templates/shop.yaml",
         "VisibilityTimeout: 30",
@@ -362,7 +361,7 @@ fn a_change_walks_through_all_five_stages() {
             .is_some(),
         "{files:#}"
     );
-    // The mail to the approver names what would change, and links to the whole of it.
+    // The mail to the approver summarizes the changes, and links to the page with all of them.
     let (asked, id) = (
         &walked.last()["approval"],
         walked.last()["id"].as_str().unwrap(),
@@ -391,7 +390,7 @@ fn a_change_walks_through_all_five_stages() {
         prefix.as_str()
     );
 
-    // A bad one stops before the merge.
+    // A bad change stops before the merge.
     walk.own.replace(
         "shop/templates/shop.yaml",
         "VisibilityTimeout: 60",
@@ -407,7 +406,7 @@ fn a_change_walks_through_all_five_stages() {
         walked.0
     );
     assert_eq!(walked.stage("GitMerge"), "-", "{:#}", walked.0);
-    // A mail gives the reason to those who approve, and the reports are kept.
+    // The approvers get a mail with the reason, and the reports are kept.
     let mail = walked.0["messages"][0]
         .as_str()
         .unwrap_or_else(|| panic!("{:#}", walked.0));
@@ -425,7 +424,7 @@ fn a_change_walks_through_all_five_stages() {
         (merged, Some("CREATE_COMPLETE"))
     );
 
-    // Mended, but not approved: the change set is there, and nothing is changed.
+    // The fixed change is rejected: its change set is not executed.
     walk.own.replace(
         "shop/templates/shop.yaml",
         "QueueName: no name!",
@@ -446,7 +445,7 @@ fn a_change_walks_through_all_five_stages() {
     assert_eq!(walked.last()["status"], "Succeeded", "{:#}", walked.0);
     assert_eq!(walk.production().as_deref(), Some("UPDATE_COMPLETE"));
 
-    // Of the tests' own stacks none is left.
+    // All stacks of the tests were deleted.
     let standing = walk.server.standing(&[REGION]);
     assert!(
         standing
@@ -457,14 +456,14 @@ fn a_change_walks_through_all_five_stages() {
         standing.stack_names()
     );
 
-    // The pipeline goes, and production stays, with a word on what it needs.
+    // Deleting the pipeline keeps the production stack, and says what it needs.
     let deleted = walk.delete();
     deleted
         .assert_code(0)
-        .assert_says("The production stack shop stays")
+        .assert_says("The production stack shop is kept")
         .assert_says("ProductionRole");
     let standing = walk.server.standing(&[REGION]);
-    // What the tests share between them is theirs.
+    // The staging buckets that tests share are not the pipeline's.
     assert!(
         standing
             .buckets
@@ -476,7 +475,7 @@ fn a_change_walks_through_all_five_stages() {
     assert_eq!(walk.production().as_deref(), Some("UPDATE_COMPLETE"));
 }
 
-/// Has the stack a Lambda function whose code comes from the production bucket.
+/// Adds a Lambda function to the stack, whose code comes from the production bucket.
 fn add_function(walk: &Walk) {
     walk.own.write(
         "shop/lambda_functions/source/greet/index.py",
@@ -515,13 +514,24 @@ fn changed_lambda_code_comes_into_production() {
     };
     let first = archive(&walk, &walked).expect("the archive was copied");
 
+    // The release branch has code of its own, which no tested archive contains.
+    walk.git("shop", &["checkout", "-q", "main"]);
+    walk.git("shop", &["pull", "-q", "origin", "main"]);
+    walk.own.write(
+        "shop/lambda_functions/source/greet/hotfix.py",
+        "fixed = True\n",
+    );
+    walk.git("shop", &["add", "."]);
+    walk.git("shop", &["commit", "-q", "-m", "a hotfix"]);
+    walk.git("shop", &["push", "-q", "origin", "main"]);
+    walk.git("shop", &["checkout", "-q", "develop"]);
     walk.own.write(
         "shop/lambda_functions/source/greet/index.py",
         "def handler(event, context):\n    return 2\n",
     );
     walk.push("other code");
     let walked = walk.run();
-    // CloudFormation looks at bucket and key only.
+    // CloudFormation compares only bucket and key.
     let told = walked.last()["approval"]["CustomData"]
         .as_str()
         .unwrap()
@@ -532,7 +542,7 @@ fn changed_lambda_code_comes_into_production() {
     );
     let second = archive(&walk, &walked).unwrap();
     assert_ne!(first, second);
-    // While it waits, both are there.
+    // While the second release waits, both are kept.
     assert_eq!(walk.releases(&walked).len(), 2);
     let walked = walk.approve(true);
     assert_eq!(walked.last()["status"], "Succeeded", "{:#}", walked.0);
@@ -543,15 +553,15 @@ fn changed_lambda_code_comes_into_production() {
         format!("shop/{}/", walk.released())
     );
 
-    // The archive is one that was tested.
+    // The released archive was tested.
     let tested = checksums(
         &walk.own.path().join("walk"),
         "output/artifacts/packages/lambda_functions/packages/greet/lambda.zip",
     );
     assert!(tested.contains(&second), "{tested:?}");
 
-    // The files of the first release are deleted once the third one is executed; a rejected one
-    // keeps nothing either.
+    // Executing the next release deletes the files of the first one, and those of the rejected one
+    // before it.
     let second = walk.released();
     for (number, approve) in [(3, false), (4, true)] {
         walk.own.write(
@@ -569,7 +579,7 @@ fn changed_lambda_code_comes_into_production() {
     assert_eq!(walk.releases(&walked), expect);
 }
 
-/// All files below a folder whose paths end like that.
+/// Returns the contents of all files below a folder whose paths have this end.
 fn files_of<'e>(folder: &Path, end: &'e str) -> impl Iterator<Item = Vec<u8>> + 'e {
     let all = walkdir::WalkDir::new(folder)
         .into_iter()
@@ -615,7 +625,7 @@ fn submodules_are_fetched_by_the_connection() {
             "submodules/lib",
         ],
     );
-    // As people have it, who push with a key.
+    // The address that people use who authenticate with a key.
     walk.own.write(
         "shop/.gitmodules",
         "[submodule \"submodules/lib\"]\n\tpath = submodules/lib\n\turl = \
@@ -659,7 +669,7 @@ fn an_approval_executes_what_was_shown() {
     walk.push("first");
     let walked = walk.run();
     let first = walked.variable("Merge", "mergeCommit").to_owned();
-    // A later change is tested, merged and copied while the first one waits.
+    // While the first change waits, a second one is tested, merged and copied.
     walk.own.replace(
         "shop/templates/shop.yaml",
         "VisibilityTimeout: 60",
@@ -693,8 +703,8 @@ fn an_approval_executes_what_was_shown() {
             .to_owned()
     };
     assert_eq!(prefix(&walk), format!("shop/{first}/"));
-    // Its files have not been pruned with the first one's, and its changes are shown, nested
-    // stacks' too.
+    // The files of the second release were not pruned, and its page shows all changes, in nested
+    // stacks, too.
     assert_eq!(
         walked.stage("Production"),
         "Approval: waiting",

@@ -23,7 +23,7 @@ FUNCTION is the function's binary. Every line of JSON on standard input is a com
 
 Whatever starts an execution, all of them go as far as they can. The answer has the executions so far with their stages and
 variables, the names of the pipeline's buckets, the calls that were denied, the permissions that no call has needed yet, the
-messages that were published, and the schedules.
+messages that were published, the schedules, and the body of the dashboard.
 """
 
 import io
@@ -74,6 +74,8 @@ def main():
     pipeline.stage_failed = events.stage_failed
     schedules = {}
     buckets = {name: template.names[name] for name in template.resources("AWS::S3::Bucket")}
+    dashboards = template.resources("AWS::CloudWatch::Dashboard")
+    dashboard = [json.loads(template.properties(it)["DashboardBody"]) for it in dashboards]
     for line in sys.stdin:
         command = json.loads(line)
         if "configuration" in command:
@@ -99,7 +101,7 @@ def main():
         executions = [it.shown() for it in pipeline.executions]
         denied, unused = policies.denied + events.refused, policies.unused()
         told = {"denied": denied, "unused": unused, "messages": gate.messages, "schedules": schedules}
-        answer = {"executions": executions, "buckets": buckets, **told}
+        answer = {"executions": executions, "buckets": buckets, "dashboard": dashboard, **told}
         print(json.dumps(answer), flush=True)
 
 

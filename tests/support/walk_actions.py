@@ -94,10 +94,14 @@ class Actions:
         self.policies.require(role, "kms:Decrypt", self.key)
 
     def use_connection(self, role, repository):
+        """A role may use the connection for the pipeline's repositories alone, under both names of the service."""
         connection = self.template.names["ConnectionArn"]
-        service = connection.split(":")[2]
-        context = {f"{service}:FullRepositoryId": repository}
-        self.policies.require(role, f"{service}:UseConnection", connection, **context)
+        own = connection.split(":")[2]
+        for service in ["codeconnections", "codestar-connections"]:
+            action, key = f"{service}:UseConnection", f"{service}:FullRepositoryId"
+            assert not self.policies.allows(role, action, connection, {key: "somebody/else"}), (role, action)
+        context = {f"{own}:FullRepositoryId": repository}
+        self.policies.require(role, f"{own}:UseConnection", connection, **context)
 
     def write_log(self, role, logs):
         for action in ["logs:CreateLogStream", "logs:PutLogEvents"]:
@@ -144,6 +148,9 @@ class Actions:
         self.client("s3", role).download_file(bucket, key, str(buildspec))
         spec = yaml.safe_load(buildspec.read_text())
         environment = self.environment(action, configuration, project, role, inputs, path)
+        if spec.get("env", {}).get("git-credential-helper", False):
+            # Repositories are files here, which git may read where it would have the connection's credentials.
+            environment["GIT_CONFIG_VALUE_0"] = "always"
         output = path / "output"
         ended = subprocess.run(
             [sys.executable, str(HERE / "buildspec.py"), str(buildspec), str(path / "source"), str(output)],
@@ -178,10 +185,9 @@ class Actions:
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_ACCESS_KEY_ID": role,
-            # Repositories are files here.
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": "protocol.file.allow",
-            "GIT_CONFIG_VALUE_0": "always",
+            "GIT_CONFIG_VALUE_0": "never",
             "CODEBUILD_BUILD_ID": f"{configuration['ProjectName']}:{uuid.uuid4()}",
             "CODEBUILD_SRC_DIR": str(path / "source"),
         }
@@ -224,6 +230,7 @@ class Actions:
         with Function(self.function, self.repositories, self.token, self.gate.endpoint, self.region, role) as function:
             # GitHub is elsewhere here.
             parameters = json.loads(configuration["UserParameters"])
+            assert parameters["apiUrl"] == self.template.names["GitHubApiUrl"], parameters
             configuration["UserParameters"] = json.dumps({**parameters, "apiUrl": function.github})
             told = function.told({"CodePipeline.job": job})
             while "continuationToken" in told:

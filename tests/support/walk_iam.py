@@ -233,7 +233,7 @@ class Gate(proxy.Proxy):
             yield "cloudformation:TagResource", resource, {}
         if "TemplateURL" in form:
             # CloudFormation reads the template with the rights of its caller:
-            # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/control-access-with-iam.html
+            # https://repost.aws/knowledge-center/cfn-s3-access-denied-error
             bucket, key = self.template_object(form)
             yield "s3:GetObject", f"arn:{arns['Partition']}:s3:::{bucket}/{key}", {}
             if bucket in self.kms:
@@ -269,6 +269,7 @@ class Gate(proxy.Proxy):
             action += "Version"
         yield f"s3:{action}", arn, {}
         if action == "CreateBucket" and "Tag" in call["text"]:
+            # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-create-tag.html
             yield "s3:TagResource", arn, {}
         if bucket in self.kms and action in ("PutObject", "GetObject", "GetObjectVersion"):
             yield "kms:GenerateDataKey" if action == "PutObject" else "kms:Decrypt", self.kms[bucket], {}

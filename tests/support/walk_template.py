@@ -54,8 +54,10 @@ class Template:
 
     def fn_getatt(self, argument):
         logical_id, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
-        assert attribute == "Arn", argument
         kind, name = self.root["Resources"][logical_id]["Type"], self.names[logical_id]
+        if (kind, attribute) == ("AWS::SQS::Queue", "QueueName"):
+            return name.rpartition("/")[2]
+        assert attribute == "Arn", argument
         partition, region, account = (self.arns[it] for it in ["Partition", "Region", "AccountId"])
         return {
             "AWS::CodeBuild::Project": f"arn:{partition}:codebuild:{region}:{account}:project/{name}",

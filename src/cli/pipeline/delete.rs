@@ -121,7 +121,7 @@ fn refuse_protected(found: &PipelineStack, endpoint: Option<&str>) -> Result<(),
     Err(CliError::Diagnostics(vec![message]))
 }
 
-/// Refuses while an execution is in progress: a build that is killed leaves the stacks that it
+/// Refuses while an execution is in progress: a killed build doesn't delete the stacks that it
 /// tests, and other actions stop half-way.
 async fn refuse_while_executing(
     found: &PipelineStack,
@@ -159,11 +159,11 @@ async fn refuse_while_executing(
     ]))
 }
 
-/// Prints what is deleted, and what remains and needs attention.
+/// Prints what is deleted, what is kept, and what needs attention.
 async fn tell(found: &PipelineStack, buckets: &PipelineBuckets, aws: &Aws) -> Result<(), CliError> {
     let Target { name, region, .. } = &found.target;
     streams::tell(format_args!(
-        "The stack {name} in {region} is deleted, with every version of every object in:"
+        "This deletes the stack {name} in {region}, and every version of every object in:"
     ));
     let tools = match &buckets.tools {
         ToolsBucket::Ours(bucket) => Some(bucket),
@@ -182,7 +182,7 @@ async fn tell(found: &PipelineStack, buckets: &PipelineBuckets, aws: &Aws) -> Re
         return Ok(());
     };
     streams::tell(format_args!(
-        "The production stack {} stays.",
+        "The production stack {} is kept.",
         production.stack_name
     ));
     let role = production
@@ -190,12 +190,16 @@ async fn tell(found: &PipelineStack, buckets: &PipelineBuckets, aws: &Aws) -> Re
         .as_deref()
         .filter(|role| role.contains(&format!("/{name}-ProductionRole")));
     if let Some(role) = role {
-        output::warning(&format!(
-            "CloudFormation updates {} with {role}, which is deleted with the pipeline: give the \
-             stack another role with `aws cloudformation update-stack --role-arn …`, or it can't \
-             be updated or deleted any more",
-            production.stack_name
-        ));
+        let stack = &production.stack_name;
+        let message = format!(
+            "CloudFormation changes the stack {stack} with {role}, which is deleted with the \
+             pipeline"
+        );
+        let help = format!(
+            "give the stack another role first, or it can't be updated or deleted any more: `aws \
+             cloudformation update-stack --stack-name {stack} --use-previous-template --role-arn …`"
+        );
+        output::diagnostics(&[Diagnostic::warning(message).help(help)]);
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::run::pipeline;
 
 /// Show the status of every stage of a pipeline.
 ///
-/// Prints for each action its status, since when it has it, and why it failed. Exits with 1 if a
+/// Prints the status of each action, when it last changed, and why it failed. Exits with 1 if a
 /// stage has failed.
 #[derive(Args)]
 pub(crate) struct Status {
@@ -52,7 +52,7 @@ impl Status {
     }
 }
 
-/// A line for each action, with its stage's name before the first.
+/// Returns a line for each action, with the stage's name before its first.
 fn table(stages: &[StageState]) -> String {
     let width = |texts: &mut dyn Iterator<Item = &str>| {
         texts.map(|text| text.chars().count()).max().unwrap_or(0)
@@ -102,7 +102,7 @@ fn status(action: &ActionState) -> &str {
     }
 }
 
-/// What the action says, and where to see more as long as that matters.
+/// Returns the action's message, with a link to details while it runs or if it failed.
 fn note(action: &ActionState) -> String {
     let said = action.note.as_deref().map(said).unwrap_or_default();
     let url = action
@@ -117,7 +117,7 @@ fn note(action: &ActionState) -> String {
         .join("  ")
 }
 
-/// Of a commit, the source action says its message as JSON.
+/// Returns the first line of a message. A source action's message is JSON with that of the commit.
 fn said(note: &str) -> String {
     let json: Option<serde_json::Value> = serde_json::from_str(note).ok();
     let message = json
