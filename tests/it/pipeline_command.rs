@@ -1,4 +1,4 @@
-//! `taskcat pipeline`: deployed, looked at and taken away.
+//! `taskcat pipeline deploy`, `status` and `delete`.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -19,9 +19,10 @@ use crate::terminal::{for_aws, on_terminal};
 
 const REGION: &str = "us-east-1";
 
-/// What a pipeline needs to know, for a project `acme/shop`.
+/// Values of the parameters that have no default, for a project `acme/shop`.
 pub const PARAMETERS: [&str; 8] = [
-    "ConnectionArn=arn:aws:codeconnections:us-east-1:123456789012:connection/0f0f0f0f-0000-4000-8000-000000000000",
+    "ConnectionArn=arn:aws:codeconnections:us-east-1:123456789012:connection/\
+     0f0f0f0f-0000-4000-8000-000000000000",
     "Repository=acme/shop",
     "TestPolicyArn=arn:aws:iam::123456789012:policy/shop-test",
     "GitHubTokenSecretArn=arn:aws:secretsmanager:us-east-1:123456789012:secret:github/token",
@@ -31,7 +32,7 @@ pub const PARAMETERS: [&str; 8] = [
     "ProductionKeyPrefix=shop",
 ];
 
-/// Programs that look like ones for a Linux machine, and say no more than that.
+/// Writes files that have the headers of programs for Linux, and nothing else.
 pub fn write_programs(folder: &Path, machine: u8) {
     let mut program = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0".to_vec();
     program.extend([machine, 0, 1, 0, 0, 0]);
@@ -45,7 +46,7 @@ pub fn write_programs(folder: &Path, machine: u8) {
     archive.finish().unwrap();
 }
 
-/// Somebody who has the programs at hand.
+/// The owner of a pipeline, with the programs in a folder of the project.
 pub struct Owner {
     pub server: Server,
     pub project: Project,
@@ -88,7 +89,7 @@ impl Owner {
         found.unwrap_or_else(|| panic!("{standing:#?}")).clone()
     }
 
-    /// On a terminal, where questions can be asked.
+    /// Runs `taskcat pipeline` on a terminal, where it can ask questions.
     fn on_a_terminal(&self, args: &[&str], actions: &[&str]) -> Value {
         let (endpoint, home) = (self.server.endpoint(), self.project.home());
         let home = home.to_str().unwrap();
@@ -103,7 +104,7 @@ impl Owner {
     }
 }
 
-/// As the command line takes them.
+/// Returns the arguments that set the parameters.
 pub fn given<'a>(parameters: &[&'a str]) -> Vec<&'a str> {
     parameters
         .iter()
@@ -158,7 +159,8 @@ fn it_is_deployed_looked_at_and_taken_away() {
         );
     }
 
-    // Nothing has changed; then a program, and what the owner wants. What isn't named stays.
+    // Nothing has changed at first, then a program and a parameter. Other parameters keep their
+    // values.
     owner.deploy(&[]).assert_code(0).assert_says("1 unchanged");
     write_programs(&owner.project.path().join("programs"), ARM64);
     owner
@@ -183,11 +185,11 @@ fn it_is_deployed_looked_at_and_taken_away() {
         ),
         (&json!("next"), &json!("acme/shop"))
     );
-    // Former programs are gone.
+    // The old programs were deleted.
     let second = keys(&owner);
     assert!(second.len() == names.len() && second != first, "{second:?}");
 
-    // Everything goes, in several versions and under a marker too.
+    // Everything is deleted, old versions and delete markers included.
     let bucket = stack["outputs"]["ProductionBucketName"].as_str().unwrap();
     for text in ["one", "two"] {
         owner
@@ -313,14 +315,14 @@ fn no_other_stack_is_taken_for_a_pipeline() {
 #[test]
 fn a_creation_that_failed_is_taken_away() {
     let owner = Owner::new();
-    // The bucket that the owner names isn't there: nothing is begun.
+    // The bucket that the owner names doesn't exist: nothing is created.
     let failed = owner.deploy(&given(
         &[&PARAMETERS[..], &["ToolsBucket=nobody-has-this-one"]].concat(),
     ));
     failed.assert_code(3).assert_says("nobody-has-this-one");
     owner.standing().assert_nothing();
 
-    // Somebody has a log group of that name already.
+    // A log group of that name exists already.
     let other = Project::copy_of("deploy");
     let logs = "Resources:\n  Logs: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: \
         /shop-pipeline/test}}\n";
@@ -335,7 +337,7 @@ fn a_creation_that_failed_is_taken_away() {
         .assert_code(1)
         .assert_says("TestLogs (AWS::Logs::LogGroup) CREATE_FAILED")
         .assert_says("pipeline.yaml:");
-    // CloudFormation has deleted the stack, and the programs are deleted with it.
+    // CloudFormation has deleted the stack, and taskcat the programs.
     let standing = owner.standing();
     assert_eq!(standing.stacks.len(), 1);
     assert!(
@@ -402,9 +404,9 @@ fn an_update_that_fails_leaves_what_was() {
         .run()
         .assert_code(0)
         .assert_says("is left for review");
-    // Both are needed now.
+    // The stack needs the old programs, the change set the new ones.
     assert_eq!(keys(&owner).len(), 2 * first.len());
-    // The new bucket isn't there.
+    // The new bucket doesn't exist.
     owner
         .deploy(&["-P", "ToolsBucket=nobody-has-this-one"])
         .assert_code(3);
@@ -442,7 +444,7 @@ fn who_is_asked_answers() {
     };
     let answers = [
         "wait=ConnectionArn".to_owned(),
-        // Nobody's answer is taken unseen.
+        // Answers are checked.
         "type=x\r".to_owned(),
         "wait=must be the ARN of a connection".to_owned(),
         value("ConnectionArn"),
@@ -477,7 +479,7 @@ fn who_is_asked_answers() {
         let actions: Vec<&str> = actions.chain(last.iter().copied()).collect();
         owner.on_a_terminal(&deploy, &actions)
     };
-    // No: not even the programs are left.
+    // After a refusal, not even the programs remain.
     let end = ask(&["type=n\r"]);
     assert_eq!(end["code"], 0, "{end:#}");
     owner.standing().assert_nothing();
@@ -513,7 +515,7 @@ fn who_is_asked_answers() {
     );
     assert_eq!(end["code"], 0, "{end:#}");
     owner.standing().assert_nothing();
-    // A question that is interrupted leaves nothing either.
+    // Nothing remains after an interrupted question, either.
     let end = owner.on_a_terminal(&deploy, &["wait=ConnectionArn", "type=^C"]);
     assert_ne!(end["code"], 0, "{end:#}");
     owner.standing().assert_nothing();
@@ -526,7 +528,7 @@ fn who_is_asked_answers() {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// CodePipeline, which says of every pipeline the same.
+/// Starts a CodePipeline that returns the same state for every pipeline.
 fn code_pipeline(state: Value) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -544,7 +546,7 @@ fn code_pipeline(state: Value) -> String {
     format!("http://{address}")
 }
 
-/// As GetPipelineState answers.
+/// Returns a stage as in the answer of GetPipelineState.
 fn stage(name: &str, action: &str, status: &str, more: Value) -> Value {
     let mut execution = json!({"status": status, "lastStatusChange": 1_795_000_000.5});
     execution
@@ -554,7 +556,11 @@ fn stage(name: &str, action: &str, status: &str, more: Value) -> Value {
     json!({
         "stageName": name,
         "inboundTransitionState": {"enabled": true},
-        "actionStates": [{"actionName": action, "entityUrl": "https://example.com/entity", "latestExecution": execution}],
+        "actionStates": [{
+            "actionName": action,
+            "entityUrl": "https://example.com/entity",
+            "latestExecution": execution,
+        }],
         "latestExecution": {"pipelineExecutionId": "0f0f", "status": status},
     })
 }
@@ -563,9 +569,13 @@ fn stage(name: &str, action: &str, status: &str, more: Value) -> Value {
 fn a_failed_stage_says_why() {
     let owner = Owner::new();
     owner.deploy(&given(&PARAMETERS)).assert_code(0);
-    let commit = json!({"summary": r#"{"ProviderType":"GitHub","CommitMessage":"Name the bucket\n\nAt last."}"#});
+    let message = r#"{"ProviderType":"GitHub","CommitMessage":"Name the bucket\n\nAt last."}"#;
+    let commit = json!({"summary": message});
     let why = json!({
-        "errorDetails": {"code": "JobFailed", "message": "develop has moved on since it was tested"},
+        "errorDetails": {
+            "code": "JobFailed",
+            "message": "develop has moved on since it was tested",
+        },
         "externalExecutionUrl": "https://example.com/job",
     });
     let state = json!({"pipelineName": "p", "stageStates": [
@@ -606,7 +616,8 @@ fn an_execution_in_progress_is_not_cut_off() {
             "an execution of the pipeline is in progress, in the stage Production",
         ),
     ] {
-        let state = json!({"pipelineName": "p", "stageStates": [stage(name, action, "InProgress", json!({}))]});
+        let stages = [stage(name, action, "InProgress", json!({}))];
+        let state = json!({"pipelineName": "p", "stageStates": stages});
         let delete = owner.taskcat(&["delete", "shop-pipeline", "--yes"]);
         let refused = delete
             .env("AWS_ENDPOINT_URL_CODEPIPELINE", code_pipeline(state))
@@ -656,7 +667,7 @@ fn a_stack_that_somebody_else_created_is_left_alone() {
             "{given_there:?}"
         );
     }
-    // The message on an empty one has the command that deletes it.
+    // For an empty stack, the message has the command that deletes it.
     let owner = Owner::new();
     owner.server.given(&review(ours));
     owner
@@ -668,7 +679,7 @@ fn a_stack_that_somebody_else_created_is_left_alone() {
     );
 }
 
-/// The name of the bucket that is created for the programs.
+/// Returns the name of the bucket that was created for the programs.
 fn tools(owner: &Owner) -> String {
     owner.stack()["parameters"]["ToolsBucket"]
         .as_str()
@@ -686,12 +697,12 @@ fn the_bucket_for_programs_has_to_be_ours() {
         json!({"taskcat-pipeline": "shop-pipeline"})
     );
 
-    // Its tag is another one's: the stack is deleted, the bucket isn't touched.
+    // The bucket has the tag of another pipeline: the stack is deleted, the bucket is not.
     owner
         .server
         .given(&["bucket-tag", &tools, "taskcat-pipeline", "another"]);
     let before = owner.standing().buckets[&tools].clone();
-    // What it holds already may be updated.
+    // A pipeline whose programs it holds already may be updated.
     owner.deploy(&["-P", "SourceBranch=next"]).assert_code(0);
     let deleted = owner.taskcat(&DELETE).run();
     deleted
@@ -705,7 +716,7 @@ fn the_bucket_for_programs_has_to_be_ours() {
         (standing.stacks.len(), &standing.buckets[&tools]),
         (0, &before)
     );
-    // Nor is anything put into it, or taken away.
+    // Nothing is uploaded to it or deleted from it, either.
     let refused = owner.deploy(&given(&PARAMETERS));
     refused.assert_code(2).assert_says(&format!(
         "the bucket {tools} was not created by `taskcat pipeline deploy`"
@@ -744,7 +755,7 @@ fn nothing_is_emptied_where_the_deletion_is_refused() {
     assert_eq!(owner.standing().keys(&bucket), ["shop/templates/shop.yaml"]);
     assert_eq!(owner.stack()["status"], "CREATE_COMPLETE");
 
-    // Refused by CloudFormation for whatever reason.
+    // CloudFormation refuses the deletion for another reason.
     let owner = Owner::new();
     owner.deploy(&given(&PARAMETERS)).assert_code(0);
     owner.server.given(&[
@@ -789,7 +800,7 @@ fn pipelines_that_share_a_bucket_keep_their_programs() {
         .run()
         .assert_code(0);
     assert_eq!(owner.standing().keys(&bucket).len(), 2 * first.len());
-    // Neither an update nor a deletion of the one takes anything from the other.
+    // Updating or deleting one of them deletes no programs of the other.
     write_programs(&owner.project.path().join("programs"), ARM64);
     owner
         .taskcat(&other)
@@ -806,7 +817,7 @@ fn pipelines_that_share_a_bucket_keep_their_programs() {
 #[test]
 fn two_deployments_at_once_share_the_programs() {
     let owner = Owner::new();
-    // The one waits for its change set until the other is done, and is interrupted then.
+    // The first one waits for its change set until the second one is done, and is then interrupted.
     let proxy = Proxy::with_faults(&owner.server, &["DescribeChangeSet=throttle"]);
     let waiting = owner.taskcat(&["deploy", "shop-pipeline", "--yes", "--programs", "programs"]);
     let mut waiting = waiting
@@ -858,7 +869,7 @@ fn a_bucket_without_its_stack_is_deleted() {
         .assert_code(2)
         .assert_says("there is no stack shop-pipeline");
 
-    // A deployment that was killed has left it, without a stack.
+    // A killed deployment has left the bucket without a stack.
     let proxy = Proxy::with_faults(&owner.server, &["PutObject=after:hang"]);
     let deploy = owner.taskcat(&["deploy", "shop-pipeline", "--yes", "--programs", "programs"]);
     let deploy = deploy

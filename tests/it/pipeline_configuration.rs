@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::pipeline_command::{Owner, PARAMETERS, given};
 use crate::project::Project;
 
-/// An owner whose project is the fixture `deploy`.
+/// Returns an owner whose project is the fixture `deploy`.
 fn owner_of_shop() -> Owner {
     let owner = Owner::new();
     let shop = Project::copy_of("deploy");
@@ -15,7 +15,7 @@ fn owner_of_shop() -> Owner {
     owner
 }
 
-/// The pipeline's parameters, with those of the production template that it sets itself.
+/// Returns the pipeline's parameters, with those for the location of the released files.
 fn parameters() -> Vec<&'static str> {
     let names = [
         "BucketParameter=ArtifactBucket",
@@ -28,7 +28,7 @@ fn upload() -> Vec<&'static str> {
     [parameters(), vec!["--upload-configuration"]].concat()
 }
 
-/// The files of the uploaded configuration, by name.
+/// Returns the files of the uploaded configuration, by name.
 fn configuration(owner: &Owner) -> Value {
     let stack = owner.stack();
     let bucket = stack["outputs"]["ConfigurationBucketName"].as_str();
@@ -80,7 +80,7 @@ fn a_first_configuration_is_made_from_the_project() {
         serde_json::from_str(files["production.json"].as_str().unwrap()).unwrap();
     assert_eq!(production, json!({"Parameters": {}, "Tags": {}}));
 
-    // One that exists is left alone.
+    // An existing configuration is kept.
     owner.project.write(
         "production.json",
         r#"{"Parameters": {"Cidr": "10.8.0.0/16"}}"#,
@@ -130,7 +130,7 @@ fn a_configuration_that_can_not_be_made_is_refused_at_once() {
     );
     owner.deploy(&upload()).assert_code(0);
 
-    // Without being asked for it, nobody is kept from a deployment.
+    // Without --upload-configuration, its faults don't prevent a deployment.
     let owner = Owner::new();
     owner
         .deploy(&upload())
@@ -144,7 +144,7 @@ fn a_configuration_that_can_not_be_made_is_refused_at_once() {
 }
 
 /// Lambda reads the code of a function from buckets in its own region
-/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-lambda-function-code.html>).
+/// (`S3Bucket` of <https://docs.aws.amazon.com/lambda/latest/api/API_FunctionCode.html>).
 #[test]
 fn programs_in_another_region_are_refused_at_once() {
     let owner = Owner::new();

@@ -1,4 +1,4 @@
-//! `pipeline/README.md`, followed by its own commands from an empty folder to an approved stack.
+//! Runs the commands of `pipeline/README.md` from an empty folder to an approved stack.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -13,11 +13,11 @@ use crate::project::Project;
 use crate::servers::{Kind, Server, venv};
 use crate::taskcat::Taskcat;
 
-/// Stands in for the services that the simulator doesn't have; all other calls are AWS's own.
+/// Replaces commands for services that the simulator lacks; others go to the real AWS CLI.
 const AWS: &str = r#"#!/bin/sh
 case "$1 $2" in
   "codeconnections create-connection")
-    echo arn:aws:codeconnections:us-east-1:123456789012:connection/0f0f0f0f-0000-4000-8000-000000000000 ;;
+    echo arn:aws:codeconnections:us-east-1:123456789012:connection/0f0f0f0f ;;
   "iam create-policy")
     test -f "${6#file://}" && echo "arn:aws:iam::123456789012:policy/$4" ;;
   *) exec "$REAL_AWS" "$@" ;;
@@ -30,7 +30,7 @@ fn write_script(path: &Path, text: &str) {
     fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
 }
 
-/// The commands of the guide's first section, one text for each block.
+/// Returns the commands of the guide's first section, one text for each block.
 fn commands() -> Vec<String> {
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipeline/README.md");
     let guide = fs::read_to_string(guide).unwrap();
@@ -40,8 +40,8 @@ fn commands() -> Vec<String> {
         .collect()
 }
 
-/// What is there before: the clone of this repository, whose programs are built in no time, and an
-/// empty repository at GitHub.
+/// Creates what the guide requires: a clone of this repository with programs that need no build,
+/// and an empty repository at GitHub.
 fn prepare(own: &Project) {
     let clone = own.home().join("taskcat");
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipeline/examples");
@@ -117,7 +117,7 @@ fn the_guide_leads_to_an_approved_stack() {
     let first = [project, needed, programs, deploy, status].map(String::as_str);
     run(&own, &server, &first.concat());
 
-    // The upload of the configuration has started the pipeline.
+    // The command has uploaded the configuration, which starts the pipeline.
     let mut walk = Walk::of(server, own);
     let walked = walk.command(&json!({"configured": true}));
     walked

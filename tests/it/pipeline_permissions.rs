@@ -1,4 +1,4 @@
-//! The permissions of the pipeline's roles: what its walks need, and nothing else.
+//! The permissions of the pipeline's roles: those that walks need, and no others.
 
 use serde_json::json;
 
@@ -48,11 +48,10 @@ const UNUSED: &[(&str, &str)] = &[
     ),
 ];
 
-/// The permissions that the role of every pipeline needs.
+/// AWS's minimum for the role of every pipeline.
 const MINIMUM: &str =
     "https://docs.aws.amazon.com/codepipeline/latest/userguide/how-to-custom-role.html";
-const S3_SOURCE: &str =
-    "https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-S3.html";
+const S3_SOURCE: &str = "only a real account can prove whether the S3 source action reads tags";
 const FORMER_NAME: &str = "a connection whose ARN still has the service's former name";
 
 const TASKCAT: &str = "\
@@ -94,7 +93,7 @@ Parameters:
     walk.push("transformed");
     let production = |label: &str| json!({"Parameters": {"Label": label}}).to_string();
 
-    // A run that is killed, so that what it leaves has to be cleaned up.
+    // A killed run, whose stacks the build has to delete.
     let killed = TASKCAT.replace(
         "project: {",
         "project: {posthooks: [{type: script, config: {command: 'kill -9 $PPID'}}], ",
@@ -104,7 +103,7 @@ Parameters:
         .assert_allowed()
         .assert_stage("Test", "Taskcat failed");
 
-    // A merge that meets a conflict.
+    // A merge with a conflict.
     let conflict = |walk: &Walk| {
         walk.git("shop", &["checkout", "-q", "main"]);
         walk.own
@@ -144,7 +143,7 @@ Parameters:
     assert!(told.contains("in templates/shop.yaml:18"), "{told}");
     assert_eq!(walk.production(), None);
 
-    // One whose creation fails: it is deleted, and doesn't block the next.
+    // A new stack whose creation fails: it is deleted, so that the next one can be created.
     walk.configure_with(TASKCAT, &production("no name!"));
     let walked = walk.approve(true);
     walked
@@ -175,7 +174,7 @@ Parameters:
 
     let unused = walked.0["unused"].as_array().unwrap();
     let unused: Vec<&str> = unused.iter().map(|it| it.as_str().unwrap()).collect();
-    // Neither a permission that nothing needs, nor a reason for one that is used or was removed.
+    // The list has every unused permission, and no others.
     let listed: Vec<&str> = UNUSED.iter().map(|(permission, _)| *permission).collect();
     assert_eq!(unused, listed);
 }
