@@ -39,7 +39,8 @@ fi
 built=${CARGO_TARGET_DIR:-target}/$triple/release
 remap="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$PWD=/taskcat"
 RUSTFLAGS="${RUSTFLAGS:-} $remap" PATH="$venv/bin:$PATH" \
-  "$venv/bin/cargo-zigbuild" zigbuild --release --locked --bin taskcat --bin git-merge --target "$triple" >&2
+  "$venv/bin/cargo-zigbuild" zigbuild --release --locked --ignore-rust-version --bin taskcat --bin git-merge \
+  --target "$triple" >&2
 
 folder=target/pipeline/$arch
 mkdir -p "$folder"

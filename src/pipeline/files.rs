@@ -15,7 +15,7 @@ pub(super) const TEMPLATE: &str = "pipeline.yaml";
 /// Text of the template.
 pub(super) const TEXT: &str = include_str!("../../pipeline/pipeline.yaml");
 
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 6] = [
     (TEMPLATE, TEXT),
     (
         "buildspec.changes.yml",
@@ -33,7 +33,6 @@ const FILES: [(&str, &str); 7] = [
         "buildspec.sync.yml",
         include_str!("../../pipeline/buildspec.sync.yml"),
     ),
-    ("cfn-lint.txt", include_str!("../../pipeline/cfn-lint.txt")),
     (
         "submodules.sh",
         include_str!("../../pipeline/submodules.sh"),

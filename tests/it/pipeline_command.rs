@@ -140,7 +140,6 @@ fn it_is_deployed_looked_at_and_taken_away() {
         "buildspec.prune.yml",
         "buildspec.sync.yml",
         "buildspec.test.yml",
-        "cfn-lint.txt",
         "git-merge.zip",
         "pipeline.yaml",
         "submodules.sh",
@@ -229,7 +228,7 @@ fn programs_may_lie_in_a_bucket_of_the_owners() {
     owner
         .deploy(&given(&[&PARAMETERS[..], &[&tools]].concat()))
         .assert_code(0);
-    assert_eq!(keys(&owner).len(), 10);
+    assert_eq!(keys(&owner).len(), 9);
     owner
         .taskcat(&["delete", "shop-pipeline", "--yes"])
         .run()

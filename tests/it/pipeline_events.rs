@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::pipeline_walk::{PRODUCTION, Walk, Walked};
+use crate::pipeline_walk::{PRODUCTION, REGION, Walk, Walked};
 
 /// Returns the published messages.
 fn messages(walked: &Walked) -> Vec<&str> {
@@ -162,6 +162,26 @@ fn the_dashboard_shows_the_pipelines_metrics() {
     ];
     assert_eq!(shown, expect);
     assert_eq!(dashboards(&["Dashboard=false"]).len(), 0);
+}
+
+/// A production stack whose creation failed can't be updated: an earlier version of the pipeline,
+/// or another tool, has left it.
+#[test]
+#[ignore = "needs Python; run tests/run.sh"]
+fn a_production_stack_that_failed_is_replaced() {
+    let mut walk = Walk::begin(&["TestMachines=1"]);
+    let broken = "Resources: {Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: no name!}}}";
+    walk.server
+        .given(&["template-stack", REGION, "shop", broken]);
+    assert_eq!(walk.production().as_deref(), Some("ROLLBACK_COMPLETE"));
+    let walked = walk.run();
+    walked
+        .assert_allowed()
+        .assert_stage("Production", "Approval: waiting");
+    walk.approve(true)
+        .assert_allowed()
+        .assert_stage("Production", "Prune: built");
+    assert_eq!(walk.production().as_deref(), Some("CREATE_COMPLETE"));
 }
 
 /// The configuration of the tests may be only in `configuration.zip`.

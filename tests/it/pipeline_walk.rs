@@ -129,14 +129,7 @@ impl Walk {
             .args([own.join("walk"), own.join("repositories")])
             .args([TOKEN, env!("CARGO_BIN_EXE_git-merge")])
             .env_clear()
-            .env(
-                "PATH",
-                format!(
-                    "{}:{}:{path}",
-                    python.display(),
-                    venv("taskcat").join("bin").display()
-                ),
-            )
+            .env("PATH", format!("{}:{path}", python.display()))
             .env("HOME", self.own.home())
             .envs([
                 ("AWS_ACCESS_KEY_ID", "testing"),
