@@ -1,6 +1,6 @@
 //! The git-merge Lambda as a process, with the services that it calls: Lambda's runtime, GitHub
-//! with a repository that really merges, and CodePipeline (`tests/support/pipeline.py`), and Secrets
-//! Manager in the simulator.
+//! with a repository that really merges, and CodePipeline (`tests/support/pipeline.py`), and
+//! Secrets Manager in the simulator.
 //!
 //! After every call, the process's output and everything that it sent are searched for the token.
 

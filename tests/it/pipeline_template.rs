@@ -55,7 +55,7 @@ fn lint(project: &Project) -> Outcome {
 }
 
 #[test]
-fn the_rules_hold_for_every_resource() {
+fn the_rules_find_what_is_missing() {
     for (line, rule) in [
         ("BlockPublicAcls: true", "buckets_are_private"),
         (
