@@ -1,5 +1,6 @@
 //! CloudFormation: the five calls that a run is made of.
 
+use std::collections::BTreeMap;
 use std::collections::HashSet;
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
@@ -253,6 +254,20 @@ impl Clients {
             stacks.extend(page.stacks().iter().map(stack));
         }
         Ok(stacks)
+    }
+
+    /// Returns the values of the region's exports by name.
+    pub async fn exports(&self) -> Result<BTreeMap<String, String>, AwsError> {
+        const OPERATION: &str = "ListExports";
+        let pages = self.cloudformation.list_exports().into_paginator();
+        let mut items = pages.items().send();
+        let mut exports = BTreeMap::new();
+        while let Some(export) = items.next().await {
+            let export = export.map_err(|error| AwsError::new(OPERATION, &self.region, error))?;
+            let value = export.value().unwrap_or_default().to_owned();
+            exports.insert(export.name().unwrap_or_default().to_owned(), value);
+        }
+        Ok(exports)
     }
 
     /// Returns the stack's resources that are not deleted.

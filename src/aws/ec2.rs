@@ -1,48 +1,48 @@
-//! EC2: two calls, spoken by hand.
-//!
-//! The EC2 SDK crate costs minutes of compilation and gigabytes of memory for the sake of two
-//! requests, so they are signed and sent here: awsQuery over the same HTTP client, with the same
-//! credentials.
+//! EC2: zones, regions, and what parameters name.
 
-use std::time::{Instant, SystemTime};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use aws_credential_types::provider::ProvideCredentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
-use aws_smithy_runtime_api::client::http::HttpConnector;
-use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::http::Request;
-use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::byte_stream::ByteStream;
-use backon::Retryable;
-use quick_xml::events::Event;
-
-use super::endpoint::{EndpointVariant, aws_url, endpoint_override};
-use super::retry::{CallFailure, FIRST_CALL_ATTEMPTS, backoff, timeouts};
-use super::{Aws, AwsError, Clients, ErrorKind};
-
-/// A request without secrets, whole.
-struct Ec2Query {
-    operation: &'static str,
-    body: &'static str,
-    /// No other call comes before it, which would have found a wrong endpoint.
-    is_first_call: bool,
-}
+use super::signed::{SignedCall, SignedService, texts};
+use super::{Aws, AwsError, Clients};
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAvailabilityZones.html>
-const AVAILABILITY_ZONES: Ec2Query = Ec2Query {
-    operation: "DescribeAvailabilityZones",
-    body: "Action=DescribeAvailabilityZones&Version=2016-11-15&Filter.1.Name=state&Filter.1.Value.1=available",
-    is_first_call: false,
-};
+const AVAILABILITY_ZONES: SignedCall = call(
+    "DescribeAvailabilityZones",
+    "Action=DescribeAvailabilityZones&Version=2016-11-15&Filter.1.Name=state&Filter.1.Value.1=available",
+);
 
 /// Without `AllRegions`: those that the account has enabled.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeRegions.html>
-const REGIONS: Ec2Query = Ec2Query {
+const REGIONS: SignedCall = SignedCall {
+    service: SignedService::Ec2,
     operation: "DescribeRegions",
-    body: "Action=DescribeRegions&Version=2016-11-15",
+    body: Cow::Borrowed("Action=DescribeRegions&Version=2016-11-15"),
     is_first_call: true,
 };
+
+const fn call(operation: &'static str, body: &'static str) -> SignedCall {
+    SignedCall {
+        service: SignedService::Ec2,
+        operation,
+        body: Cow::Borrowed(body),
+        is_first_call: false,
+    }
+}
+
+/// How existing things of a kind are found by their names or IDs.
+#[derive(Clone, Copy, Debug)]
+pub struct Ec2Lookup {
+    /// The call: `DescribeKeyPairs`.
+    pub operation: &'static str,
+    /// The filter that selects by name or ID: `key-name`.
+    pub filter: &'static str,
+    /// The element with the name or ID: `keyName`.
+    pub element: &'static str,
+}
+
+/// The most values that a filter takes.
+const MAX_VALUES: usize = 200;
 
 impl Aws {
     /// Names of the regions that the profile's account has enabled, in its partition.
@@ -52,7 +52,7 @@ impl Aws {
         let clients = self
             .clients(profile, &self.home_region(profile).await)
             .await;
-        let body = clients.query(&REGIONS).await?;
+        let body = clients.signed(&REGIONS).await?;
         let names = texts(&body, &["regionName"]).ok_or_else(|| clients.garbled(&REGIONS))?;
         Ok(names.into_iter().map(|(_, name)| name).collect())
     }
@@ -62,142 +62,57 @@ impl Clients {
     /// Returns name and ID (`us-east-1a`, `use1-az6`) of the region's available zones, in AWS's
     /// order.
     pub async fn availability_zones(&self) -> Result<Vec<(String, String)>, AwsError> {
-        let body = self.query(&AVAILABILITY_ZONES).await?;
+        let body = self.signed(&AVAILABILITY_ZONES).await?;
         zones(&body).ok_or_else(|| self.garbled(&AVAILABILITY_ZONES))
     }
 
-    async fn query(&self, query: &Ec2Query) -> Result<Vec<u8>, AwsError> {
-        let started = Instant::now();
-        let mut attempts = 0;
-        let may_follow = |error: &AwsError| {
-            attempts += 1;
-            let failure = match error.kind {
-                ErrorKind::Throttled => CallFailure::Throttled,
-                ErrorKind::Unreachable
-                    if query.is_first_call && attempts >= FIRST_CALL_ATTEMPTS =>
-                {
-                    return false;
-                }
-                ErrorKind::Unreachable => CallFailure::ConnectionRefused,
-                _ => CallFailure::Other,
+    /// Returns those of the names or IDs that exist. A filter is used, since naming a thing that
+    /// doesn't exist is an error.
+    pub async fn existing(
+        &self,
+        lookup: Ec2Lookup,
+        names: &[&str],
+    ) -> Result<BTreeSet<String>, AwsError> {
+        let mut found = BTreeSet::new();
+        for names in names.chunks(MAX_VALUES) {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            form.append_pair("Action", lookup.operation)
+                .append_pair("Version", "2016-11-15")
+                .append_pair("Filter.1.Name", lookup.filter);
+            for (number, name) in (1..).zip(names) {
+                form.append_pair(&format!("Filter.1.Value.{number}"), name);
+            }
+            let call = SignedCall {
+                body: form.finish().into(),
+                ..call(lookup.operation, "")
             };
-            error.may_pass()
-                && self.retry_limits.allows_attempt_after(attempts)
-                && failure.may_pass(started.elapsed())
+            let body = self.signed(&call).await?;
+            let texts = texts(&body, &[lookup.element]).ok_or_else(|| self.garbled(&call))?;
+            found.extend(texts.into_iter().map(|(_, text)| text));
+        }
+        Ok(found)
+    }
+
+    /// Returns how many things a call lists, by the element that each of them has once. Deleted
+    /// NAT gateways are listed for an hour and don't count.
+    pub async fn count(
+        &self,
+        operation: &'static str,
+        element: &'static str,
+    ) -> Result<usize, AwsError> {
+        let filter = match operation {
+            "DescribeNatGateways" => {
+                "&Filter.1.Name=state&Filter.1.Value.1=pending&Filter.1.Value.2=available"
+            }
+            _ => "",
         };
-        (|| self.ask(query)).retry(backoff()).when(may_follow).await
-    }
-
-    async fn ask(&self, query: &Ec2Query) -> Result<Vec<u8>, AwsError> {
-        let failed = |error: &dyn std::fmt::Display| self.failed(query, ErrorKind::Network, error);
-        let unanswered =
-            |error: ConnectorError| AwsError::unanswered(query.operation, &self.region, &error);
-        let mut request = Request::new(SdkBody::from(query.body));
-        let url = endpoint_override(&self.config, "EC2")
-            .unwrap_or_else(|| aws_url("ec2", &self.region, EndpointVariant::of(&self.config)));
-        let built = request.set_method("POST").is_ok() && request.set_uri(url.as_str()).is_ok();
-        if !built {
-            return Err(self.failed(query, ErrorKind::Other, &format!("{url} is not a URL")));
-        }
-        request.headers_mut().insert(
-            "content-type",
-            "application/x-www-form-urlencoded; charset=utf-8",
-        );
-        self.sign(query, &mut request).await?;
-        tracing::debug!("EC2 {} {url}", query.operation);
-
-        let limits = timeouts(self.call_timeout);
-        let connector = self
-            .http
-            .connector(limits.connect_timeout(), limits.read_timeout());
-        let answer = connector.call(request).await.map_err(unanswered)?;
-        let status = answer.status();
-        let body = ByteStream::new(answer.into_body())
-            .collect()
-            .await
-            .map_err(|error| failed(&error))?
-            .to_vec();
-        if status.is_success() {
-            Ok(body)
-        } else {
-            Err(self.refused(query, status.as_u16(), &body))
-        }
-    }
-
-    async fn sign(&self, query: &Ec2Query, request: &mut Request) -> Result<(), AwsError> {
-        let other = |error: &dyn std::fmt::Display| self.failed(query, ErrorKind::Other, error);
-        let credentials = match self.config.credentials_provider() {
-            Some(provider) => provider.provide_credentials().await,
-            None => return Err(self.failed(query, ErrorKind::Credentials, &"no credentials")),
+        let call = SignedCall {
+            body: format!("Action={operation}&Version=2016-11-15{filter}").into(),
+            ..call(operation, "")
         };
-        let unsigned = |error| AwsError::unsigned(query.operation, &self.region, error);
-        let identity = credentials.map_err(unsigned)?.into();
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name("ec2")
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| other(&error))?
-            .into();
-        let body = SignableBody::Bytes(query.body.as_bytes());
-        let signable = SignableRequest::new("POST", request.uri(), request.headers().iter(), body);
-        let (instructions, _) = sign(signable.map_err(|error| other(&error))?, &parameters)
-            .map_err(|error| other(&error))?
-            .into_parts();
-        for (name, value) in instructions.headers() {
-            request
-                .headers_mut()
-                .insert(name.to_owned(), value.to_owned());
-        }
-        Ok(())
-    }
-
-    /// Reads an error answer: `<Response><Errors><Error><Code>…</Code><Message>…</Message>`.
-    fn refused(&self, query: &Ec2Query, status: u16, body: &[u8]) -> AwsError {
-        let texts = texts(body, &["Code", "Message"]).unwrap_or_default();
-        let text = |name| {
-            texts
-                .iter()
-                .find(|(found, _)| *found == name)
-                .map(|(_, text)| text.clone())
-        };
-        match text("Code") {
-            code if status == 501 => AwsError::not_implemented(
-                query.operation,
-                &self.region,
-                code,
-                &text("Message").unwrap_or_default(),
-            ),
-            Some(code) => AwsError::with_code(
-                query.operation,
-                &self.region,
-                code,
-                text("Message").unwrap_or_default(),
-            ),
-            None if status >= 500 => self.failed(
-                query,
-                ErrorKind::Unavailable,
-                &format!("HTTP status {status}"),
-            ),
-            None => self.failed(query, ErrorKind::Other, &format!("HTTP status {status}")),
-        }
-    }
-
-    fn garbled(&self, query: &Ec2Query) -> AwsError {
-        self.failed(
-            query,
-            ErrorKind::Other,
-            &"the answer is not XML as documented",
-        )
-    }
-
-    fn failed(&self, query: &Ec2Query, kind: ErrorKind, error: &dyn std::fmt::Display) -> AwsError {
-        AwsError {
-            kind,
-            ..AwsError::unexpected(query.operation, &self.region, error.to_string())
-        }
+        let body = self.signed(&call).await?;
+        let texts = texts(&body, &[element]).ok_or_else(|| self.garbled(&call))?;
+        Ok(texts.len())
     }
 }
 
@@ -212,36 +127,6 @@ fn zones(body: &[u8]) -> Option<Vec<(String, String)>> {
         }
     }
     (names.len() == ids.len()).then(|| names.into_iter().zip(ids).collect())
-}
-
-/// Returns the texts of the named elements in the order of the document; `None` if it isn't XML.
-fn texts<'n>(body: &[u8], wanted: &[&'n str]) -> Option<Vec<(&'n str, String)>> {
-    let mut reader = quick_xml::Reader::from_str(std::str::from_utf8(body).ok()?);
-    let mut found: Vec<(&str, String)> = Vec::new();
-    let mut inside = false;
-    loop {
-        match reader.read_event().ok()? {
-            Event::Start(start) => {
-                let name = wanted
-                    .iter()
-                    .copied()
-                    .find(|name| *name == start.local_name().as_ref());
-                inside = name.is_some();
-                found.extend(name.map(|name| (name, String::new())));
-            }
-            Event::Text(text) if inside => found.last_mut()?.1.push_str(&text),
-            // `&quot;` and its like come as events of their own.
-            Event::GeneralRef(entity) if inside => {
-                found
-                    .last_mut()?
-                    .1
-                    .push_str(quick_xml::escape::resolve_predefined_entity(&entity)?);
-            }
-            Event::End(_) => inside = false,
-            Event::Eof => return Some(found),
-            _ => {}
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! SSM and Secrets Manager: values that a test's parameters are filled with.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
 use aws_sdk_ssm::types::ParameterType;
 
 use super::endpoint::config_for;
@@ -7,16 +10,91 @@ use super::retry::partition;
 use super::trace::Trace;
 use super::{AwsError, Clients};
 
+/// The most names that one call of GetParameters takes.
+const MAX_NAMES: usize = 10;
+
 impl Clients {
-    /// Returns the value of an SSM parameter, decrypted, and whether it is a `SecureString`.
-    pub async fn ssm_parameter(&self, name: &str) -> Result<(String, bool), AwsError> {
-        const OPERATION: &str = "GetParameter";
+    fn ssm(&self) -> aws_sdk_ssm::Client {
         let config = aws_sdk_ssm::config::Builder::from(&config_for(&self.config, "SSM"))
             .retry_partition(partition())
             .interceptor(self.retry_limits.clone())
             .interceptor(Trace)
             .build();
-        let answer = aws_sdk_ssm::Client::from_conf(config)
+        aws_sdk_ssm::Client::from_conf(config)
+    }
+
+    fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
+        let config = aws_sdk_secretsmanager::config::Builder::from(&config_for(
+            &self.config,
+            "Secrets Manager",
+        ))
+        .retry_partition(partition())
+        .interceptor(self.retry_limits.clone())
+        .interceptor(Trace)
+        .build();
+        aws_sdk_secretsmanager::Client::from_conf(config)
+    }
+
+    /// Returns the SSM parameters that are set, by the name that they were asked for with, which
+    /// may include a version; with their values, except for those of type `SecureString`.
+    pub async fn ssm_parameters(
+        &self,
+        names: &[&str],
+    ) -> Result<BTreeMap<String, Option<String>>, AwsError> {
+        const OPERATION: &str = "GetParameters";
+        let client = self.ssm();
+        let mut found = BTreeMap::new();
+        for names in names.chunks(MAX_NAMES) {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            let answer = client
+                .get_parameters()
+                .set_names(Some(names))
+                .send()
+                .await
+                .map_err(|error| AwsError::new(OPERATION, &self.region, error))?;
+            for parameter in answer.parameters() {
+                let name = parameter.name().unwrap_or_default().to_owned();
+                let selector = parameter.selector().unwrap_or_default();
+                let is_secure = parameter.r#type() == Some(&ParameterType::SecureString);
+                let value = parameter.value().filter(|_| !is_secure);
+                found.insert(name + selector, value.map(str::to_owned));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns names and ARNs of the secrets whose names begin with one of these.
+    pub async fn secret_names(&self, names: &[&str]) -> Result<BTreeSet<String>, AwsError> {
+        const OPERATION: &str = "ListSecrets";
+        let client = self.secrets_manager();
+        let mut found = BTreeSet::new();
+        for names in names.chunks(MAX_NAMES) {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            let filter = Filter::builder()
+                .key(FilterNameStringType::Name)
+                .set_values(Some(names))
+                .build();
+            let mut pages = client
+                .list_secrets()
+                .filters(filter)
+                .into_paginator()
+                .send();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|error| AwsError::new(OPERATION, &self.region, error))?;
+                for secret in page.secret_list() {
+                    let names = [secret.name(), secret.arn()].into_iter().flatten();
+                    found.extend(names.map(str::to_owned));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns the value of an SSM parameter, decrypted, and whether it is a `SecureString`.
+    pub async fn ssm_parameter(&self, name: &str) -> Result<(String, bool), AwsError> {
+        const OPERATION: &str = "GetParameter";
+        let answer = self
+            .ssm()
             .get_parameter()
             .name(name)
             .with_decryption(true)
@@ -39,15 +117,8 @@ impl Clients {
     /// Returns the `SecretString` of a secret, by ARN or name.
     pub async fn secret(&self, id: &str) -> Result<String, AwsError> {
         const OPERATION: &str = "GetSecretValue";
-        let config = aws_sdk_secretsmanager::config::Builder::from(&config_for(
-            &self.config,
-            "Secrets Manager",
-        ))
-        .retry_partition(partition())
-        .interceptor(self.retry_limits.clone())
-        .interceptor(Trace)
-        .build();
-        let answer = aws_sdk_secretsmanager::Client::from_conf(config)
+        let answer = self
+            .secrets_manager()
             .get_secret_value()
             .secret_id(id)
             .send()

@@ -376,6 +376,18 @@ impl Clients {
         Ok(answer.metadata().and_then(|it| it.get(CHECKSUM)).cloned())
     }
 
+    /// Returns whether an object exists.
+    pub async fn object_exists(&self, bucket: &str, key: &str) -> Result<bool, AwsError> {
+        let answer = self.s3.head_object().bucket(bucket).key(key).send().await;
+        match answer {
+            Ok(_) => Ok(true),
+            Err(error) if error.raw_response().map(|it| it.status().as_u16()) == Some(404) => {
+                Ok(false)
+            }
+            Err(error) => Err(self.s3_error("HeadObject", &format!("{bucket}/{key}"), error)),
+        }
+    }
+
     /// Puts a small object. `acl` is sent only where given.
     pub async fn put_object(
         &self,

@@ -3,6 +3,7 @@
 
 mod asking;
 mod assets;
+mod check;
 mod clean;
 mod config;
 mod deploy;

@@ -7,13 +7,15 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use uuid::Uuid;
 
-use super::AwsArgs;
 use super::error::{CliError, ExitStatus};
 use super::paths::path;
 use super::project::{CliProject, argument};
 use super::streams;
+use super::{AwsArgs, block_on, check};
 use crate::config::CommandLineValue;
-use crate::plan::forecast::{Forecast, ForecastCell, ForecastVerdict, PlanReport, RegionScope};
+use crate::plan::forecast::{
+    Facts, Forecast, ForecastCell, ForecastVerdict, PlanReport, RegionScope,
+};
 
 /// Predict for every test and region whether it would launch (offline).
 ///
@@ -35,6 +37,10 @@ pub(super) struct PlanArgs {
     /// the exit code.
     #[arg(long)]
     all_regions: bool,
+
+    /// Ask AWS, read-only, whether the assumptions hold.
+    #[arg(long)]
+    check: bool,
 
     /// Exit with 1 for undecided tests as well.
     #[arg(long)]
@@ -112,8 +118,14 @@ impl PlanArgs {
         } else {
             RegionScope::Declared
         };
+        let facts = if self.check {
+            let (clients, _) = aws.connect(Some(&project.loaded.config))?;
+            block_on(check::facts(&project, &draft, &mut templates, &clients))?
+        } else {
+            Facts::default()
+        };
         Ok(PlannedProject {
-            forecast: project.forecast(&draft, &mut templates, regions)?,
+            forecast: project.forecast_with(&draft, &mut templates, regions, &facts)?,
             refused: CliProject::refuse_unplannable(&draft),
         })
     }

@@ -19,7 +19,7 @@ use crate::launch::hook;
 use crate::links::{PathEscape, ProjectBoundary};
 use crate::package;
 use crate::plan::PlanDraft;
-use crate::plan::forecast::{self, Forecast, MissingFiles, RegionScope, StagedState};
+use crate::plan::forecast::{self, Facts, Forecast, MissingFiles, RegionScope, StagedState};
 use crate::run::Staging;
 use crate::simulator::seed::Seeds;
 use crate::spelling;
@@ -242,18 +242,30 @@ impl CliProject {
         }
     }
 
-    /// Predicts every cell. Repeated as long as it needs files that weren't read.
+    /// Predicts every cell offline.
     pub(super) fn forecast(
         &self,
         draft: &PlanDraft,
         templates: &mut Templates,
         regions: RegionScope,
     ) -> Result<Forecast, CliError> {
+        self.forecast_with(draft, templates, regions, &Facts::default())
+    }
+
+    /// Predicts every cell with what AWS has answered. Repeated as long as it needs files that
+    /// weren't read.
+    pub(super) fn forecast_with(
+        &self,
+        draft: &PlanDraft,
+        templates: &mut Templates,
+        regions: RegionScope,
+        facts: &Facts,
+    ) -> Result<Forecast, CliError> {
         let exclusions = Exclusions::load(&self.root, &[]).map_err(CliError::Diagnostics)?;
         let staged = |path: &str| self.staged(path, &exclusions);
         let mut missed = MissingFiles::default();
         loop {
-            let forecast = draft.forecast(templates, &staged, regions);
+            let forecast = draft.forecast(templates, &staged, regions, facts);
             if forecast.missed == MissingFiles::default() || forecast.missed == missed {
                 return Ok(forecast);
             }

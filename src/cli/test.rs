@@ -15,7 +15,7 @@ use super::paths::path;
 use super::project::{CliProject, argument};
 use super::resume::ResumeArgs;
 use super::simulator::{LocalSimulator, SimulatorBehavior};
-use super::{AwsArgs, Verbosity, block_on, github, output, remains, streams};
+use super::{AwsArgs, Verbosity, block_on, check, github, output, remains, streams};
 use crate::config::{BaseConfig, CommandLineValue};
 use crate::duration::HumanDuration;
 use crate::event::{CellId, RunStarted, RunTask};
@@ -83,6 +83,10 @@ pub(super) struct TestRunArgs {
     /// Keep the stacks and the bucket after the test.
     #[arg(short, long)]
     no_delete: bool,
+
+    /// Don't ask AWS first whether what the tests need exists: key pairs, SSM parameters, exports.
+    #[arg(long)]
+    no_check: bool,
 
     /// Don't check the templates with `taskcat lint` first.
     #[arg(short, long)]
@@ -350,6 +354,11 @@ impl TestRunArgs {
         );
         view.previous = previous;
         let mut asking = StatusListener::listen(&view);
+        let mut draft = draft.clone();
+        if !self.no_check && local.is_none() {
+            check::refuse_missing(project, &mut draft, templates, &clients).await?;
+        }
+        let draft = &draft;
         let (plan, warnings) = run::prepare(draft, &clients).await?;
         output::diagnostics(&warnings);
         let folders = remains::journal_folders(&project.root, Some(folder));

@@ -156,6 +156,8 @@ impl PlanDraft {
             errors.push(error);
             None
         });
+        let key = (test.name.clone(), place.region.clone());
+        errors.extend(self.refusals.get(&key).cloned());
         if errors.is_empty() {
             return Ok(CellDecisions {
                 identity,

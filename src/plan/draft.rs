@@ -4,7 +4,7 @@
 //! all at once and with locations. Problems of a test are kept with the test and don't stop others.
 //! The draft determines the calls to AWS, and `build` creates the plan from it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -33,6 +33,8 @@ pub struct PlanDraft {
     pub(super) tests: Vec<TestDraft>,
     /// The project's git branch, if a parameter needs it.
     pub(super) git_branch: Option<String>,
+    /// Why a test can't be launched in a region, by test and region.
+    pub(super) refusals: BTreeMap<(String, String), String>,
 }
 
 /// The service role of a test's stacks.
@@ -122,6 +124,7 @@ impl PlanDraft {
             project,
             tests,
             git_branch,
+            refusals: BTreeMap::new(),
         };
         if diagnostics
             .iter()
@@ -152,6 +155,12 @@ impl PlanDraft {
         }
     }
 
+    /// Refuses a test in a region.
+    pub fn refuse(&mut self, test: &str, region: &str, reason: String) {
+        let key = (test.to_owned(), region.to_owned());
+        self.refusals.insert(key, reason);
+    }
+
     /// Returns whether there is a test that can be planned.
     pub fn can_be_planned(&self) -> bool {
         self.tests.iter().any(|test| test.problems.is_empty())
@@ -175,6 +184,7 @@ impl PlanDraft {
             project,
             tests,
             git_branch: None,
+            refusals: BTreeMap::new(),
         }
     }
 

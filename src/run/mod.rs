@@ -5,6 +5,7 @@
 //! handling of signals. Called by `cli`; reports get the events.
 
 mod cell;
+mod check;
 mod clean;
 mod deletion;
 mod deploy;
@@ -22,6 +23,7 @@ mod retry;
 mod staging;
 mod stop;
 
+pub(crate) use check::{CheckScope, UnansweredCheck, check_assumptions};
 pub(crate) use clean::{CleanFindings, CleanRequest, Leftover, SearchScope, clean, find, run_id};
 pub(crate) use deletion::DeletionOptions;
 pub(crate) use deploy::{

@@ -15,7 +15,7 @@ use super::caller::{self, Credential};
 use super::connections::ConnectionSlot;
 use super::error::ServiceError;
 use super::query::{self, QueryService};
-use super::{Cloud, json, origin, s3};
+use super::{Cloud, json, origin, route53, s3};
 
 /// The body of a response.
 pub(super) type Body = s3s::Body;
@@ -58,6 +58,7 @@ pub(super) async fn answer(
 enum ServiceTarget {
     Query(QueryService),
     Json(json::JsonService),
+    Route53,
     S3,
 }
 
@@ -97,7 +98,7 @@ async fn handle(
     };
     let limit = match target {
         ServiceTarget::Query(_) => query::MAX_BODY,
-        ServiceTarget::Json(_) => json::MAX_BODY,
+        ServiceTarget::Json(_) | ServiceTarget::Route53 => json::MAX_BODY,
         ServiceTarget::S3 => s3::MAX_BODY,
     };
     let body = match read_body(&parts, body, limit).await {
@@ -158,6 +159,9 @@ async fn route(
             let form = query::form(&parts.method, parts.uri.query(), &body);
             query::answer(cloud, service, &credential, &form).await
         }
+        (ServiceTarget::Route53, Some(credential)) => {
+            route53::answer(cloud, &credential, &parts).await
+        }
         (ServiceTarget::Json(service), Some(credential)) => {
             json::answer(cloud, service, &credential, &parts, &body).await
         }
@@ -188,7 +192,8 @@ fn target_of(
     let query = || QueryService::named(name).map(ServiceTarget::Query);
     let json = || json::JsonService::named(name).map(ServiceTarget::Json);
     let s3 = || (name == "s3").then_some(ServiceTarget::S3);
-    let found = query().or_else(json).or_else(s3);
+    let route53 = || (name == route53::NAME).then_some(ServiceTarget::Route53);
+    let found = query().or_else(json).or_else(s3).or_else(route53);
     // Clients don't retry this error.
     let message = format!("the service `{name}` is not available in the simulator");
     found.ok_or_else(|| ServiceError::new(400, "ServiceNotAvailable", message))
@@ -211,6 +216,7 @@ fn unsigned_target_of(parts: &Parts) -> ServiceTarget {
         "amazonssm" => return ServiceTarget::Json(json::JsonService::Ssm),
         "secretsmanager" => return ServiceTarget::Json(json::JsonService::SecretsManager),
         "codepipeline" => return ServiceTarget::Json(json::JsonService::CodePipeline),
+        "servicequotasv20190624" => return ServiceTarget::Json(json::JsonService::ServiceQuotas),
         _ => {}
     }
     let query = parts.uri.query().unwrap_or_default();
@@ -294,7 +300,7 @@ fn error_reply(parts: &Parts, error: &ServiceError) -> Reply {
 }
 
 /// Services besides S3 that use XML over REST.
-const XML_SERVICES: [&str; 3] = ["cloudfront", "route53", "s3control"];
+const XML_SERVICES: [&str; 2] = ["cloudfront", "s3control"];
 
 /// Returns an error of a service that isn't simulated, in its protocol: JSON unless it is known to
 /// use forms or XML.

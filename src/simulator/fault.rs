@@ -121,7 +121,7 @@ fn throttled(service: &str) -> ServiceError {
     match service {
         "s3" => ServiceError::new(503, "SlowDown", "Please reduce your request rate."),
         "ec2" => ServiceError::new(503, "RequestLimitExceeded", "Request limit exceeded."),
-        "ssm" | "secretsmanager" | "codepipeline" => {
+        "ssm" | "secretsmanager" | "codepipeline" | "servicequotas" => {
             ServiceError::new(400, "ThrottlingException", "Rate exceeded")
         }
         _ => ServiceError::new(400, "Throttling", "Rate exceeded"),
@@ -131,7 +131,9 @@ fn throttled(service: &str) -> ServiceError {
 fn denied(service: &str, action: &str, caller: &Caller, message: Option<String>) -> ServiceError {
     let (status, code) = match service {
         "ec2" => (403, "UnauthorizedOperation"),
-        "ssm" | "secretsmanager" | "codepipeline" => (400, "AccessDeniedException"),
+        "ssm" | "secretsmanager" | "codepipeline" | "servicequotas" => {
+            (400, "AccessDeniedException")
+        }
         _ => (403, "AccessDenied"),
     };
     let said = || {

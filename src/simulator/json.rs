@@ -1,5 +1,5 @@
 //! AWS's JSON 1.1 protocol: the action in a header, an object in and an object out. SSM, Secrets
-//! Manager and CodePipeline use it.
+//! Manager, CodePipeline and Service Quotas use it.
 //!
 //! <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
 
@@ -18,6 +18,7 @@ use super::code_pipeline;
 use super::dispatch::{Body, Reply};
 use super::error::ServiceError;
 use super::fault::{CallRefusal, serve_with_faults};
+use super::service_quotas;
 
 /// The result of an action: the members of the response, or an error.
 pub(super) type JsonResult = Result<Json, ServiceError>;
@@ -31,6 +32,7 @@ pub(super) enum JsonService {
     Ssm,
     SecretsManager,
     CodePipeline,
+    ServiceQuotas,
 }
 
 impl JsonService {
@@ -40,14 +42,20 @@ impl JsonService {
             Self::Ssm => "ssm",
             Self::SecretsManager => "secretsmanager",
             Self::CodePipeline => "codepipeline",
+            Self::ServiceQuotas => "servicequotas",
         }
     }
 
     /// Returns the service with a name in credential scopes.
     pub(super) fn named(name: &str) -> Option<Self> {
-        [Self::Ssm, Self::SecretsManager, Self::CodePipeline]
-            .into_iter()
-            .find(|service| service.name() == name)
+        [
+            Self::Ssm,
+            Self::SecretsManager,
+            Self::CodePipeline,
+            Self::ServiceQuotas,
+        ]
+        .into_iter()
+        .find(|service| service.name() == name)
     }
 }
 
@@ -152,6 +160,7 @@ pub(super) async fn answer(
             JsonService::Ssm => cloud.ssm.call(&cloud.clock, caller, action, &input),
             JsonService::SecretsManager => cloud.secrets.call(&cloud.clock, caller, action, &input),
             JsonService::CodePipeline => code_pipeline::call(cloud, caller, action, &input),
+            JsonService::ServiceQuotas => service_quotas::call(cloud, caller, action, &input),
         }
     };
     match serve_with_faults(cloud, service.name(), action, caller, name, serve).await {

@@ -37,7 +37,9 @@ mod iam;
 mod json;
 mod origin;
 mod query;
+mod route53;
 mod server;
+mod service_quotas;
 
 use std::io;
 use std::net::SocketAddr;

@@ -258,7 +258,8 @@ pub(super) fn failure(service: Option<QueryService>, error: &ServiceError) -> Re
     )
 }
 
-fn respond(status: StatusCode, request_id: Uuid, xml: XmlWriter) -> Reply {
+/// Returns a response with XML.
+pub(super) fn respond(status: StatusCode, request_id: Uuid, xml: XmlWriter) -> Reply {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}",
         xml.finish()

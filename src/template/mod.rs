@@ -44,7 +44,7 @@ pub use assumption::Assumption;
 pub use evaluate::{
     ConditionValue, EvaluatedOutput, EvaluatedResource, EvaluatedStack, EvaluationEnvironment,
     Evaluator, HidingSecrets, NestedTemplate, OfflineEnvironment, ParameterValue, ParameterValues,
-    StackEnvironment, UndecidedFailure,
+    StackEnvironment, StoredReference, UndecidedFailure, unknown_zones,
 };
 pub use expression::is_function_key;
 pub use graph::{

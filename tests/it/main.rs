@@ -57,6 +57,7 @@ mod taskcat;
 
 mod buckets;
 mod budgets;
+mod checking;
 mod clean;
 mod clock;
 mod configuration;

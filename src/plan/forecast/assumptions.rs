@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::facts::{RegionFacts, is_among};
 use super::{CellAssumption, PossibleFailure, masked};
 use crate::catalog;
 use crate::mask::Secrets;
@@ -13,6 +14,7 @@ use crate::template::{Assumption, EvaluatedStack, UndecidedFailure, Value};
 /// Finds the assumptions of a test in a region.
 pub(super) struct AssumptionFinder<'a> {
     pub region: &'a str,
+    pub facts: &'a RegionFacts,
     /// What the stack and its nested stacks create.
     pub created: BTreeSet<Assumption>,
     pub secrets: &'a Secrets,
@@ -37,7 +39,7 @@ impl AssumptionFinder<'_> {
         let mut possible = Vec::new();
         for it in undecided {
             if let Some(assumption) = &it.unless {
-                if self.is_created(assumption) || is_ordinary(assumption) {
+                if self.is_settled(assumption) || is_ordinary(assumption) {
                     continue;
                 }
                 if it.unknown.needs_aws() {
@@ -66,7 +68,7 @@ impl AssumptionFinder<'_> {
         assumption: &Assumption,
         parameter: Option<&String>,
     ) {
-        if self.is_created(assumption) {
+        if self.is_settled(assumption) {
             return;
         }
         let known = assumptions
@@ -86,15 +88,10 @@ impl AssumptionFinder<'_> {
         });
     }
 
-    fn is_created(&self, assumption: &Assumption) -> bool {
-        match assumption {
-            // Versions count from 1 with each parameter.
-            Assumption::SsmParameter { name } => {
-                let name = name.split(':').next().unwrap_or_default().to_owned();
-                self.created.contains(&Assumption::SsmParameter { name })
-            }
-            other => self.created.contains(other),
-        }
+    /// Returns whether an assumption needs no mention: the stack itself fulfills it, or AWS has
+    /// answered.
+    fn is_settled(&self, assumption: &Assumption) -> bool {
+        is_among(&self.created, assumption) || self.facts.holds(assumption, self.region)
     }
 }
 

@@ -8,14 +8,16 @@
 //! is worse than a missed one.
 
 mod assumptions;
+mod facts;
 mod launched;
 mod model;
+mod quotas;
 mod request;
 mod resources;
 mod world;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::thread;
 
@@ -25,17 +27,18 @@ use rand::rngs::StdRng;
 use super::draft::{PlanDraft, TestDraft};
 use super::parameters::{CellContext, MissingAnswer};
 use super::place::ProfileRegion;
-use super::{BucketPlan, LookupAnswers, ProfileIdentity};
+use super::{BucketPlan, Lookup, LookupAnswer, LookupAnswers, LookupKind, ProfileIdentity};
 use crate::catalog::{self, Partition};
 use crate::diagnostic::{Diagnostic, Location, Position};
 use crate::mask::Secrets;
-use crate::template::{
-    self, Assumption, EvaluatedStack, Failure, FailureNote, Template, Templates, Value,
-};
+use crate::template::{self, EvaluatedStack, Failure, FailureNote, Template, Templates, Value};
 
+pub use crate::template::Assumption;
 use assumptions::AssumptionFinder;
+pub use facts::{Fact, Facts, RegionFacts};
 pub use launched::ForecastStack;
 pub use model::{PlanReport, VerdictCounts, schema};
+pub use quotas::{Quota, QuotaUse};
 use request::StackRequest;
 use world::CellWorld;
 
@@ -69,6 +72,8 @@ pub struct ForecastCell {
     pub test: String,
     /// The region.
     pub region: String,
+    /// The profile; empty for a hypothetical region.
+    pub profile: String,
     /// Whether the test's configuration names the region; otherwise it is a hypothetical one.
     pub is_declared: bool,
     /// The stack's name.
@@ -89,6 +94,8 @@ pub struct ForecastCell {
     pub possible: Vec<PossibleFailure>,
     /// The stacks that it launches, for `lint`.
     pub stacks: Vec<ForecastStack>,
+    /// How much of each quota the stack certainly uses.
+    pub adds: BTreeMap<Quota, usize>,
 }
 
 /// What must hold in AWS for a stack to be launched.
@@ -170,12 +177,14 @@ impl ForecastCell {
 }
 
 impl PlanDraft {
-    /// Predicts every test and region. The result is deterministic.
+    /// Predicts every test and region with what is known about the accounts. The result is
+    /// deterministic.
     pub fn forecast(
         &self,
         templates: &Templates,
         staged: &(dyn Fn(&str) -> StagedState + Sync),
         regions: RegionScope,
+        facts: &Facts,
     ) -> Forecast {
         let mut forecast = Forecast {
             project: self.project.name.clone(),
@@ -184,11 +193,12 @@ impl PlanDraft {
         };
         let mut cells = Vec::new();
         for test in &self.tests {
-            let place = |place| CellForecaster {
+            let place = |place: ProfileRegion| CellForecaster {
                 draft: self,
                 test,
                 templates,
                 staged,
+                facts: facts.of(&place.profile, &place.region),
                 place,
             };
             cells.extend(places(test, regions).into_iter().map(place));
@@ -256,12 +266,20 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> 
     })
 }
 
+/// The evaluated stack of a test in a region.
+struct CellEvaluation {
+    stack: EvaluatedStack,
+    assumed: Vec<Assumption>,
+    missed: MissingFiles,
+}
+
 /// Predicts a test in a region.
 struct CellForecaster<'a> {
     draft: &'a PlanDraft,
     test: &'a TestDraft,
     templates: &'a Templates,
     staged: &'a (dyn Fn(&str) -> StagedState + Sync),
+    facts: RegionFacts,
     place: ProfileRegion,
 }
 
@@ -312,6 +330,7 @@ impl CellForecaster<'_> {
         ForecastCell {
             test: self.test.name.clone(),
             region: self.place.region.clone(),
+            profile: self.place.profile.clone(),
             is_declared: self.test.places.contains(&self.place),
             stack_name: self.test.stack_name.clone(),
             template: self.test.template.clone(),
@@ -320,6 +339,7 @@ impl CellForecaster<'_> {
             assumptions: Vec::new(),
             possible: Vec::new(),
             stacks: Vec::new(),
+            adds: BTreeMap::new(),
             parameters: Vec::new(),
             bucket,
         }
@@ -332,27 +352,18 @@ impl CellForecaster<'_> {
         partition: &Partition,
     ) -> (ForecastCell, MissingFiles) {
         let sent = self.sent(template, &bucket, partition.name);
-        let place = template::StackEnvironment {
-            stack_name: Some(self.test.stack_name.clone()),
-            ..template::StackEnvironment::new(
-                &self.place.region,
-                partition.name,
-                partition.dns_suffix,
-            )
-        };
-        let world = CellWorld {
-            templates: self.templates,
-            staged: self.staged,
-            project: &self.draft.project.name,
-            bucket: &bucket,
-            url_suffix: partition.dns_suffix,
-            has_prehooks: !self.test.prehooks.is_empty(),
-            assumed: RefCell::default(),
-            missed: RefCell::default(),
-        };
-        let mut stack = template::evaluate(template, &place, &sent.parameter_values, &world);
-        let assumed = world.assumed.into_inner();
-        let missed = world.missed.into_inner();
+        let mut facts = self.facts.clone();
+        let mut evaluation = self.evaluation(template, &bucket, partition, &sent, &facts);
+        let mut created = assumptions::created_by(&evaluation.stack);
+        if facts.forget_missing(&created) {
+            evaluation = self.evaluation(template, &bucket, partition, &sent, &facts);
+            created = assumptions::created_by(&evaluation.stack);
+        }
+        let CellEvaluation {
+            mut stack,
+            assumed,
+            missed,
+        } = evaluation;
         let (failures, undecided) = resources::check(&stack, &self.place.region, self.templates);
         stack.failures.splice(
             0..0,
@@ -362,17 +373,22 @@ impl CellForecaster<'_> {
                 .chain(self.role_elsewhere(partition)),
         );
         stack.undecided.extend(undecided);
+        let added = quotas::added_by(&stack, template.location(template.root.at));
+        let mut assumed = assumed;
+        self.quotas(&added, &facts, &mut stack, &mut assumed);
         let secrets = self.secrets(&sent, &stack);
-        let found = AssumptionFinder {
+        let finder = AssumptionFinder {
             region: &self.place.region,
-            created: assumptions::created_by(&stack),
+            facts: &facts,
+            created,
             secrets: &secrets,
         };
-        let (assumptions, possible) = found.found(&sent.assumptions, assumed, &stack.undecided);
+        let (assumptions, possible) = finder.found(&sent.assumptions, assumed, &stack.undecided);
         let stacks = launched::stacks(&stack, self.test, self.templates, &secrets);
         let cell = ForecastCell {
             test: self.test.name.clone(),
             region: self.place.region.clone(),
+            profile: self.place.profile.clone(),
             is_declared: self.test.places.contains(&self.place),
             stack_name: self.test.stack_name.clone(),
             template: self.test.template.clone(),
@@ -386,6 +402,10 @@ impl CellForecaster<'_> {
             assumptions,
             possible,
             stacks,
+            adds: added
+                .into_iter()
+                .map(|(quota, (count, _))| (quota, count))
+                .collect(),
             parameters: sent
                 .shown
                 .into_iter()
@@ -394,6 +414,63 @@ impl CellForecaster<'_> {
             bucket,
         };
         (cell, missed)
+    }
+
+    fn evaluation(
+        &self,
+        template: &Template,
+        bucket: &BucketPlan,
+        partition: &Partition,
+        sent: &StackRequest,
+        facts: &RegionFacts,
+    ) -> CellEvaluation {
+        let place = template::StackEnvironment {
+            stack_name: Some(self.test.stack_name.clone()),
+            ..template::StackEnvironment::new(
+                &self.place.region,
+                partition.name,
+                partition.dns_suffix,
+            )
+        };
+        let world = CellWorld {
+            templates: self.templates,
+            staged: self.staged,
+            project: &self.draft.project.name,
+            bucket,
+            region: &self.place.region,
+            url_suffix: partition.dns_suffix,
+            has_prehooks: !self.test.prehooks.is_empty(),
+            facts,
+            assumed: RefCell::default(),
+            missed: RefCell::default(),
+        };
+        let stack = template::evaluate(template, &place, &sent.parameter_values, &world);
+        CellEvaluation {
+            stack,
+            assumed: world.assumed.into_inner(),
+            missed: world.missed.into_inner(),
+        }
+    }
+
+    /// Adds the failures and assumptions of quotas that the stack exceeds.
+    fn quotas(
+        &self,
+        added: &BTreeMap<Quota, (usize, Location)>,
+        facts: &RegionFacts,
+        stack: &mut EvaluatedStack,
+        assumed: &mut Vec<Assumption>,
+    ) {
+        for (quota, (count, at)) in added {
+            let Some(quota_use) = facts.quota(*quota) else {
+                continue;
+            };
+            if let Some(failure) = quotas::exceeded(*quota, quota_use, *count, at.clone()) {
+                stack.failures.push(failure);
+            } else if let Some(requirement) = quotas::shared(*quota, quota_use, &self.place.region)
+            {
+                assumed.push(Assumption::Value { requirement });
+            }
+        }
     }
 
     /// Returns the failure for a role of another partition.
@@ -436,12 +513,10 @@ impl CellForecaster<'_> {
         // deterministic.
         let mut rng = StdRng::seed_from_u64(0);
         let values = &self.test.values;
-        let rendered = values.parameters.render(
-            &scope,
-            &LookupAnswers::new(),
-            MissingAnswer::Unknown,
-            &mut rng,
-        );
+        let answers = answers(values.parameters.lookups(&scope), &self.facts);
+        let rendered = values
+            .parameters
+            .render(&scope, &answers, MissingAnswer::Unknown, &mut rng);
         let assumptions = values.parameters.assumptions(&scope).into_iter();
         let of_sent = assumptions.filter(|(key, _)| !values.unsent.iter().any(|it| it == key));
         let mut sent = StackRequest {
@@ -476,6 +551,41 @@ impl CellForecaster<'_> {
         nested_values(stack, &keys, &mut values);
         Secrets::new(values)
     }
+}
+
+/// Returns the answers to the lookups that are among the facts.
+fn answers(lookups: Vec<Lookup>, facts: &RegionFacts) -> LookupAnswers {
+    let missing = || Err("it doesn't exist".to_owned());
+    let answer = |lookup: &Lookup| match &lookup.question {
+        LookupKind::AvailabilityZones => {
+            Some(Ok(LookupAnswer::AvailabilityZones(facts.zones()?.to_vec())))
+        }
+        LookupKind::SsmParameter { name } => {
+            let name = name.clone();
+            match facts.get(&Assumption::SsmParameter { name })? {
+                Fact::Missing => Some(missing()),
+                Fact::Value(text) => Some(Ok(LookupAnswer::Text(text.clone()))),
+                Fact::Exists => None,
+            }
+        }
+        LookupKind::Secret { id } => {
+            let id = id.clone();
+            let fact = facts.get(&Assumption::Secret { id })?;
+            (*fact == Fact::Missing).then(missing)
+        }
+        LookupKind::Object { bucket, key } | LookupKind::PresignedUrl { bucket, key, .. } => {
+            let object = Assumption::Object {
+                bucket: bucket.clone(),
+                key: key.clone(),
+            };
+            (*facts.get(&object)? == Fact::Missing).then(missing)
+        }
+    };
+    let answered = lookups.into_iter().filter_map(|lookup| {
+        let answer = answer(&lookup)?;
+        Some((lookup, answer))
+    });
+    answered.collect()
 }
 
 /// Collects the values of nested stacks' parameters with these names.

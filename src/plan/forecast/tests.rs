@@ -17,7 +17,7 @@ fn forecast(files: &[(&str, &str)], regions: RegionScope) -> Forecast {
         _ if project.root().join(path).is_file() => StagedState::Yes,
         _ => StagedState::No,
     };
-    draft.forecast(&templates, &staged, regions)
+    draft.forecast(&templates, &staged, regions, &Facts::default())
 }
 
 /// Formats a cell as one line: failures as `file:line message`, or what AWS would be asked.

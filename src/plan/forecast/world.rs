@@ -2,12 +2,14 @@
 
 use std::cell::RefCell;
 
+use super::facts::{Fact, RegionFacts};
 use super::{MissingFiles, StagedState};
 use crate::catalog::s3_url::{S3UrlTarget, target};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{BucketKind, BucketPlan};
 use crate::template::{
-    Assumption, EvaluationEnvironment, NestedTemplate, Template, Templates, Unknown, Value,
+    Assumption, EvaluationEnvironment, NestedTemplate, StoredReference, Template, Templates,
+    Unknown, Value, unknown_zones,
 };
 use crate::yaml::Node;
 
@@ -19,10 +21,13 @@ pub(super) struct CellWorld<'a> {
     /// The project's name, `project.name`.
     pub project: &'a str,
     pub bucket: &'a BucketPlan,
+    pub region: &'a str,
     /// The suffix of S3's hosts in the region.
     pub url_suffix: &'a str,
     /// Whether a hook runs before the launch, which may create anything.
     pub has_prehooks: bool,
+    /// What is known about the account.
+    pub facts: &'a RegionFacts,
     /// What must hold in AWS for the stack to be launched.
     pub assumed: RefCell<Vec<Assumption>>,
     /// Files of the project that weren't read.
@@ -32,6 +37,54 @@ pub(super) struct CellWorld<'a> {
 impl EvaluationEnvironment for CellWorld<'_> {
     fn assume(&self, assumption: Assumption) {
         self.assumed.borrow_mut().push(assumption);
+    }
+
+    fn availability_zones(&self, region: &str) -> Result<Value, String> {
+        match self.facts.zones().filter(|_| region == self.region) {
+            Some(zones) => {
+                let names = zones.iter().map(|zone| Value::text(zone.name.as_str()));
+                Ok(Value::List(names.collect()))
+            }
+            None => Ok(unknown_zones(region)),
+        }
+    }
+
+    fn export(&self, name: &str) -> Result<Value, String> {
+        let assumption = Assumption::Export {
+            name: name.to_owned(),
+        };
+        let missing = || format!("No export named {name} found.");
+        self.value_of(assumption, format!("export {name}"), missing)
+    }
+
+    fn ssm_parameter(&self, name: &str, _is_list: bool) -> Result<Value, String> {
+        let assumption = Assumption::SsmParameter {
+            name: name.to_owned(),
+        };
+        let what = format!("SSM parameter {name}");
+        self.value_of(assumption, what, || no_ssm_parameter(name))
+    }
+
+    fn exists(&self, parameter_type: &str, value: &str) -> Option<bool> {
+        let assumption = Assumption::Named {
+            parameter_type: parameter_type.to_owned(),
+            name: value.to_owned(),
+        };
+        Some(*self.facts.get(&assumption)? != Fact::Missing)
+    }
+
+    fn dynamic_reference(&self, reference: &str) -> Result<Value, String> {
+        let what = format!("dynamic reference {reference}");
+        match StoredReference::of(reference).map(StoredReference::assumption) {
+            Some(assumption) => {
+                let missing = match &assumption {
+                    Assumption::SsmParameter { name } => no_ssm_parameter(name),
+                    _ => "Secrets Manager can't find the specified secret.".to_owned(),
+                };
+                self.value_of(assumption, what, || missing)
+            }
+            None => Ok(Unknown::asked(what).into()),
+        }
     }
 
     fn included(&self, location: &str) -> Result<Option<Node>, String> {
@@ -50,7 +103,11 @@ impl EvaluationEnvironment for CellWorld<'_> {
         match own {
             OwnObject::Missing => failed(&missing(key)),
             OwnObject::Unknown => {
-                self.assume(object(bucket, key));
+                let object = object(bucket, key);
+                if self.facts.get(&object) == Some(&Fact::Missing) {
+                    return failed(&missing(key));
+                }
+                self.assume(object);
                 Ok(None)
             }
             OwnObject::Staged(path) => match self.templates.included(path) {
@@ -115,6 +172,25 @@ enum OwnObject<'k> {
 }
 
 impl CellWorld<'_> {
+    /// Returns the value of something stored: as far as the facts tell, otherwise unknown under the
+    /// assumption that there is one.
+    fn value_of(
+        &self,
+        assumption: Assumption,
+        what: String,
+        missing: impl FnOnce() -> String,
+    ) -> Result<Value, String> {
+        match self.facts.get(&assumption) {
+            Some(Fact::Missing) => Err(missing()),
+            Some(Fact::Value(text)) => Ok(Value::text(text.as_str())),
+            Some(Fact::Exists) => Ok(Unknown::asked(what).non_empty().into()),
+            None => {
+                self.assume(assumption);
+                Ok(Unknown::asked(what).non_empty().into())
+            }
+        }
+    }
+
     fn own<'k>(&self, key: &'k str) -> OwnObject<'k> {
         let path = key
             .strip_prefix(self.project)
@@ -150,6 +226,11 @@ impl CellWorld<'_> {
         likely: Option<&'w Template>,
     ) -> NestedTemplate<'w> {
         let unknown = unknown_object(&object);
+        if self.facts.get(&object) == Some(&Fact::Missing)
+            && let Assumption::Object { key, .. } = &object
+        {
+            return NestedTemplate::Missing(missing(key));
+        }
         self.assume(object);
         NestedTemplate::Unknown { unknown, likely }
     }
@@ -163,6 +244,11 @@ impl CellWorld<'_> {
             _ => None,
         }
     }
+}
+
+/// CloudFormation's message for an SSM parameter that isn't set.
+fn no_ssm_parameter(name: &str) -> String {
+    format!("Unable to fetch parameters [{name}] from parameter store for this account.")
 }
 
 fn object(bucket: &str, key: &str) -> Assumption {

@@ -238,7 +238,7 @@ fn security_group(
 /// Carries out `DescribeImages`.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html>
 ///
-/// If no images are seeded, any image that is named exists.
+/// If no images are seeded, any image that is named, also by a filter, exists.
 pub(super) fn describe_images(
     cloud: &Cloud,
     caller: &Caller,
@@ -279,12 +279,112 @@ pub(super) fn describe_images(
     };
     let items = match cloud.seeds.images(caller) {
         Some(seeded) => seeded.map(|it| named(&it.id, it.name.as_deref())).collect(),
-        None => list(parameters, "ImageId")
-            .into_iter()
-            .map(|id| named(id, None))
-            .collect(),
+        None => {
+            let filters = filters(parameters)?.into_iter();
+            let by_id = filters.filter(|(name, _)| *name == "image-id");
+            let ids = by_id.flat_map(|(_, ids)| ids);
+            let ids = list(parameters, "ImageId").into_iter().chain(ids);
+            ids.map(|id| named(id, None)).collect()
+        }
     };
     show(&IMAGES, items, parameters)
+}
+
+const ADDRESSES: ListingKind = ListingKind {
+    set: "addressesSet",
+    ids: "AllocationId",
+    missing: ("InvalidAllocationID.NotFound", "allocation ID"),
+    absent: &["instance-id", "network-interface-id", "association-id"],
+};
+const INTERNET_GATEWAYS: ListingKind = ListingKind {
+    set: "internetGatewaySet",
+    ids: "InternetGatewayId",
+    missing: ("InvalidInternetGatewayID.NotFound", "internetGateway ID"),
+    absent: &["attachment.vpc-id", "attachment.state"],
+};
+const NAT_GATEWAYS: ListingKind = ListingKind {
+    set: "natGatewaySet",
+    ids: "NatGatewayId",
+    missing: ("NatGatewayNotFound", "NAT gateway"),
+    absent: &[],
+};
+
+/// Carries out `DescribeAddresses`.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAddresses.html>
+pub(super) fn describe_addresses(
+    cloud: &Cloud,
+    caller: &Caller,
+    parameters: &[(String, String)],
+) -> XmlResult {
+    let addresses = cloud
+        .cloudformation
+        .resources(cloud, caller, "AWS::EC2::EIP");
+    let item = |(address, properties): (String, Json)| Ec2Item {
+        fields: vec![
+            (
+                "allocationId",
+                "allocation-id",
+                format!("eipalloc-{address}"),
+            ),
+            ("publicIp", "public-ip", address),
+            ("domain", "domain", "vpc".to_owned()),
+        ],
+        tags: tags(&properties),
+    };
+    show(
+        &ADDRESSES,
+        addresses.into_iter().map(item).collect(),
+        parameters,
+    )
+}
+
+/// Carries out `DescribeInternetGateways`.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInternetGateways.html>
+pub(super) fn describe_internet_gateways(
+    cloud: &Cloud,
+    caller: &Caller,
+    parameters: &[(String, String)],
+) -> XmlResult {
+    let gateways = cloud
+        .cloudformation
+        .resources(cloud, caller, "AWS::EC2::InternetGateway");
+    let item = |(id, properties): (String, Json)| Ec2Item {
+        fields: vec![
+            ("internetGatewayId", "internet-gateway-id", id),
+            ("ownerId", "owner-id", caller.account.clone()),
+        ],
+        tags: tags(&properties),
+    };
+    show(
+        &INTERNET_GATEWAYS,
+        gateways.into_iter().map(item).collect(),
+        parameters,
+    )
+}
+
+/// Carries out `DescribeNatGateways`.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeNatGateways.html>
+pub(super) fn describe_nat_gateways(
+    cloud: &Cloud,
+    caller: &Caller,
+    parameters: &[(String, String)],
+) -> XmlResult {
+    let gateways = cloud
+        .cloudformation
+        .resources(cloud, caller, "AWS::EC2::NatGateway");
+    let item = |(id, properties): (String, Json)| Ec2Item {
+        fields: vec![
+            ("natGatewayId", "nat-gateway-id", id),
+            ("subnetId", "subnet-id", text(&properties, "SubnetId")),
+            ("state", "state", "available".to_owned()),
+        ],
+        tags: tags(&properties),
+    };
+    show(
+        &NAT_GATEWAYS,
+        gateways.into_iter().map(item).collect(),
+        parameters,
+    )
 }
 
 /// Writes the items that are selected by their IDs and by filters.

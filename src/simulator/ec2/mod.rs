@@ -63,6 +63,21 @@ pub(crate) fn call(cloud: &Cloud, caller: &Caller, form: &QueryForm) -> Option<X
             &form.parameters,
         )),
         "DescribeImages" => Some(inventory::describe_images(cloud, caller, &form.parameters)),
+        "DescribeAddresses" => Some(inventory::describe_addresses(
+            cloud,
+            caller,
+            &form.parameters,
+        )),
+        "DescribeInternetGateways" => Some(inventory::describe_internet_gateways(
+            cloud,
+            caller,
+            &form.parameters,
+        )),
+        "DescribeNatGateways" => Some(inventory::describe_nat_gateways(
+            cloud,
+            caller,
+            &form.parameters,
+        )),
         "DescribeKeyPairs" => Some(key_pairs::describe(cloud, caller, &form.parameters)),
         "CreateKeyPair" => Some(key_pairs::create(cloud, caller, &form.parameters, false)),
         "ImportKeyPair" => Some(key_pairs::create(cloud, caller, &form.parameters, true)),

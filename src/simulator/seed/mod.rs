@@ -42,6 +42,25 @@ pub(crate) struct SeedFile {
     /// VPCs with their subnets and security groups; with this list, a parameter that names others
     /// is refused
     pub vpcs: Option<Vec<VpcSeed>>,
+    /// Service quotas that differ from AWS's defaults
+    #[serde(default)]
+    pub service_quotas: Vec<ServiceQuotaSeed>,
+}
+
+/// A service quota
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServiceQuotaSeed {
+    /// Code of the quota: L-F678F1CE for VPCs per region
+    pub code: String,
+    /// Value
+    pub value: u32,
+    /// Regions; default: all
+    #[serde(default)]
+    pub regions: Vec<Wildcard>,
+    /// Account IDs; default: all
+    #[serde(default)]
+    pub accounts: Vec<Wildcard>,
 }
 
 /// An SSM parameter
@@ -283,6 +302,7 @@ impl Seeds {
             key_pairs,
             images,
             hosted_zones,
+            service_quotas,
             vpcs,
         } = other.file;
         self.file.ssm_parameters.extend(ssm_parameters);
@@ -292,6 +312,7 @@ impl Seeds {
         join(&mut self.file.key_pairs, key_pairs);
         join(&mut self.file.images, images);
         join(&mut self.file.hosted_zones, hosted_zones);
+        self.file.service_quotas.extend(service_quotas);
         join(&mut self.file.vpcs, vpcs);
         self.objects.extend(other.objects);
     }
@@ -359,6 +380,13 @@ impl Seeds {
             all.iter()
                 .filter(|it| is_for(caller, &it.regions, &it.accounts)),
         )
+    }
+
+    /// Returns the value of a service quota, if it is seeded; the last one counts.
+    pub(crate) fn quota(&self, caller: &Caller, code: &str) -> Option<f64> {
+        let mut all = self.file.service_quotas.iter();
+        let found = all.rfind(|it| it.code == code && is_for(caller, &it.regions, &it.accounts));
+        found.map(|it| it.value.into())
     }
 
     /// Returns whether a value of a parameter's type (`AWS::EC2::VPC::Id`) is seeded; none if

@@ -33,7 +33,7 @@ const SECURE_PROPERTIES: [(&str, &str); 11] = [
 
 /// What a dynamic reference names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StoredReference<'r> {
+pub enum StoredReference<'r> {
     /// An SSM parameter by its name, with `:` and a version if it has one.
     SsmParameter(&'r str),
     /// A secret by its name or ARN.
@@ -42,7 +42,7 @@ pub(super) enum StoredReference<'r> {
 
 impl<'r> StoredReference<'r> {
     /// Parses a reference with its braces; `None` for services that CloudFormation doesn't have.
-    pub(super) fn of(reference: &'r str) -> Option<Self> {
+    pub fn of(reference: &'r str) -> Option<Self> {
         let inner = reference.strip_prefix(OPEN)?.strip_suffix(CLOSE)?;
         let (service, rest) = inner.split_once(':')?;
         match service {
@@ -53,7 +53,7 @@ impl<'r> StoredReference<'r> {
     }
 
     /// Returns the assumption that it exists.
-    pub(super) fn assumption(self) -> Assumption {
+    pub fn assumption(self) -> Assumption {
         match self {
             Self::SsmParameter(name) => Assumption::SsmParameter {
                 name: name.to_owned(),

@@ -44,9 +44,7 @@ pub trait EvaluationEnvironment {
 
     /// Returns the value of `Fn::GetAZs`: a list of names.
     fn availability_zones(&self, region: &str) -> Result<Value, String> {
-        Ok(Unknown::asked(format!("availability zones of {region}"))
-            .with_form(UnknownForm::Zones(region.to_owned()))
-            .into())
+        Ok(unknown_zones(region))
     }
 
     /// Returns the value of `Fn::ImportValue`.
@@ -112,6 +110,13 @@ pub trait EvaluationEnvironment {
         logical_id: &str,
         url: &Value,
     ) -> NestedTemplate<'w>;
+}
+
+/// Returns the unknown list of a region's Availability Zones.
+pub fn unknown_zones(region: &str) -> Value {
+    Unknown::asked(format!("availability zones of {region}"))
+        .with_form(UnknownForm::Zones(region.to_owned()))
+        .into()
 }
 
 /// The template that a `TemplateURL` points to.

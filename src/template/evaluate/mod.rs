@@ -39,7 +39,10 @@ use super::value::{
 use crate::diagnostic::{Location, Position};
 use crate::yaml::{self, Node};
 
-pub use environment::{EvaluationEnvironment, HidingSecrets, NestedTemplate, OfflineEnvironment};
+pub use dynamic_references::StoredReference;
+pub use environment::{
+    EvaluationEnvironment, HidingSecrets, NestedTemplate, OfflineEnvironment, unknown_zones,
+};
 pub(super) use nested::{Ancestor, MAX_NESTED};
 
 /// Limit of what one evaluation may produce, in bytes of text and [`VALUE`]s, nested stacks
