@@ -32,7 +32,21 @@ SAME = {
 }  # fmt: skip
 
 # Why the two differ, by who reports the error and its rule.
-EXPLAINED = {}
+EXPLAINED = {
+    ("cfn-lint", "E1700"): "names of rules may have an underscore: AWS's own templates do, and CloudFormation takes them",
+    ("cfn-lint", "E3002"): "the engine gives up on the value of an IPv6 Fn::Cidr, and so on its resource (fixtures/agreement)",
+    ("cfn-lint", "E3003"): "as E3002",
+    ("cfn-lint", "E3058"): "as E3002",
+    ("cfn-lint", "E3009"): "the metadata of cfn-init isn't read by CloudFormation; a mode of 4 digits works",
+    ("cfn-lint", "E3673"): "an image may come from a launch template; the engine doesn't know this rule",
+    ("cfn-lint", "E3690"): "the engine reports it as E9006",
+    ("cfn-lint", "E3691"): "versions of database engines change without a new schema; the engine doesn't check them",
+    ("cfn-lint", "E6101"): "Data of a wait condition is a JSON text, which AWS's example outputs (src/lint/corrections.rs)",
+    ("cfn-lint", "E8003"): "Fn::ValueOf may be compared in a rule (src/lint/corrections.rs)",
+    ("taskcat", "E3025"): "the instance class isn't offered for the engine; cfn-lint reports E3691 on the engine instead",
+    ("taskcat", "E3680"): "the default of the list of subnets is empty: with it the load balancer has none",
+    ("taskcat", "E9006"): "cfn-lint reports it as E3690",
+}
 
 
 def templates():

@@ -14,11 +14,12 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::CellId;
 use crate::input;
 use crate::lint::{
-    CfnLintSettings, Finding, GuardRuleFile, LintEngineKind, LintJob, LintSubject, RuleSelection,
+    self, CfnLintSettings, Finding, GuardRuleFile, LintEngineKind, LintJob, LintSubject,
+    RuleSelection,
 };
 use crate::plan::PlanDraft;
 use crate::plan::forecast::{Forecast, ForecastCell, ForecastStack, RegionScope};
-use crate::template::Templates;
+use crate::template::{Failure, Templates};
 
 /// What the command line chooses.
 #[derive(Clone, Debug, Default)]
@@ -107,6 +108,52 @@ impl CliProject {
             Err(_) => None,
         };
         self.job(templates, forecast.as_ref(), broken, settings, choice)
+    }
+
+    /// Adds what the lint engine finds in the properties of resources that certainly exist to the
+    /// failures of a forecast, for the regions of the tests.
+    pub(super) fn check_properties(
+        &self,
+        forecast: &mut Forecast,
+        templates: &Templates,
+    ) -> Result<(), CliError> {
+        let declared = |forecast: &Forecast| Forecast {
+            cells: forecast
+                .cells
+                .iter()
+                .filter(|it| it.is_declared)
+                .cloned()
+                .collect(),
+            ..forecast.clone()
+        };
+        let (settings, _) = CfnLintSettings::read(&self.root).unwrap_or_default();
+        let choice = LintChoice::default();
+        let job = LintJob {
+            project_root: self.root.clone(),
+            templates: Arc::new(templates.clone()),
+            subjects: with_values(&declared(forecast)),
+            broken: Vec::new(),
+            engine: LintEngineKind::Builtin,
+            selection: choice.selection(&settings),
+            guard_rules: Vec::new(),
+        };
+        let found = lint::property_errors(&job)
+            .map_err(|error| CliError::Usage(format!("{error}; --lint-disable skips it")))?;
+        let mut found = found.into_iter();
+        for cell in forecast.cells.iter_mut().filter(|it| it.is_declared) {
+            for stack in &cell.stacks {
+                let findings = found.next().unwrap_or_default();
+                let refused = findings.iter().filter_map(|it| refusal(it, stack));
+                for failure in refused {
+                    let place = |it: &Failure| (it.at.clone(), it.nested_in.len());
+                    let is_known = cell.failures.iter().any(|it| place(it) == place(&failure));
+                    if !is_known {
+                        cell.failures.push(failure);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Takes the errors of files that aren't templates from the diagnostics.
@@ -203,11 +250,26 @@ fn with_values(forecast: &Forecast) -> Vec<LintSubject> {
             stack_name: stack.stack_name.clone(),
             parameters: stack.parameters.clone(),
             unknown: stack.unknown.clone(),
+            conditions: stack.conditions.clone(),
             cells: vec![id.clone()],
         };
         cell.stacks.iter().map(subject).collect::<Vec<_>>()
     };
     forecast.cells.iter().flat_map(of_cell).collect()
+}
+
+/// Returns the failure of a resource that certainly exists.
+fn refusal(finding: &Finding, stack: &ForecastStack) -> Option<Failure> {
+    let resource = finding.resource.as_ref()?;
+    let Finding { message, rule, .. } = finding;
+    stack.certain.contains(resource).then(|| Failure {
+        message: format!(
+            "Properties validation failed for resource {resource} with message:\n{message} ({rule})"
+        ),
+        at: finding.location.clone(),
+        nested_in: stack.nested_in.clone(),
+        notes: Vec::new(),
+    })
 }
 
 fn of_template(template: &str, region: Option<&String>) -> LintSubject {

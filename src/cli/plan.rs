@@ -13,6 +13,7 @@ use super::project::{CliProject, argument};
 use super::streams;
 use super::{AwsArgs, block_on, check};
 use crate::config::CommandLineValue;
+use crate::lint;
 use crate::plan::forecast::{
     Facts, Forecast, ForecastCell, ForecastVerdict, PlanReport, RegionScope,
 };
@@ -59,6 +60,10 @@ pub(super) struct PlanArgs {
     #[arg(long)]
     follow_links: bool,
 
+    /// Don't check the properties of resources with the engine of `taskcat lint`.
+    #[arg(short, long)]
+    lint_disable: bool,
+
     /// Output format.
     #[arg(short, long, value_enum, default_value_t = PlanFormat::Text)]
     format: PlanFormat,
@@ -72,6 +77,9 @@ enum PlanFormat {
 
 impl PlanArgs {
     pub(super) fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
+        if !self.lint_disable {
+            lint::prepare();
+        }
         let mut root = PathBuf::new();
         let planned = self.planned(aws, &mut root).inspect_err(|error| {
             if matches!(self.format, PlanFormat::Json) {
@@ -124,8 +132,12 @@ impl PlanArgs {
         } else {
             Facts::default()
         };
+        let mut forecast = project.forecast_with(&draft, &mut templates, regions, &facts)?;
+        if !self.lint_disable {
+            project.check_properties(&mut forecast, &templates)?;
+        }
         Ok(PlannedProject {
-            forecast: project.forecast_with(&draft, &mut templates, regions, &facts)?,
+            forecast,
             refused: CliProject::refuse_unplannable(&draft),
         })
     }

@@ -10,7 +10,7 @@ use std::thread;
 use cloudformation_validate::template_model::EntityType;
 use cloudformation_validate::{Diagnostic, Severity};
 
-use super::corrections::{is_as_written, is_wrong};
+use super::corrections::{is_as_written, is_property_error, is_unused, is_wrong};
 use super::document::LintDocument;
 use super::engine::{self, LintEngine, LintGuardRules};
 use super::pinpoint;
@@ -46,6 +46,27 @@ pub(super) fn lint(job: &LintJob) -> Result<(Vec<Finding>, Vec<String>), LintErr
     Ok((findings.finish(&checks), warnings.into_iter().collect()))
 }
 
+/// Returns the errors in properties of each subject that CloudFormation would refuse.
+pub(super) fn property_errors(job: &LintJob) -> Result<Vec<Vec<Finding>>, LintError> {
+    let guard = LintGuardRules::compile(&[]).map_err(LintError::GuardRules)?;
+    let engine = engine::engine().map_err(LintError::Engine)?;
+    let checks = distinct(&job.subjects);
+    let done = in_parallel(&checks, |check| check.run(job, engine, &guard));
+    let of_subject = |subject: &LintSubject| {
+        let index = checks
+            .iter()
+            .position(|check| check.subject.is_alike(subject));
+        let found = index.and_then(|index| done.get(index)?.as_ref().ok());
+        let found = found
+            .map(|found| found.of_rules.iter())
+            .into_iter()
+            .flatten();
+        let errors = found.filter(|it| is_property_error(&it.rule));
+        errors.cloned().collect()
+    };
+    Ok(job.subjects.iter().map(of_subject).collect())
+}
+
 /// Something to check once, and the tests and regions that it stands for.
 struct LintCheck<'a> {
     subject: &'a LintSubject,
@@ -66,6 +87,7 @@ fn distinct(subjects: &[LintSubject]) -> Vec<LintCheck<'_>> {
             &subject.stack_name,
             &subject.parameters,
             &subject.unknown,
+            &subject.conditions,
         );
         let index = *known.entry(key).or_insert(checks.len());
         if index == checks.len() {
@@ -109,6 +131,7 @@ impl LintCheck<'_> {
         let right = found.into_iter().filter(|it| {
             let line = it.location.as_ref().map(|span| span.start_line);
             !is_wrong(it, template, line.and_then(|it| document.position(it)))
+                && !is_unused(it, template, self.subject)
         });
         let of_guard = if self.is_first {
             guard.check(&document)?

@@ -38,8 +38,23 @@ pub(crate) struct LintSubject {
     pub parameters: Vec<(String, String)>,
     /// Parameters whose value isn't known, but isn't the default either.
     pub unknown: Vec<String>,
+    /// The conditions whose value is known.
+    pub conditions: Vec<(String, bool)>,
     /// The tests and regions that use the template like that.
     pub cells: Vec<CellId>,
+}
+
+impl LintSubject {
+    /// Returns whether the engine sees the same.
+    #[cfg(feature = "lint")]
+    pub(super) fn is_alike(&self, other: &Self) -> bool {
+        let cells = Vec::new;
+        let seen = |it: &Self| Self {
+            cells: cells(),
+            ..it.clone()
+        };
+        seen(self) == seen(other)
+    }
 }
 
 /// What lints.
@@ -202,6 +217,28 @@ async fn builtin(job: &LintJob, warnings: &mut Vec<String>) -> Result<Vec<Findin
         done.unwrap_or_else(|error| Err(LintError::Engine(error.to_string())))?;
     warnings.extend(more);
     Ok(findings)
+}
+
+/// Returns the errors in properties that CloudFormation would refuse, for each subject, without
+/// those that are ignored; nothing without an engine in this process.
+///
+/// # Errors
+/// The engine can't be used.
+#[cfg(feature = "lint")]
+pub(crate) fn property_errors(job: &LintJob) -> Result<Vec<Vec<Finding>>, LintError> {
+    let mut suppressions = SuppressionsByTemplate::default();
+    let mut found = super::builtin::property_errors(job)?;
+    for findings in &mut found {
+        findings.retain(|finding| {
+            !suppressions.of(job, finding).hides(finding) && job.selection.reports(finding, false)
+        });
+    }
+    Ok(found)
+}
+
+#[cfg(not(feature = "lint"))]
+pub(crate) fn property_errors(_: &LintJob) -> Result<Vec<Vec<Finding>>, LintError> {
+    Ok(Vec::new())
 }
 
 #[cfg(not(feature = "lint"))]

@@ -38,7 +38,9 @@ use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::event::CellId;
 
 pub(crate) use guard_file::GuardRuleFile;
-pub(crate) use job::{LintEngineKind, LintError, LintJob, LintOutcome, LintSubject, run};
+pub(crate) use job::{
+    LintEngineKind, LintError, LintJob, LintOutcome, LintSubject, property_errors, run,
+};
 pub(crate) use rc_file::CfnLintSettings;
 pub(crate) use selection::RuleSelection;
 

@@ -32,7 +32,8 @@ impl RuleSelection {
             return matches_any(&self.select, rule);
         }
         let is_wanted = is_wanted || self.all || matches_any(&self.include, rule);
-        is_wanted || finding.level > FindingLevel::Info
+        let is_noise = finding.level == FindingLevel::Info || OF_THE_ENGINE.contains(&&**rule);
+        is_wanted || !is_noise
     }
 
     /// Returns whether a template can't suppress the rule.
@@ -55,6 +56,10 @@ fn begins_with(id: &str, pattern: &str) -> bool {
     let beginning = id.get(..pattern.len());
     beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(pattern))
 }
+
+/// Warnings about the engine itself: it gave up on some combinations of conditions, or was given an
+/// odd pseudo-parameter.
+const OF_THE_ENGINE: [&str; 2] = ["W9012", "W9052"];
 
 /// The engine's rules for what CloudFormation refuses begin with `F`. Most have the number of
 /// cfn-lint's rule; these have another one

@@ -13,10 +13,12 @@
 //! - `project`: files, and which templates nest others
 //! - `rendered`: the evaluated template as CloudFormation sees it, with secrets masked
 //! - `transform`: rewrites a template before its evaluation: macros, includes, loops
+//! - `branches`: values that known conditions exclude
 //! - `graph`: dependencies, circles, and undeclared names
 //! - `limits`: what CloudFormation refuses regardless of values
 
 mod assumption;
+mod branches;
 mod evaluate;
 mod expression;
 mod graph;
@@ -41,6 +43,7 @@ use crate::mask::Secrets;
 use crate::yaml::Node;
 
 pub use assumption::Assumption;
+pub use branches::is_excluded;
 pub use evaluate::{
     ConditionValue, EvaluatedOutput, EvaluatedResource, EvaluatedStack, EvaluationEnvironment,
     Evaluator, HidingSecrets, NestedTemplate, OfflineEnvironment, ParameterValue, ParameterValues,

@@ -632,6 +632,41 @@ fn properties_and_types_have_one_verdict() {
     assert!(plan.stdout.contains("deep.yaml:3:"), "{}", plan.stdout);
 }
 
+/// Values that only the type's schema refuses. A run lints first, with the same engine.
+#[test]
+fn values_of_properties_have_one_verdict() {
+    let function = "Parameters: {Memory: {Type: Number}}\nResources:\n  F:\n    \
+        Type: AWS::Lambda::Function\n    Properties:\n      Handler: index.handler\n      \
+        Runtime: python3.13\n      \
+        Role: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/f'\n      \
+        Code: {ZipFile: 'x = 1'}\n      MemorySize: !Ref Memory\n";
+    let files = [("large.yaml", function), ("small.yaml", function)];
+    for (test, expect) in [("large", 1), ("small", 0)] {
+        let project = project(&[test], &files);
+        let memory = if expect == 1 { "90000" } else { "256" };
+        let given = format!("parameters: {{Memory: '{memory}'}}");
+        project.replace(".taskcat.yml", "parameters: {}", &given);
+        let plan = plan(&project);
+        plan.assert_code(expect);
+        let says = "Properties validation failed for resource F with message:";
+        assert_eq!(plan.stdout.contains(says), expect == 1, "{}", plan.stdout);
+        assert_eq!(
+            plan.stdout.contains("large.yaml:10"),
+            expect == 1,
+            "{}",
+            plan.stdout
+        );
+        let local = Taskcat::bare(&project)
+            .args(["test", "run", "--local"])
+            .run();
+        local.assert_code(expect);
+        let skipped = Taskcat::offline(&project)
+            .args(["plan", "--lint-disable"])
+            .run();
+        skipped.assert_code(0);
+    }
+}
+
 /// What the simulator stands in for may have any form: of a custom resource, of signals, of a
 /// generated name.
 #[test]

@@ -3,7 +3,9 @@
 
 use super::super::draft::TestDraft;
 use crate::mask::Secrets;
-use crate::template::{EvaluatedStack, TemplateParameter, Templates, Value};
+use crate::template::{
+    ConditionValue, EvaluatedStack, NestingStack, TemplateParameter, Templates, Value,
+};
 
 /// A stack of a test in a region, the test's own or a nested one. Secrets are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,12 @@ pub struct ForecastStack {
     pub parameters: Vec<(String, String)>,
     /// Parameters that get a value other than their default, which isn't known.
     pub unknown: Vec<String>,
+    /// The conditions whose value is known.
+    pub conditions: Vec<(String, bool)>,
+    /// The logical IDs of the resources that certainly exist.
+    pub certain: Vec<String>,
+    /// The nested stacks that lead to it, outermost first.
+    pub nested_in: Vec<NestingStack>,
 }
 
 /// Prefix of the types of parameters whose value names an SSM parameter.
@@ -30,21 +38,58 @@ pub(super) fn stacks(
     secrets: &Secrets,
 ) -> Vec<ForecastStack> {
     let mut found = Vec::new();
-    collect(stack, templates, secrets, &mut found);
+    StackCollector {
+        templates,
+        secrets,
+        found: &mut found,
+    }
+    .collect(stack, true, &mut Vec::new());
     if let Some(own) = found.first_mut() {
         own.stack_name = Some(test.stack_name.clone());
     }
     found
 }
 
-fn collect(
-    stack: &EvaluatedStack,
-    templates: &Templates,
-    secrets: &Secrets,
-    found: &mut Vec<ForecastStack>,
-) {
-    // A stack that could not be evaluated has no template.
-    if let Some(template) = templates.get(&stack.template) {
+struct StackCollector<'a> {
+    templates: &'a Templates,
+    secrets: &'a Secrets,
+    found: &'a mut Vec<ForecastStack>,
+}
+
+impl StackCollector<'_> {
+    /// Collects a stack and its nested stacks; `is_certain` tells whether the stack exists for
+    /// sure.
+    fn collect(
+        &mut self,
+        stack: &EvaluatedStack,
+        is_certain: bool,
+        nested_in: &mut Vec<NestingStack>,
+    ) {
+        let is_certain = is_certain && stack.doubt().is_none();
+        let certain = |exists: &ConditionValue| is_certain && *exists == ConditionValue::True;
+        let resources = stack.resources.iter();
+        let existing: Vec<String> = resources
+            .filter(|(_, resource)| certain(&resource.exists))
+            .map(|(id, _)| id.clone())
+            .collect();
+        self.add(stack, existing, nested_in);
+        for (id, resource) in &stack.resources {
+            if let Some(nested) = &resource.nested {
+                nested_in.push(NestingStack {
+                    logical_id: id.clone(),
+                    at: resource.at.clone(),
+                });
+                self.collect(nested, certain(&resource.exists), nested_in);
+                nested_in.pop();
+            }
+        }
+    }
+
+    fn add(&mut self, stack: &EvaluatedStack, certain: Vec<String>, nested_in: &[NestingStack]) {
+        // A stack that could not be evaluated has no template.
+        let Some(template) = self.templates.get(&stack.template) else {
+            return;
+        };
         let mut known = Vec::new();
         let mut unknown = Vec::new();
         for parameter in &template.parameters {
@@ -55,21 +100,29 @@ fn collect(
             };
             match text(value) {
                 Some(text) if parameter.default_text().as_ref() == Some(&text) => {}
-                Some(text) if is_public(parameter, &text, secrets) => {
+                Some(text) if is_public(parameter, &text, self.secrets) => {
                     known.push((parameter.key.clone(), text));
                 }
                 _ => unknown.push(parameter.key.clone()),
             }
         }
-        found.push(ForecastStack {
+        let conditions = stack.conditions.iter().filter_map(|(name, value)| {
+            let value = match value {
+                ConditionValue::True => true,
+                ConditionValue::False => false,
+                ConditionValue::Unknown(_) => return None,
+            };
+            Some((name.clone(), value))
+        });
+        self.found.push(ForecastStack {
             template: template.relative.clone(),
             stack_name: None,
             parameters: known,
             unknown,
+            conditions: conditions.collect(),
+            certain,
+            nested_in: nested_in.to_vec(),
         });
-    }
-    for nested in stack.resources.values().filter_map(|it| it.nested.as_ref()) {
-        collect(nested, templates, secrets, found);
     }
 }
 
