@@ -147,11 +147,11 @@ impl ExitReason {
     }
 }
 
-/// Reads after "the program": `ended with exit code 3`.
+/// Reads after "the program": `exited with code 3`.
 impl fmt::Display for ExitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Exited(code) => write!(f, "ended with exit code {code}"),
+            Self::Exited(code) => write!(f, "exited with code {code}"),
             Self::Signalled(signal) => write!(f, "was ended by signal {signal}"),
             Self::TimedOut(limit) => write!(f, "was killed after {} s", limit.as_secs_f64()),
         }

@@ -57,7 +57,7 @@ pub(super) struct CleanArgs {
     #[arg(long)]
     include_running: bool,
 
-    /// As a last step, delete stacks and retain the resources that can't be deleted.
+    /// As a last resort, delete stacks but retain the resources that can't be deleted.
     #[arg(long)]
     force_delete: bool,
 
@@ -210,13 +210,10 @@ impl CleanArgs {
             .map(|(project, run_id)| format!("{project} (run {run_id})"))
             .collect();
         let help = match known.is_empty() {
-            true => "no resources of other projects or runs were found either".to_owned(),
-            false => format!("resources were found of {}", known.join(", ")),
+            true => "no leftovers of other projects or runs were found either".to_owned(),
+            false => format!("leftovers were found of {}", known.join(", ")),
         };
-        refused(
-            format!("no resources of a project or run `{what}` were found"),
-            help,
-        )
+        refused(format!("no project or run matches `{what}`"), help)
     }
 
     /// Finding nothing to delete in one's own project is fine.

@@ -86,7 +86,7 @@ pub(super) struct DeployRunArgs {
     #[arg(long)]
     replace_failed: bool,
 
-    /// Name of the change sets; ones of that name are replaced
+    /// Name of the change sets; existing ones of that name are replaced
     #[arg(long, value_name = "NAME", value_parser = change_set_name)]
     change_set_name: Option<String>,
 
@@ -206,9 +206,9 @@ impl DeployRunArgs {
             .iter()
             .any(|bucket| bucket.kind == BucketKind::Auto)
         {
-            let message = "a permanent stack needs a permanent bucket: set project.s3_bucket or \
-                           project.s3_regional_buckets";
-            return Err(CliError::Usage(message.to_owned()));
+            let error = Diagnostic::error("permanent stacks need a permanent bucket")
+                .help("set project.s3_bucket or project.s3_regional_buckets");
+            return Err(CliError::Diagnostics(vec![error]));
         }
         let tests = &project.loaded.config.tests;
         let own = |test: &str| tests.get(test).and_then(|test| test.stack_name.clone());

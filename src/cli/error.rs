@@ -34,7 +34,7 @@ pub enum ExitStatus {
 /// The table of exit codes in `--help`.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
-  0    every test passed
+  0    success: every test passed
   1    a test failed or would fail, lint found errors, a pipeline's stage has failed,
        or a Lambda function can't be packaged
   2    the command line or the configuration is wrong, or no test can be planned

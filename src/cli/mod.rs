@@ -92,7 +92,7 @@ struct AwsArgs {
     #[arg(long, global = true, value_name = "FILE", help_heading = AWS_OPTIONS)]
     ca_bundle: Option<PathBuf>,
 
-    /// Open the MFA session of a role with this code; on a terminal taskcat asks for it.
+    /// Use this MFA code to assume a role with `mfa_serial` [default: ask on a terminal].
     #[arg(long, global = true, value_name = "CODE", help_heading = AWS_OPTIONS)]
     mfa_code: Option<String>,
 
@@ -275,7 +275,7 @@ fn given(value: Option<String>) -> Option<String> {
 fn key_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("a parameter and its value: Name=value".to_owned()),
+        _ => Err("expected KEY=VALUE".to_owned()),
     }
 }
 

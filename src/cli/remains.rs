@@ -72,7 +72,7 @@ pub(super) fn report(ended: &EndedRun, aws: &AwsArgs) {
     let message = format!("not deleted: {}", names(&remains.header, &remains.ledger));
     output::note(
         &message,
-        &format!("delete it with `{}`", clean_command(&remains.header, aws)),
+        &format!("delete them with `{}`", clean_command(&remains.header, aws)),
     );
 }
 

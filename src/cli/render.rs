@@ -32,7 +32,8 @@ pub(super) struct RenderArgs {
     #[arg(short, long, value_name = "REGION")]
     region: String,
 
-    /// Value of a parameter; can be repeated. A parameter without a value and a default is unknown.
+    /// Value of a parameter; can be repeated. A parameter with neither a value nor a default is
+    /// unknown.
     #[arg(long = "parameter", value_name = "KEY=VALUE", value_parser = super::key_and_value)]
     parameters: Vec<(String, String)>,
 

@@ -13,7 +13,7 @@ use crate::event::{EventKind, RunEvent};
 use crate::report::folder::Folder;
 use crate::report::{self, RunReport};
 
-/// Write the reports of a recorded run again, from its events.
+/// Regenerate the reports of a recorded run from its events.
 ///
 /// Writes `index.html`, `junit.xml`, `report.json` and the stack logs from the `events.ndjson` of
 /// the run. The files are identical to those that the run itself wrote; for a killed run, they show
@@ -28,7 +28,8 @@ pub(super) struct ReportArgs {
     #[arg(default_value = "./taskcat_outputs", value_name = "DIR|EVENTS", value_parser = path())]
     recorded: Vec<PathBuf>,
 
-    /// Folder for the files [default: the folder of the events]. Required for several records.
+    /// Folder for the files [default: the folder of the events]. Required for merging several
+    /// records.
     #[arg(short, long, value_name = "DIR", value_parser = path())]
     output_directory: Option<PathBuf>,
 
@@ -114,7 +115,9 @@ impl RecordedRun {
             let is_absent = !path.exists();
             let diagnostic = Diagnostic::error(error.to_string());
             CliError::Diagnostics(vec![if is_absent {
-                diagnostic.help("name the folder of a report, as `taskcat test run` writes it")
+                diagnostic.help(
+                    "pass the output folder of `taskcat test run`, or an `events.ndjson` file",
+                )
             } else {
                 diagnostic
             }])

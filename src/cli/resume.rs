@@ -35,7 +35,7 @@ pub(super) struct ResumeArgs {
     #[arg(short, long, value_name = "DIR", value_parser = path())]
     output_directory: Option<PathBuf>,
 
-    /// As a last step, delete stacks and retain the resources that can't be deleted.
+    /// As a last resort, delete stacks but retain the resources that can't be deleted.
     #[arg(long)]
     force_delete: bool,
 

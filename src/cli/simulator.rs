@@ -63,7 +63,7 @@ pub(super) struct SimulatorArgs {
 /// Options for the simulator's behavior.
 #[derive(Args)]
 pub(super) struct SimulatorBehavior {
-    /// Run the simulator FACTOR times faster than AWS; `inf` takes no time at all.
+    /// Run the simulator FACTOR times faster than AWS; `inf` skips all waiting.
     #[arg(long, value_name = "FACTOR", default_value = "60", value_parser = speed)]
     speed: f64,
 
@@ -138,7 +138,7 @@ async fn serve(port: u16, cloud: Cloud) -> Result<ExitStatus, CliError> {
 }
 
 async fn start(port: u16, cloud: Cloud) -> Result<Running, CliError> {
-    let refused = |error| CliError::local(format!("can't listen on 127.0.0.1:{port}"), error);
+    let refused = |error| CliError::local(format!("cannot listen on 127.0.0.1:{port}"), error);
     Running::start(port, cloud).await.map_err(refused)
 }
 
@@ -215,7 +215,7 @@ fn variables(endpoint_url: &str) -> [(&'static str, &str); 5] {
 fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(speed) if speed > 0.0 => Ok(speed),
-        _ => Err("a number above zero".to_owned()),
+        _ => Err("expected `inf` or a number greater than 0".to_owned()),
     }
 }
 

@@ -151,7 +151,8 @@ pub(super) struct TestRunArgs {
     #[arg(long, value_name = "DURATION")]
     budget: Option<HumanDuration>,
 
-    /// Retry a test up to N times if AWS caused its failure, for example by a lack of capacity
+    /// Retry a test up to N times if AWS caused its failure, such as insufficient capacity; at most
+    /// 10
     /// [default: 0].
     #[arg(long, value_name = "N")]
     retries: Option<u32>,
@@ -168,7 +169,7 @@ pub(super) struct TestRunArgs {
     #[arg(long, value_name = "DURATION")]
     slow_after: Option<HumanDuration>,
 
-    /// As a last step, delete stacks and retain the resources that can't be deleted.
+    /// As a last resort, delete stacks but retain the resources that can't be deleted.
     #[arg(long)]
     force_delete: bool,
 
@@ -176,7 +177,7 @@ pub(super) struct TestRunArgs {
     #[arg(long)]
     follow_links: bool,
 
-    /// In a shared bucket, delete no objects while the marker of another run is younger than this.
+    /// Keep the objects of a shared bucket while another run's marker is younger than this.
     #[arg(long, value_name = "DURATION", default_value = "12h")]
     marker_limit: HumanDuration,
 
@@ -306,10 +307,10 @@ impl TestRunArgs {
                 // A run that was stopped may not have reached them.
                 let is_complete = matches!(tested, Ok(ExitStatus::Passed | ExitStatus::Failed));
                 for rule in usage.unmatched_rules().iter().filter(|_| is_complete) {
-                    let message = format!("the scenario's rule {rule} matched nothing in this run");
+                    let message = format!("scenario rule {rule} matched nothing in this run");
                     output::warning_with_help(
                         &message,
-                        "compare its names with those of the stacks, resources and calls",
+                        "compare its patterns with the names of the stacks, resources and calls",
                     );
                 }
                 return tested.map_err(CliError::simulated);
@@ -501,5 +502,5 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()
         .filter(|number| *number > 0)
-        .ok_or_else(|| "a whole number from 1 on".to_owned())
+        .ok_or_else(|| "expected a whole number of at least 1".to_owned())
 }

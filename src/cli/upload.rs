@@ -61,7 +61,7 @@ pub(super) struct UploadArgs {
     #[arg(long)]
     follow_links: bool,
 
-    /// In a shared bucket, delete no objects while the marker of another run is younger than this.
+    /// Keep the objects of a shared bucket while another run's marker is younger than this.
     #[arg(long, value_name = "DURATION", default_value = "12h")]
     marker_limit: HumanDuration,
 

@@ -40,7 +40,7 @@ impl LoadedConfig {
                 regions.retain(|region| wanted.contains(region));
                 if had_some && regions.is_empty() {
                     let message = format!(
-                        "test `{name}` is skipped: it has none of the regions {}",
+                        "skipping test `{name}`: it has none of the regions {}",
                         wanted.join(", ")
                     );
                     diagnostics.push(Diagnostic::warning(message));
@@ -136,7 +136,7 @@ mod tests {
             "",
             "us-west-2",
             &["small us-west-2", "large ", "none "],
-            &["test `large` is skipped: it has none of the regions us-west-2"],
+            &["skipping test `large`: it has none of the regions us-west-2"],
         );
     }
 

@@ -136,8 +136,16 @@ impl<'a> ConfigValidator<'a> {
         let (least, most) = rule.bounds();
         // In the environment and on the command line, numbers are text.
         let number = node.as_int().or_else(|| node.as_str()?.parse().ok());
-        match number.filter(|number| (least..=most).contains(number)) {
-            Some(number) => Some(SettingContent::Value(number.into())),
+        match number {
+            Some(number) if (least..=most).contains(&number) => {
+                Some(SettingContent::Value(number.into()))
+            }
+            Some(number) => {
+                let message =
+                    format!("`{path}` is {number}, but must be between {least} and {most}");
+                self.error(node.at, message, "");
+                None
+            }
             None => self.wrong_type(
                 node,
                 &format!("a whole number from {least} to {most}"),
@@ -165,8 +173,12 @@ impl<'a> ConfigValidator<'a> {
     }
 
     fn text(&mut self, node: &Node, rule: KeyRule, path: &str) -> Option<SettingContent> {
+        let must_be = self.failed_pattern(&node.text, rule);
         let Some(text) = node.as_str() else {
-            return self.wrong_type(node, "text", path);
+            return match must_be.filter(|_| node.is_scalar()) {
+                Some(must_be) => self.wrong_form(node, path, must_be),
+                None => self.wrong_type(node, "text", path),
+            };
         };
         if let Some(allowed) = rule.allowed().filter(|allowed| !allowed.contains(&text)) {
             let message = format!(
@@ -177,17 +189,27 @@ impl<'a> ConfigValidator<'a> {
             self.error(node.at, message, help.as_deref().unwrap_or(""));
             return None;
         }
-        if let Some((pattern, must_be)) = rule.pattern() {
-            let regex = self
-                .patterns
-                .entry(pattern)
-                .or_insert_with(|| Regex::new(pattern).ok());
-            if regex.as_ref().is_some_and(|regex| !regex.is_match(text)) {
-                self.error(node.at, format!("`{path}` is `{text}`, but {must_be}"), "");
-                return None;
-            }
+        match must_be {
+            Some(must_be) => self.wrong_form(node, path, must_be),
+            None => Some(SettingContent::Value(text.into())),
         }
-        Some(SettingContent::Value(text.into()))
+    }
+
+    /// Returns what a text must be if it doesn't match the rule's pattern.
+    fn failed_pattern(&mut self, text: &str, rule: KeyRule) -> Option<&'static str> {
+        let (pattern, must_be) = rule.pattern()?;
+        let regex = self
+            .patterns
+            .entry(pattern)
+            .or_insert_with(|| Regex::new(pattern).ok());
+        let is_other = regex.as_ref().is_some_and(|regex| !regex.is_match(text));
+        is_other.then_some(must_be)
+    }
+
+    fn wrong_form<T>(&mut self, node: &Node, path: &str, must_be: &str) -> Option<T> {
+        let message = format!("`{path}` is `{}`, but {must_be}", node.text);
+        self.error(node.at, message, "");
+        None
     }
 
     /// Converts a parameter's value: a scalar, converted to a string as by TaskCat, or a list of
@@ -705,6 +727,6 @@ mod tests {
 
     #[test]
     fn a_broken_file_is_one_error_with_its_place() {
-        check("project: {name: p\n", &["1:10: a `{` is never closed"]);
+        check("project: {name: p\n", &["1:10: unclosed `{`"]);
     }
 }

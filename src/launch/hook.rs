@@ -209,7 +209,7 @@ fn script(
 ) -> Result<(Command, String), HookFailure> {
     let wrong = || {
         HookFailure::Config(
-            "`config.command` must be a string, or a list of strings, that is not empty".into(),
+            "`config.command`: expected a string or a list of strings that isn't empty".into(),
         )
     };
     match command {
@@ -486,17 +486,17 @@ mod tests {
         };
         check(
             json!({"command": "echo no; echo why >&2; exit 3"}),
-            "`echo no; echo why >&2; exit 3` ended with exit code 3:\n  why",
+            "`echo no; echo why >&2; exit 3` exited with code 3:\n  why",
         )
         .await;
         check(
             json!({"command": "echo only; exit 1"}),
-            "`echo only; exit 1` ended with exit code 1:\n  only",
+            "`echo only; exit 1` exited with code 1:\n  only",
         )
         .await;
         check(
             json!({"command": ["false", "x"]}),
-            "`false x` ended with exit code 1",
+            "`false x` exited with code 1",
         )
         .await;
         check(
@@ -520,7 +520,7 @@ mod tests {
              not",
         )
         .await;
-        let wrong = "`config.command` must be a string, or a list of strings, that is not empty";
+        let wrong = "`config.command`: expected a string or a list of strings that isn't empty";
         for command in [
             json!(null),
             json!(""),
@@ -548,7 +548,7 @@ mod tests {
         assert_eq!(
             (lines[0], lines[20]),
             (
-                format!("{PREFIX}`seq 1 100000 >&2…` ended with exit code 1:").as_str(),
+                format!("{PREFIX}`seq 1 100000 >&2…` exited with code 1:").as_str(),
                 "  100000"
             )
         );

@@ -156,7 +156,7 @@ pub(crate) fn status_advice(stack: &Stack, mark: OwnershipTag, cli: &AwsCli) -> 
         StackStatus::ReviewInProgress => None,
         StackStatus::RollbackComplete | StackStatus::RollbackFailed | StackStatus::DeleteFailed => {
             let by_hand = format!(
-                "delete it with `{}` and deploy again",
+                "delete them with `{}` and deploy again",
                 cli.delete_stack(name)
             );
             let option = mark.replaces_failed.filter(|_| stack.was_never_created());

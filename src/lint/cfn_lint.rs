@@ -434,7 +434,7 @@ mod tests {
         .await;
         check(
             "templates: nonsense: here",
-            Err("`cfn-lint` ended with exit code 1 and linted nothing:\n  "),
+            Err("`cfn-lint` exited with code 1 and linted nothing:\n  "),
         )
         .await;
     }

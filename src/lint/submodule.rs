@@ -64,7 +64,7 @@ mod tests {
         fs::write(&file, "[oops").unwrap();
         let error = folders(root.path()).await.unwrap_err().to_string();
         assert!(
-            error.starts_with("`git config` ended with exit code "),
+            error.starts_with("`git config` exited with code "),
             "{error}"
         );
     }

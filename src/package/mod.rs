@@ -702,7 +702,7 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(errors.len(), 1);
-        let start = "functions/source/f: `pip3 install` ended with exit code 1:\n  ";
+        let start = "functions/source/f: `pip3 install` exited with code 1:\n  ";
         assert!(
             errors[0].starts_with(start) && errors[0].contains("nothing-here"),
             "{}",
@@ -759,7 +759,7 @@ mod tests {
             .package(Some(programs.path().as_os_str()))
             .await
             .unwrap_err();
-        let start = "functions/source/f: `docker build` ended with exit code 1:\n  ";
+        let start = "functions/source/f: `docker build` exited with code 1:\n  ";
         assert!(
             errors[0].starts_with(start) && errors[0].contains("Docker daemon"),
             "{}",

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
 use crate::diagnostic::Diagnostic;
+use crate::input;
 
 /// The program for CodeBuild.
 const TASKCAT: &str = "taskcat";
@@ -103,9 +104,14 @@ fn head(
     let read = File::open(path)
         .and_then(open)
         .and_then(|program| program.take(HEAD).read_to_end(&mut start));
-    let help = "`pipeline/package.sh` builds the programs; --programs names their folder";
+    let help = "build it with `pipeline/package.sh`, and pass its folder with --programs";
     if let Err(error) = read {
-        return Err(Diagnostic::error(format!("{}: {error}", path.display())).help(help));
+        let message = format!(
+            "cannot read the pipeline's program {}: {}",
+            path.display(),
+            input::reason(&error)
+        );
+        return Err(Diagnostic::error(message).help(help));
     }
     ProgramHeader::of(&start).ok_or_else(|| {
         let message = format!(

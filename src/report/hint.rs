@@ -120,8 +120,8 @@ const TABLE: &[(&str, &str)] = &[
     ),
     (
         r"[Rr]equires capabilities\s*:?\s*\[(?P<capabilities>[^\]]*)\]",
-        "taskcat acknowledges all capabilities; ${capabilities} must be passed on by whatever \
-         stands between it and AWS",
+        "taskcat acknowledges all capabilities; ${capabilities} must be passed on by the \
+         proxy or endpoint between it and AWS",
     ),
     (
         r"No export named (?P<name>\S+) found",

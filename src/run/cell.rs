@@ -187,7 +187,7 @@ async fn test(
     {
         WaitOutcome::Stopped => return CellVerdict::interrupted(context),
         WaitOutcome::TimedOut => {
-            let status = format!("its stack was still {}", watcher.status());
+            let status = format!("the stack was still {}", watcher.status());
             return CellVerdict::timed_out(plan, &status);
         }
         WaitOutcome::Done(Err(error)) => {
@@ -359,7 +359,7 @@ async fn run_hooks(
                 (
                     None,
                     Some(format!(
-                        "the hook `{kind}` was killed after {limit} (`hook_timeout`)"
+                        "the hook `{kind}` timed out after {limit} (`hook_timeout`)"
                     )),
                 )
             }

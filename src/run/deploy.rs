@@ -354,7 +354,7 @@ impl PendingChangeSet<'_> {
     fn remains_itself(&self) -> String {
         let (stack, name) = (&self.plan.stack_name, &self.proposal.name);
         format!(
-            "the change set {name} remains; delete it with `{}`",
+            "the change set {name} remains; delete them with `{}`",
             self.cli.delete_change_set(stack, name)
         )
     }

@@ -7,7 +7,7 @@ use crate::stage::StageError;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
-    #[error("lint found {0} error(s); nothing was launched (-l skips the check)")]
+    #[error("lint found {0} error(s); nothing was launched (--lint-disable skips the check)")]
     Lint(usize),
     #[error(transparent)]
     Linter(#[from] LintError),

@@ -31,7 +31,7 @@ use crate::watch::Watcher;
 pub(crate) enum ResumeError {
     #[error("the run {0} is still in progress")]
     Running(String),
-    #[error("nothing of the run {0} was found: no journal, and no stack or bucket with its tag")]
+    #[error("no journal, stack or bucket was found for run {0}")]
     NotFound(String),
     #[error(transparent)]
     Aws(#[from] AwsError),
@@ -387,7 +387,7 @@ impl ResumedRun<'_> {
                 let limit = HumanDuration(limit);
                 let status = watcher.status();
                 CellVerdict::failed(format!(
-                    "timed out after {limit}: its stack was still {status}"
+                    "timed out after {limit}: the stack was still {status}"
                 ))
             }
             WaitOutcome::Done(Err(error)) => {

@@ -161,7 +161,7 @@ fn unclosed_brackets(file: &Path) -> Vec<Diagnostic> {
             file: Arc::from(file),
             at: Position { line, column },
         };
-        Diagnostic::error(format!("`{text}` is not a pattern: a `[` is never closed"))
+        Diagnostic::error(format!("`{text}` is not a pattern: unclosed `[`"))
             .at(location)
             .label("it opens here")
             .help("close the bracket, or write `\\[` for the character itself")

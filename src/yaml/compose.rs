@@ -855,7 +855,7 @@ mod tests {
         check(
             "a: 1\nb: 'x\n",
             r#"{"a":1,"b":null}"#,
-            &["2:4: a quote is never closed"],
+            &["2:4: unclosed quote"],
         );
         check(
             "a: 1\n b: 2\n",

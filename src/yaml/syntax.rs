@@ -24,8 +24,8 @@ pub(super) fn explain(kind: &ErrorKind) -> Diagnostic {
         ErrorKind::ExpectedBlockMappingKey
         | ErrorKind::ExpectedBlockSequenceEntry
         | ErrorKind::InvalidIndentation => said(
-            "the indentation of this line matches no line above it",
-            "align it with the lines around it",
+            "inconsistent indentation",
+            "align this line with the lines around it",
         ),
         ErrorKind::MappingValueNotAllowed => said(
             "a `:` where no key is allowed",
@@ -59,24 +59,22 @@ pub(super) fn explain(kind: &ErrorKind) -> Diagnostic {
             "in double quotes a backslash starts an escape: write `\\\\`, or use single quotes",
         ),
         ErrorKind::UnclosedQuotedScalar => {
-            Diagnostic::error("a quote is never closed").label("it opens here")
+            Diagnostic::error("unclosed quote").label("it opens here")
         }
         ErrorKind::UnclosedFlowCollection { open } => {
-            Diagnostic::error(format!("a `{open}` is never closed")).label("it opens here")
+            Diagnostic::error(format!("unclosed `{open}`")).label("it opens here")
         }
         ErrorKind::MismatchedFlowCollectionEnd { open, close } => said(
             &format!("a `{open}` is closed by `{close}`"),
             "close it with the matching bracket",
         )
         .label("it opens here"),
-        ErrorKind::ExpectedFlowMappingSeparator => said(
-            "a `,` or a `}` is missing before this",
-            "separate the entries",
-        ),
-        ErrorKind::ExpectedFlowSequenceSeparator => said(
-            "a `,` or a `]` is missing before this",
-            "separate the items",
-        ),
+        ErrorKind::ExpectedFlowMappingSeparator => {
+            said("expected `,` or `}`", "separate the entries")
+        }
+        ErrorKind::ExpectedFlowSequenceSeparator => {
+            said("expected `,` or `]`", "separate the items")
+        }
         ErrorKind::MisplacedFlowCollectionEnd => said(
             "unmatched closing bracket",
             "remove it, or add the opening bracket",
@@ -137,7 +135,7 @@ mod tests {
         );
         check(
             "a:\n  b: 1\n c: 2\n",
-            "f:3:2: the indentation of this line matches no line above it (align it with the \
+            "f:3:2: inconsistent indentation (align this line with the \
              lines around it)",
         );
         check(
@@ -174,15 +172,15 @@ mod tests {
              escape: write `\\\\`, \
              or use single quotes)",
         );
-        check("a: 'b\n", "f:1:4: a quote is never closed");
-        check("a: {b: 1\n", "f:1:4: a `{` is never closed");
+        check("a: 'b\n", "f:1:4: unclosed quote");
+        check("a: {b: 1\n", "f:1:4: unclosed `{`");
         check(
             "{a: [b] c: d}\n",
-            "f:1:9: a `,` or a `}` is missing before this (separate the entries)",
+            "f:1:9: expected `,` or `}` (separate the entries)",
         );
         check(
             "[{a: b} c]\n",
-            "f:1:9: a `,` or a `]` is missing before this (separate the items)",
+            "f:1:9: expected `,` or `]` (separate the items)",
         );
         check(
             "a: b ]\nc: ]\n",

@@ -239,7 +239,7 @@ fn a_bucket_that_goes_is_refused() {
         .run();
     refused
         .assert_code(2)
-        .assert_says("a permanent stack needs a permanent bucket");
+        .assert_says("permanent stacks need a permanent bucket");
     server.standing(&REGIONS).assert_nothing();
 }
 

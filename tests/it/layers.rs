@@ -67,7 +67,14 @@ const TABLE: &[(&str, &[&str])] = &[
     // AWS, and the steps that use it.
     (
         "pipeline",
-        &["catalog", "diagnostic", "event", "plan", "template"],
+        &[
+            "catalog",
+            "diagnostic",
+            "event",
+            "input",
+            "plan",
+            "template",
+        ],
     ),
     (
         "aws",

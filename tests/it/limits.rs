@@ -45,7 +45,7 @@ fn a_stack_that_never_settles_times_out() {
     );
     by_flag
         .assert_code(1)
-        .assert_says("timed out after 2s: its stack was still CREATE_IN_PROGRESS");
+        .assert_says("timed out after 2s: the stack was still CREATE_IN_PROGRESS");
     by_flag.assert_says("the stack is still in progress after 1s");
     project.replace(
         ".taskcat.yml",
@@ -100,7 +100,7 @@ fn a_hook_that_never_ends_is_killed() {
     let outcome = run(&project, &server, &["--hook-timeout", "1s"]);
     outcome
         .assert_code(1)
-        .assert_says("the hook `script` was killed after 1s");
+        .assert_says("the hook `script` timed out after 1s");
     assert_nothing(&project, &server);
 }
 

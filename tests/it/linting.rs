@@ -516,7 +516,9 @@ fn an_error_stops_a_run_before_anything_is_made() {
         .assert_code(1)
         .assert_says("templates/topic.template.yaml:9:")
         .assert_says("F1020")
-        .assert_says("lint found 1 error(s); nothing was launched (-l skips the check)");
+        .assert_says(
+            "lint found 1 error(s); nothing was launched (--lint-disable skips the check)",
+        );
     assert!(outcome.output("index.html").contains("lint"));
     assert!(!outcome.output("index.html").contains("CREATE_"));
     project.write(".cfnlintrc", "ignore_checks: [E1010]\n");

@@ -119,7 +119,7 @@ fn hooks_that_cannot_be_run_are_refused() {
         let outcome = offline(&project, args);
         outcome
             .assert_code(2)
-            .assert_says("hook `script`: `config.command` must be")
+            .assert_says("hook `script`: `config.command`: expected a string")
             .assert_says(".taskcat.yml:8:");
         outcome.assert_silent_about("uploaded");
     }
@@ -146,7 +146,7 @@ fn a_failed_hook_is_named_once() {
     let outcome = local(&project);
     outcome
         .assert_code(1)
-        .assert_says("one us-east-1 prehook script failed: `exit 3` ended with exit code 3\n");
+        .assert_says("one us-east-1 prehook script failed: `exit 3` exited with code 3\n");
     outcome.assert_silent_about("of stack");
 }
 
@@ -163,7 +163,7 @@ fn an_open_bracket_of_the_ignore_file_is_an_error() {
         let outcome = local(&project);
         outcome
             .assert_code(2)
-            .assert_says("is not a pattern: a `[` is never closed");
+            .assert_says("is not a pattern: unclosed `[`");
         outcome
             .assert_says(&format!(".taskcatignore:{place}\n"))
             .assert_says("^ it opens here");
@@ -346,7 +346,7 @@ fn rules_of_a_scenario_that_meet_nothing_are_named() {
     );
     outcome
         .assert_code(0)
-        .assert_says("warning: the scenario's rule resources[1] matched nothing in this run");
+        .assert_says("warning: scenario rule resources[1] matched nothing in this run");
     outcome
         .assert_says("rule calls[0] matched nothing")
         .assert_silent_about("resources[0]")

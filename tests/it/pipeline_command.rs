@@ -213,7 +213,7 @@ fn it_is_deployed_looked_at_and_taken_away() {
         .taskcat(&["delete", "shop-pipeline", "--yes"])
         .run()
         .assert_code(2)
-        .assert_says("there is no stack shop-pipeline");
+        .assert_says("stack shop-pipeline does not exist");
 }
 
 #[test]
@@ -267,11 +267,11 @@ fn what_is_missing_or_wrong_is_told_at_once() {
         .assert_code(2)
         .assert_says("did you mean `Repository`?")
         .assert_says("`Architecture` can't be set: it follows from the programs")
-        .assert_says("git-merge.zip: No such file");
+        .assert_says("git-merge.zip: no such file");
     owner
         .deploy(&["-P", "Repository"])
         .assert_code(2)
-        .assert_says("a parameter and its value: Name=value");
+        .assert_says("expected KEY=VALUE");
     let named = owner.taskcat(&["status", "shop/pipeline"]).run();
     named
         .assert_code(2)
@@ -866,7 +866,7 @@ fn a_bucket_without_its_stack_is_deleted() {
         .taskcat(&DELETE)
         .run()
         .assert_code(2)
-        .assert_says("there is no stack shop-pipeline");
+        .assert_says("stack shop-pipeline does not exist");
 
     // A killed deployment has left the bucket without a stack.
     let proxy = Proxy::with_faults(&owner.server, &["PutObject=after:hang"]);

@@ -66,7 +66,7 @@ const BAD: [(&str, &str, &str); 7] = [
     ),
     (
         "{template: broken.yaml}",
-        "a `{` is never closed",
+        "unclosed `{`",
         "broken.yaml:2:10",
     ),
     (

@@ -216,7 +216,7 @@ fn what_is_not_a_template_or_not_a_flag() {
         .assert_says("did you mean `Env`?");
     render(&["t.yaml", "-r", "us-east-1", "--parameter", "Env"])
         .assert_code(2)
-        .assert_says("Name=value");
+        .assert_says("expected KEY=VALUE");
     render(&["t.yaml", "-r", "us-east-1", "--format", "xml"])
         .assert_code(2)
         .assert_says("json, yaml");

@@ -111,9 +111,9 @@ fn without_a_journal_it_goes_on_by_tags() {
     assert_eq!(outcome.states(), ["topic/us-east-1 passed"]);
     is_empty(&project, &server);
     let again = resume(&project, &server, &id);
-    again
-        .assert_code(2)
-        .assert_says(&format!("nothing of the run {id} was found"));
+    again.assert_code(2).assert_says(&format!(
+        "no journal, stack or bucket was found for run {id}"
+    ));
 }
 
 /// Hooks get secrets that are written nowhere, so they can't be made up for.

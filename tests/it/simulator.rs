@@ -384,7 +384,7 @@ fn an_occupied_port_is_reported() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(
-        stderr.contains(&format!("can't listen on 127.0.0.1:{port}: ")),
+        stderr.contains(&format!("cannot listen on 127.0.0.1:{port}: ")),
         "{stderr}"
     );
 }

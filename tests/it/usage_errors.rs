@@ -312,7 +312,7 @@ fn reports_are_not_staged() {
         .args(["upload", "--dry-run"])
         .run();
     dry.assert_code(0)
-        .assert_says("dry run: 2 files to upload, 0 to remove; nothing was changed");
+        .assert_says("dry run: 2 files to upload, 0 to delete; nothing was changed");
     dry.assert_silent_about("uploaded");
     assert!(!dry.stdout.contains("events.ndjson"), "{}", dry.stdout);
 }
@@ -335,8 +335,8 @@ fn cleaning_names_what_it_does_not_know() {
         let nothing = clean(&[what]);
         nothing
             .assert_code(2)
-            .assert_says(&format!("no resources of a project or run `{what}`"));
-        nothing.assert_says("no resources of other projects or runs");
+            .assert_says(&format!("no project or run matches `{what}`"));
+        nothing.assert_says("no leftovers of other projects or runs");
     }
     // One's own project, and a run whose ID is known, may well have nothing to delete.
     for what in ["undeclared-parameter", &"a".repeat(32)] {
@@ -352,13 +352,13 @@ fn cleaning_names_what_it_does_not_know() {
         .trim_end_matches(".ndjson")
         .to_owned();
     clean(&["nobody"]).assert_code(2).assert_says(&format!(
-        "resources were found of undeclared-parameter (run {id})"
+        "leftovers were found of undeclared-parameter (run {id})"
     ));
     // The beginning of a run's ID will do; what isn't awaited isn't called deleted.
     let outcome = clean(&[&id[..8]]);
     outcome
         .assert_code(0)
-        .assert_says("deletion of 1 stack requested, not awaited (-w waits), 1 bucket deleted");
+        .assert_says("deletion of 1 stack requested, pass -w to wait for it, 1 bucket deleted");
     outcome.assert_silent_about("0 stacks");
     assert!(
         project.files(".taskcat/runs").is_empty(),

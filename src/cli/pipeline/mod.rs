@@ -104,7 +104,7 @@ async fn find_existing(
 fn missing(target: &Target) -> CliError {
     let Target { name, region, .. } = target;
     CliError::Usage(format!(
-        "there is no stack {name} in {region} (-r names another region)"
+        "stack {name} does not exist in {region} (choose another region with -r)"
     ))
 }
 

@@ -153,7 +153,7 @@ fn invalid_urls_are_refused() {
     check_url(
         broken,
         "",
-        "Child > t.yaml:6 Template format error: n/broken.yaml:1:1: a `[` is never closed",
+        "Child > t.yaml:6 Template format error: n/broken.yaml:1:1: unclosed `[`",
     );
 }
 

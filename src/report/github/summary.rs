@@ -34,7 +34,7 @@ pub fn summary(report: &RunReport, limit: usize) -> String {
     }
     page.add(&table(report, page.limit / 2));
     failures(report, &mut page);
-    for (title, all) in [("Lint", lint_errors(report)), ("Left behind", left(report))] {
+    for (title, all) in [("Lint", lint_errors(report)), ("Not deleted", left(report))] {
         page.add(&list(title, &all));
     }
     page.text

@@ -452,7 +452,7 @@ pub(super) mod tests {
             );
             let first = text.lines().next().unwrap();
             assert_eq!(
-                first.contains(" simulated: nothing reaches AWS; taskcat "),
+                first.contains(" simulated (no call reaches AWS): taskcat "),
                 at_start,
                 "{text}"
             );

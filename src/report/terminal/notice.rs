@@ -63,7 +63,7 @@ pub(super) fn of(kind: &EventKind, report: &RunReport) -> Option<(Level, String)
         }
         EventKind::BucketDeleted { bucket } => (Detail, format!("bucket {bucket} deleted")),
         EventKind::BucketKept { bucket, why } => {
-            (Detail, format!("bucket {bucket} kept: {}", why_kept(*why)))
+            (Detail, format!("bucket {bucket} kept ({})", why_kept(*why)))
         }
         EventKind::BucketDeleteFailed { bucket, reason } => (
             Error,
@@ -78,7 +78,7 @@ pub(super) fn of(kind: &EventKind, report: &RunReport) -> Option<(Level, String)
         } => {
             let files = count(*uploads, "file");
             let size = HumanBytes(*bytes);
-            let sent = format!("{files} ({size}), {unchanged} unchanged, {removals} to remove");
+            let sent = format!("{files} ({size}), {unchanged} unchanged, {removals} to delete");
             (Detail, format!("upload to {bucket}: {sent}"))
         }
         EventKind::UploadFinished { bucket } => (Milestone, uploaded(bucket, report)),
@@ -179,32 +179,32 @@ pub(super) fn of(kind: &EventKind, report: &RunReport) -> Option<(Level, String)
 }
 
 fn started(run: &RunStarted) -> String {
-    let against = run
+    let endpoint = run
         .endpoint
         .as_deref()
-        .map(|it| format!(" against {it}"))
+        .map(|it| format!(" at {it}"))
         .unwrap_or_default();
     let version = &run.taskcat_version;
     let project = &run.project;
     let id = &run.run_id;
     let simulated = if run.simulated {
-        "simulated: nothing reaches AWS; "
+        "simulated (no call reaches AWS): "
     } else {
         ""
     };
     let told = match run.task {
         RunTask::Test => {
             format!(
-                "taskcat {version} tests {project}: {}{against}, run {id}",
+                "taskcat {version} tests {project}: {}{endpoint}, run {id}",
                 count(run.cells.len(), "stack")
             )
         }
-        RunTask::Upload => format!("taskcat {version} uploads {project}{against}"),
+        RunTask::Upload => format!("taskcat {version} uploads {project}{endpoint}"),
         RunTask::DryRun => {
-            format!("taskcat {version} compares {project} with its buckets{against}")
+            format!("taskcat {version} compares {project} with its buckets{endpoint}")
         }
-        RunTask::Deploy => format!("taskcat {version} deploys {project}{against}"),
-        RunTask::Clean => format!("taskcat {version} cleans up after {project}{against}"),
+        RunTask::Deploy => format!("taskcat {version} deploys {project}{endpoint}"),
+        RunTask::Clean => format!("taskcat {version} deletes leftovers of {project}{endpoint}"),
     };
     format!("{simulated}{told}")
 }

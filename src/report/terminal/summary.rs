@@ -319,7 +319,7 @@ fn done(report: &RunReport) -> String {
             let uploads = sum(|it| it.uploads);
             let removals = sum(|it| it.removals);
             format!(
-                "dry run: {} to upload, {removals} to remove; nothing was changed",
+                "dry run: {} to upload, {removals} to delete; nothing was changed",
                 count(uploads, "file")
             )
         }
@@ -358,10 +358,10 @@ fn cleaned(stacks: usize, buckets: usize, report: &RunReport) -> String {
             } else {
                 format!(", {} deleted", count(buckets, "bucket"))
             };
-            format!("{requested}, not awaited (-w waits){buckets}")
+            format!("{requested}, pass -w to wait for it{buckets}")
         }
         _ => format!(
-            "{deleted}, deletion of {} requested and not awaited (-w waits)",
+            "{deleted}, deletion of {} requested and pass -w to wait for it",
             count(requested, "stack")
         ),
     }
