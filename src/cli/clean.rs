@@ -209,9 +209,10 @@ impl CleanArgs {
             .iter()
             .map(|(project, run_id)| format!("{project} (run {run_id})"))
             .collect();
-        let help = match known.is_empty() {
-            true => "no leftovers of other projects or runs were found either".to_owned(),
-            false => format!("leftovers were found of {}", known.join(", ")),
+        let help = if known.is_empty() {
+            "no leftovers of other projects or runs were found either".to_owned()
+        } else {
+            format!("leftovers were found of {}", known.join(", "))
         };
         refused(format!("no project or run matches `{what}`"), help)
     }

@@ -114,14 +114,13 @@ pub(super) struct DeployRunArgs {
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>).
 fn change_set_name(text: &str) -> Result<String, String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    match text.starts_with(|c: char| c.is_ascii_alphabetic())
+    if text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.len() <= 128
         && text.chars().all(is_plain)
     {
-        true => Ok(text.to_owned()),
-        false => Err(
-            "expected at most 128 letters, digits and hyphens that begin with a letter".to_owned(),
-        ),
+        Ok(text.to_owned())
+    } else {
+        Err("expected at most 128 letters, digits and hyphens that begin with a letter".to_owned())
     }
 }
 
@@ -222,8 +221,10 @@ impl DeployRunArgs {
             name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "-")
         });
         let shared = run::shared_stacks(plan).into_iter().map(|[one, other]| {
-            let (stack, region) = (&one.stack_name, &one.cell.region);
-            let (one, other) = (&one.cell.test, &other.cell.test);
+            let stack = &one.stack_name;
+            let region = &one.cell.region;
+            let one = &one.cell.test;
+            let other = &other.cell.test;
             let message = format!(
                 "the tests {one} and {other} would both deploy the stack {stack} in {region}"
             );

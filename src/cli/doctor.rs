@@ -53,14 +53,15 @@ struct UsedProfile {
 
 impl DoctorArgs {
     pub(super) fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
-        let project = match self.is_in_project() {
-            true => Some(CliProject::load(
+        let project = if self.is_in_project() {
+            Some(CliProject::load(
                 &self.project_root,
                 &self.input_file,
                 aws,
                 Vec::new(),
-            )?),
-            false => None,
+            )?)
+        } else {
+            None
         };
         if let Some(project) = &project {
             output::diagnostics(&project.loaded.warnings);

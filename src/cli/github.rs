@@ -45,6 +45,7 @@ pub(super) fn consumer(project_root: &Path) -> Option<Box<dyn EventConsumer>> {
 
 /// Returns the path from one folder to another inside it.
 fn within(outer: &Path, inner: &Path) -> Option<PathBuf> {
-    let (outer, inner) = (fs::canonicalize(outer).ok()?, fs::canonicalize(inner).ok()?);
+    let outer = fs::canonicalize(outer).ok()?;
+    let inner = fs::canonicalize(inner).ok()?;
     Some(inner.strip_prefix(outer).ok()?.to_owned())
 }

@@ -362,7 +362,8 @@ impl CliProject {
     /// with the assets of a CDK app.
     pub(super) fn seed_buckets(&self, seeds: &mut Seeds) {
         for test in self.loaded.config.tests.values() {
-            let (template, regions) = (test.template.as_deref(), test.regions.as_deref());
+            let template = test.template.as_deref();
+            let regions = test.regions.as_deref();
             if let (Some(template), Some(regions)) = (template, regions)
                 && let Err(error) = assets::seed(&self.root.join(template), regions, seeds)
             {

@@ -247,12 +247,11 @@ impl TestRunArgs {
         aws: &AwsArgs,
         verbosity: Verbosity,
     ) -> Result<ExitStatus, CliError> {
-        let simulated = match self.local {
-            true => {
-                aws.refuse_beside("--local")?;
-                Some(self.behaviour.read()?)
-            }
-            false => None,
+        let simulated = if self.local {
+            aws.refuse_beside("--local")?;
+            Some(self.behaviour.read()?)
+        } else {
+            None
         };
         let mut project =
             CliProject::load(&self.project_root, &self.input_file, aws, self.arguments())?;

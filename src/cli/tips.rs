@@ -144,12 +144,13 @@ fn argument_tip(error: &Error, root: &Command, command: &Command) -> Option<Stri
 fn before_command(flag: &Arg, root: &Command, command: &Command) -> Option<String> {
     let is_of_root = root.get_name() == command.get_name();
     let long = flag.get_long()?;
-    Some(match is_of_root {
-        true => format!("use '--{long}'"),
-        false => format!(
+    Some(if is_of_root {
+        format!("use '--{long}'")
+    } else {
+        format!(
             "'--{long}' goes before the command: '{} --{long} …'",
             root.get_name()
-        ),
+        )
     })
 }
 
@@ -164,9 +165,10 @@ fn positional_tip(given: &str, command: &Command) -> Option<String> {
         () if is_region && has("regions") => "regions",
         () => "test-names",
     };
-    Some(match has(flag) {
-        true => format!("use '--{flag} {given}'"),
-        false => "this command takes only flags; '--help' lists them".to_owned(),
+    Some(if has(flag) {
+        format!("use '--{flag} {given}'")
+    } else {
+        "this command takes only flags; '--help' lists them".to_owned()
     })
 }
 

@@ -487,7 +487,8 @@ mod tests {
             (state % below.max(1) as u64) as usize
         };
         let strange = b"\0\t\n :-[]{}&*!|>'\"%@`,#?<~\xff\xc3\xef\xbb\xbf0x";
-        let (mut accepted, mut refused) = (0, 0);
+        let mut accepted = 0;
+        let mut refused = 0;
         for round in 0..300 {
             let mut bytes = texts[round % texts.len()].clone();
             for _ in 0..=random(6) {

@@ -123,7 +123,8 @@ async fn package_with(
     let stop = CancellationToken::new();
     let _stop_when_dropped = stop.clone().drop_guard();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let (progress, stop) = (&progress, &stop);
+    let progress = &progress;
+    let stop = &stop;
     let mut results: Vec<_> = stream::iter(lambdas.into_iter().enumerate())
         .map(|(at, lambda)| async move { (at, build_one(&lambda, progress, programs, stop).await) })
         .buffer_unordered(cores)
@@ -263,7 +264,8 @@ mod tests {
             request: &PackageRequest,
             programs: Option<&OsStr>,
         ) -> Result<(Vec<LambdaArchive>, Vec<String>), Vec<String>> {
-            let (warnings, finished) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+            let warnings = RefCell::new(Vec::new());
+            let finished = RefCell::new(Vec::new());
             let progress = |progress| match progress {
                 PackageProgress::Warning(warning) => warnings.borrow_mut().push(warning),
                 PackageProgress::Finished(archive) => finished.borrow_mut().push(archive),
@@ -312,7 +314,8 @@ mod tests {
             ("f/.hidden", "h"),
             ("f/ä", ""),
         ];
-        let (one, other) = (TempProject::new(&[]), TempProject::new(&[]));
+        let one = TempProject::new(&[]);
+        let other = TempProject::new(&[]);
         for (name, content) in files {
             one.write(&format!("functions/source/{name}"), content.as_bytes());
         }
@@ -439,10 +442,8 @@ mod tests {
         symlink(".", project.path("functions/source/loop/again")).unwrap();
         symlink("nowhere", project.path("functions/source/gone")).unwrap();
         let errors = project.package(None).await.unwrap_err();
-        let (gone, again) = (
-            project.path("functions/source/gone"),
-            project.path("functions/source/loop/again"),
-        );
+        let gone = project.path("functions/source/gone");
+        let again = project.path("functions/source/loop/again");
         let expected = [
             format!("cannot read {gone:?}: no such file"),
             "functions/source/a.b and functions/source/a.c would become the same archive, \

@@ -60,7 +60,8 @@ impl Programs {
             (one, other) => return Err([one.err(), other.err()].into_iter().flatten().collect()),
         };
         if taskcat.architecture != git_merge.architecture {
-            let (one, other) = (taskcat.architecture, git_merge.architecture);
+            let one = taskcat.architecture;
+            let other = git_merge.architecture;
             let message = format!(
                 "{}: {TASKCAT} is for {one} and {GIT_MERGE} for {other}",
                 folder.display()

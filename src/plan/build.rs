@@ -114,7 +114,8 @@ impl PlanDraft {
                     bucket::index_of(self.bucket(test, place, identity), &mut plan.buckets);
                 }
                 Err(reason) => {
-                    let (name, region) = (&test.name, &place.region);
+                    let name = &test.name;
+                    let region = &place.region;
                     let message = format!(
                         "artifact region {region} of test `{name}` gets no files: {reason}"
                     );
@@ -259,8 +260,10 @@ fn refused(
     parameters: &[PlannedParameter],
     reason: String,
 ) -> RefusedCell {
-    let (stack_name, template) = (test.stack_name.clone(), test.template.clone());
-    let (account_id, parameters) = (account_id.to_owned(), shown(parameters));
+    let stack_name = test.stack_name.clone();
+    let template = test.template.clone();
+    let account_id = account_id.to_owned();
+    let parameters = shown(parameters);
     let cell = event::PlannedCell {
         id: cell_id(test, place),
         stack_name,
@@ -365,7 +368,8 @@ mod tests {
             ("gone", "aws", None),
         ];
         let identified = profiles.map(|(profile, partition, account)| {
-            let (profile, partition) = (profile.to_owned(), partition.to_owned());
+            let profile = profile.to_owned();
+            let partition = partition.to_owned();
             let regions = draft
                 .profiles()
                 .into_iter()
@@ -580,11 +584,9 @@ mod tests {
         );
         let name =
             |partition: &str, account: &str| names::auto_bucket_name("p", partition, account, RUN);
-        let (first, second, third) = (
-            name("aws", "111111111111"),
-            name("aws", "222222222222"),
-            name("aws-cn", "333333333333"),
-        );
+        let first = name("aws", "111111111111");
+        let second = name("aws", "222222222222");
+        let third = name("aws-cn", "333333333333");
         assert_eq!(
             buckets(&plan),
             [
@@ -607,7 +609,8 @@ mod tests {
         );
         let auto = names::auto_bucket_name("p", "aws", "111111111111", RUN);
         let regional = |region: &str| names::regional_bucket_name("111111111111", region);
-        let (east, central) = (regional("us-east-1"), regional("ca-central-1"));
+        let east = regional("us-east-1");
+        let central = regional("ca-central-1");
         assert_eq!(
             buckets(&plan),
             [

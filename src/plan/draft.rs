@@ -117,7 +117,8 @@ impl PlanDraft {
         let git_branch = git_branch(&mut tests, project_root);
         let mut diagnostics = drafter.diagnostics;
         diagnostics.extend(drafter.values.into_warnings());
-        let (project, project_root) = (ProjectDraft::of(loaded), project_root.to_owned());
+        let project = ProjectDraft::of(loaded);
+        let project_root = project_root.to_owned();
         let draft = Self {
             run_id,
             project_root,
@@ -177,7 +178,8 @@ impl PlanDraft {
                 ..TestDraft::new(name, BucketChoice::of(test))
             }
         });
-        let (tests, project) = (tests.collect(), ProjectDraft::of(loaded));
+        let tests = tests.collect();
+        let project = ProjectDraft::of(loaded);
         Self {
             run_id,
             project_root: project_root.to_owned(),
@@ -234,7 +236,8 @@ impl PlanDraft {
                 Some(known) if known.regions.contains(&place.region) => {}
                 Some(known) => known.regions.push(place.region.clone()),
                 None => {
-                    let (profile, regions) = (place.profile.clone(), vec![place.region.clone()]);
+                    let profile = place.profile.clone();
+                    let regions = vec![place.region.clone()];
                     profiles.push(ProfileRegions {
                         profile,
                         partition,
@@ -303,7 +306,8 @@ impl PlanDrafter<'_> {
         let places = places(test, test.regions.as_deref().unwrap_or_default());
         let Some(template) = templates.get(template) else {
             let problems = self.template_problems(name, template, templates);
-            let (template, stack_name) = (template.clone(), self.stack_name(name, test));
+            let template = template.clone();
+            let stack_name = self.stack_name(name, test);
             let draft = TestDraft::new(name, BucketChoice::of(test));
             return (!problems.is_empty()).then_some(TestDraft {
                 template,
@@ -446,7 +450,9 @@ impl PlanDrafter<'_> {
                 let Some(other) = taken.insert(key, test.name.clone()) else {
                     continue;
                 };
-                let (name, stack, region) = (&test.name, &test.stack_name, &place.region);
+                let name = &test.name;
+                let stack = &test.stack_name;
+                let region = &place.region;
                 let message =
                     format!("tests `{other}` and `{name}` both launch a stack {stack} in {region}");
                 let path = ["stack_name", "stack_name_suffix", "stack_name_prefix"]

@@ -33,9 +33,10 @@ impl StackNaming<'_> {
         let name = if let Some(name) = given(self.name) {
             name
         } else if let Some(prefix) = given(self.prefix) {
-            match self.shorten {
-                true => format!("{prefix}{test}-{short}"),
-                false => format!("{prefix}{project}-{test}-{id}"),
+            if self.shorten {
+                format!("{prefix}{test}-{short}")
+            } else {
+                format!("{prefix}{project}-{test}-{id}")
             }
         } else if let Some(suffix) = given(self.suffix) {
             format!("tCaT-{project}-{test}-{suffix}")

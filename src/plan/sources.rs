@@ -23,7 +23,8 @@ fn source(template: &Template, templates: &Templates) -> TemplateSource {
     // For loops over a parameter, the default is as good a guess as any region.
     let partition = catalog::partition_of("us-east-1");
     let place = StackEnvironment::new("us-east-1", partition.name, partition.dns_suffix);
-    let (parameter_values, world) = (IndexMap::new(), OfflineEnvironment(templates));
+    let parameter_values = IndexMap::new();
+    let world = OfflineEnvironment(templates);
     let evaluator = template::evaluator(template, &place, &parameter_values, &world);
     let parameters = template.parameters.iter().map(|it| {
         let default = it

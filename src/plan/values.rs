@@ -65,7 +65,8 @@ impl<'a> TemplateParametersReader<'a> {
         let mut notes = Vec::new();
         let mut missing = Vec::new();
         for parameter in &template.parameters {
-            let (key, no_echo) = (parameter.key.clone(), parameter.no_echo);
+            let key = parameter.key.clone();
+            let no_echo = parameter.no_echo;
             match (test.parameters.get(&key), &parameter.default) {
                 (Some(value), _) => {
                     notes.push(set_by(&key, self.loaded.origin(&path(name, &key)), no_echo));

@@ -272,11 +272,13 @@ pub(crate) mod tests {
     #[test]
     fn every_file_is_rendered_again_from_the_recorded_events_byte_for_byte() {
         for scenario in SCENARIOS.into_iter().chain(["failures", "rollbacks"]) {
-            let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let first = tempfile::tempdir().unwrap();
+            let second = tempfile::tempdir().unwrap();
             consume(&fixture(scenario), first.path());
             let recorded = events::read(&first.path().join("events.ndjson")).unwrap();
             consume(&recorded, second.path());
-            let (first, second) = (contents(first.path()), contents(second.path()));
+            let first = contents(first.path());
+            let second = contents(second.path());
             assert_eq!(
                 first.keys().collect::<Vec<_>>(),
                 second.keys().collect::<Vec<_>>(),
@@ -303,7 +305,8 @@ pub(crate) mod tests {
             // The design changes more often than the content, which the snapshot is for.
             let (head, rest) = page.split_once("<style>").unwrap();
             let (_, body) = rest.split_once("</style>").unwrap();
-            let (head, body) = (without_hash(head), without_script(body));
+            let head = without_hash(head);
+            let body = without_script(body);
             insta::assert_snapshot!(format!("{scenario}.html"), format!("{head}{body}"));
             insta::assert_snapshot!(format!("{scenario}.junit"), files["junit.xml"]);
             let logs = files
@@ -397,10 +400,8 @@ pub(crate) mod tests {
                         );
                     }
                     "junit.xml" => {
-                        let (suites, properties) = (
-                            "<testsuite ",
-                            "<property name=\"simulated\" value=\"true\"/>",
-                        );
+                        let suites = "<testsuite ";
+                        let properties = "<property name=\"simulated\" value=\"true\"/>";
                         let expect = if simulated {
                             text.matches(suites).count()
                         } else {
@@ -566,7 +567,8 @@ pub(crate) mod tests {
             prop_assert_eq!(page.matches("<script").count(), own);
             let junit = rendered(junit::render, &report);
             let mut reader = quick_xml::Reader::from_str(&junit);
-            let (mut cases, mut depth) = (0, 0);
+            let mut cases = 0;
+            let mut depth = 0;
             loop {
                 match reader.read_event().unwrap() {
                     quick_xml::events::Event::Start(tag) => {
@@ -707,10 +709,8 @@ pub(crate) mod tests {
                 report.apply(event);
                 report.conclude();
             }
-            let (early, late) = (
-                rendered(json::render, &report),
-                rendered(json::render, &RunReport::from_events(&events)),
-            );
+            let early = rendered(json::render, &report);
+            let late = rendered(json::render, &RunReport::from_events(&events));
             assert!(early == late, "{scenario}");
         }
     }
@@ -740,7 +740,8 @@ pub(crate) mod tests {
                 .copied()
                 .collect::<Vec<_>>()
         };
-        let (good, bad) = (of_cell("vpc", "us-east-1"), of_cell("app", "eu-west-1"));
+        let good = of_cell("vpc", "us-east-1");
+        let bad = of_cell("app", "eu-west-1");
         let mut start: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
         let mut cells = Vec::new();
         let mut all = Vec::new();
@@ -752,7 +753,8 @@ pub(crate) mod tests {
                 } else {
                     ("vpc", "us-east-1")
                 };
-                let (name, place) = (format!("{kind}-{test}"), format!("xx-region-{region}"));
+                let name = format!("{kind}-{test}");
+                let place = format!("xx-region-{region}");
                 let template = start["cells"]
                     .as_array()
                     .unwrap()

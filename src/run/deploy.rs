@@ -170,13 +170,14 @@ pub(super) async fn steps(
             }
         });
     let pending: Vec<PendingChangeSet> = join_all(proposals).await.into_iter().flatten().collect();
-    let decision = match pending.is_empty() {
-        true => Decision::Drop,
-        false => context
+    let decision = if pending.is_empty() {
+        Decision::Drop
+    } else {
+        context
             .cancel
             .run_until_cancelled(decided(&pending, decide))
             .await
-            .unwrap_or(Decision::Drop),
+            .unwrap_or(Decision::Drop)
     };
     join_all(
         pending
@@ -352,7 +353,8 @@ impl PendingChangeSet<'_> {
 
     /// The same of the change set alone. Unlike its stack it can't be deleted while it is executed.
     fn remains_itself(&self) -> String {
-        let (stack, name) = (&self.plan.stack_name, &self.proposal.name);
+        let stack = &self.plan.stack_name;
+        let name = &self.proposal.name;
         format!(
             "the change set {name} remains; delete them with `{}`",
             self.cli.delete_change_set(stack, name)
@@ -379,7 +381,8 @@ async fn carry_out(
     decision: Decision,
     limit: Duration,
 ) {
-    let (cell, change_set) = (pending.plan.cell.clone(), pending.proposal.name.clone());
+    let cell = pending.plan.cell.clone();
+    let change_set = pending.proposal.name.clone();
     let interrupted = context.cancel.is_cancelled();
     match decision {
         Decision::Execute if !interrupted => execute(context, &mut pending, limit).await,
@@ -422,7 +425,8 @@ async fn execute(context: &StepContext<'_>, pending: &mut PendingChangeSet<'_>, 
         clients,
         ..
     } = &*pending;
-    let (plan, cell) = (*plan, &plan.cell);
+    let cell = &plan.cell;
+    let plan = *plan;
     let mut watcher = Watcher::new(
         cell.clone(),
         proposal.stack_id.clone(),
@@ -435,12 +439,13 @@ async fn execute(context: &StepContext<'_>, pending: &mut PendingChangeSet<'_>, 
     };
     if let Err(error) = begun {
         // It may be executed late, so it isn't deleted.
-        let remains = match error.may_have_taken_effect() {
-            true => format!(
+        let remains = if error.may_have_taken_effect() {
+            format!(
                 "whether it is executed isn't known; {}",
                 pending.remains_itself()
-            ),
-            false => pending.remains(),
+            )
+        } else {
+            pending.remains()
         };
         return fail(context, cell, &format!("{error}; {remains}"));
     }
@@ -506,7 +511,8 @@ fn fail(context: &StepContext<'_>, cell: &CellId, reason: &str) {
 }
 
 fn finish(context: &StepContext<'_>, cell: &CellId, outcome: Outcome, reason: Option<&str>) {
-    let (cell, reason) = (cell.clone(), reason.map(str::to_owned));
+    let cell = cell.clone();
+    let reason = reason.map(str::to_owned);
     context.events.send(EventKind::CellFinished {
         cell,
         outcome,

@@ -167,8 +167,12 @@ struct StepContext<'r> {
 
 impl<'r> StepContext<'r> {
     fn new(job: &'r RunJob<'r>, aws: &'r Aws, context: &'r RunContext) -> Self {
-        let (events, cancel, stop) = (&context.events, &context.cancel, &context.stop);
-        let (begun, failures, keys) = (Mutex::default(), AtomicUsize::new(0), OnceLock::new());
+        let events = &context.events;
+        let cancel = &context.cancel;
+        let stop = &context.stop;
+        let begun = Mutex::default();
+        let failures = AtomicUsize::new(0);
+        let keys = OnceLock::new();
         Self {
             job,
             aws,
@@ -416,7 +420,8 @@ fn lint_finding(finding: Finding) -> LintFinding {
 fn refuse(context: &StepContext<'_>) {
     for refused in &context.job.plan.refused {
         if !refused.places.is_empty() {
-            let (cell, places) = (refused.cell.id.clone(), refused.places.clone());
+            let cell = refused.cell.id.clone();
+            let places = refused.places.clone();
             context
                 .events
                 .send(EventKind::FailuresLocated { cell, places });
@@ -426,7 +431,8 @@ fn refuse(context: &StepContext<'_>) {
 }
 
 fn refuse_cell(context: &StepContext<'_>, cell: &CellId, reason: &str) {
-    let (cell, reason) = (cell.clone(), reason.to_owned());
+    let cell = cell.clone();
+    let reason = reason.to_owned();
     let failed = EventKind::LaunchFailed {
         cell: cell.clone(),
         reason: reason.clone(),
@@ -502,7 +508,8 @@ async fn delete_buckets(context: &StepContext<'_>) {
 }
 
 fn started(job: &RunJob<'_>, aws: &Aws) -> RunStarted {
-    let (templates, cells) = (job.templates.clone(), cells(&job.plan));
+    let templates = job.templates.clone();
+    let cells = cells(&job.plan);
     RunStarted {
         task: RunTask::Test,
         templates,

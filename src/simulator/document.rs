@@ -223,10 +223,8 @@ impl Checker {
             return self.wrong_type(node, "a whole number", what);
         };
         let bound = |name: &str| rule.get(name).and_then(Json::as_i64);
-        let (least, most) = (
-            bound("minimum").unwrap_or(0),
-            bound("maximum").unwrap_or(i64::from(u32::MAX)),
-        );
+        let least = bound("minimum").unwrap_or(0);
+        let most = bound("maximum").unwrap_or(i64::from(u32::MAX));
         if value < least || value > most {
             self.error(
                 node.at,

@@ -198,11 +198,11 @@ async fn secure(
     let bucket = plan.name.as_str();
     let tags = tags(plan, run_id);
     let tagged = async {
-        match tags.is_empty() {
-            true => Ok(()),
-            // Not every server accepts tags at creation.
-            false => clients.tag_bucket(bucket, &tags).await,
+        if tags.is_empty() {
+            return Ok(());
         }
+        // Not every server accepts tags at creation.
+        clients.tag_bucket(bucket, &tags).await
     };
     // A policy that requires TLS would lock out a plain-HTTP endpoint.
     let plain_http = clients

@@ -172,7 +172,8 @@ impl Templates {
     /// Returns whether stacks of a template may nest endlessly or in absurd numbers. Conditions and
     /// parameters, which aren't considered here, may prevent that.
     pub fn may_nest_endlessly(&self, template: &Template) -> bool {
-        let (mut open, mut counts) = (HashSet::new(), BTreeMap::new());
+        let mut open = HashSet::new();
+        let mut counts = BTreeMap::new();
         self.count_stacks(template, &mut open, &mut counts)
             .is_none_or(|count| count > MAX_NESTED)
     }
@@ -339,7 +340,8 @@ impl<'a> TemplateReader<'a> {
                 .filter_map(|path| self.find(path, &parent.relative, &mut outside))
                 .collect()
         };
-        let (found, elsewhere) = (find(&stack.paths), find(&stack.paths_elsewhere));
+        let found = find(&stack.paths);
+        let elsewhere = find(&stack.paths_elsewhere);
         outside.dedup();
         let is_outside = !outside.is_empty();
         let at = |escape: PathEscape| escape.to_diagnostic().at(parent.location(stack.at));

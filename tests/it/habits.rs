@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use regex::Regex;
 use taskcat::status::{ResourceStatus, StackStatus};
 
 use crate::layers::sources;
@@ -132,6 +133,28 @@ fn lines_fit_in_100_columns() {
             if !is_address && !is_shown && !RAW.iter().any(|raw| line.contains(raw)) {
                 faults.push(format!("{}:{}", file.display(), index + 1));
             }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// A binding has a line of its own, and a condition is an `if`.
+#[test]
+fn bindings_have_their_lines_and_conditions_their_ifs() {
+    let pair = Regex::new(r"^\s*let \((?:mut )?\w+(?:, (?:mut )?\w+)+\) = \(").unwrap();
+    let mut faults = Vec::new();
+    for file in sources(&src()) {
+        let source = fs::read_to_string(&file).unwrap();
+        let mut before = "";
+        for (index, line) in source.lines().enumerate() {
+            let is_match = before.contains("match ") && before.ends_with('{');
+            let on_bool = ["true => ", "false => "]
+                .iter()
+                .any(|arm| line.trim_start().starts_with(arm));
+            if (pair.is_match(line) && !line.ends_with(")();")) || (is_match && on_bool) {
+                faults.push(format!("{}:{}: {line}", file.display(), index + 1));
+            }
+            before = line;
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));

@@ -191,7 +191,8 @@ impl Github<'_> {
     /// <https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-rulesets/about-rulesets>
     fn ruled_out(&self, answer: &GithubResponse) -> String {
         let said = answer.message.to_lowercase();
-        let (base, repository) = (&self.parameters.base_branch, self.repository());
+        let base = &self.parameters.base_branch;
+        let repository = self.repository();
         let requires = [
             (
                 "merge queue",

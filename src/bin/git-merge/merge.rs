@@ -285,7 +285,8 @@ mod tests {
 
     #[test]
     fn the_tested_commit_is_what_the_parameters_say_or_the_source_took() {
-        let (one, two) = ("1".repeat(40), "2".repeat(40));
+        let one = "1".repeat(40);
+        let two = "2".repeat(40);
         assert_eq!(tested(&job(Some(&two)), &parameters(Some(&one))), Ok(one));
         assert_eq!(tested(&job(Some(&two)), &parameters(None)), Ok(two));
         let check = |revision: Option<&str>, expect: &str| match tested(

@@ -66,7 +66,8 @@ impl UserParameters {
             Ok(Value::Object(object)) => object,
             Ok(_) => return Err(vec!["they are JSON, but not an object".to_owned()]),
             Err(error) => {
-                let (line, column) = (error.line(), error.column());
+                let line = error.line();
+                let column = error.column();
                 return Err(vec![format!(
                     "they are not valid JSON: line {line}, column {column}"
                 )]);

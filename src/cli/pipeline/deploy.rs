@@ -121,10 +121,8 @@ impl Deploy {
                 .given_configuration(existing.as_ref(), &parameters, &clients)
                 .await?;
             let job = job(&files, target.plan(&files, &parameters), endpoint)?;
-            let (decide, consumers) = (
-                decide(self.yes, self.no_execute, verbosity),
-                vec![output::log(verbosity)],
-            );
+            let decide = decide(self.yes, self.no_execute, verbosity);
+            let consumers = vec![output::log(verbosity)];
             let previous = existing.map(|it| it.stack);
             let options = self.limits.options(false);
             let ended = deploy(
@@ -309,7 +307,8 @@ fn refuse_unchangeable(existing: Option<&PipelineStack>) -> Result<(), CliError>
     let Some(stack) = existing.map(|it| &it.stack) else {
         return Ok(());
     };
-    let (name, status) = (&stack.stack_name, &stack.status);
+    let name = &stack.stack_name;
+    let status = &stack.status;
     if matches!(
         status,
         StackStatus::RollbackComplete

@@ -135,15 +135,19 @@ impl<'a> CellsByTest<'a> {
                 ForecastVerdict::Undecided,
             ] {
                 let cells = cells.iter().filter(|cell| cell.verdict() == verdict);
-                let regions = cells.map(|cell| match cell.is_declared && mark {
-                    true => format!("{}*", cell.region),
-                    false => cell.region.clone(),
+                let regions = cells.map(|cell| {
+                    if cell.is_declared && mark {
+                        format!("{}*", cell.region)
+                    } else {
+                        cell.region.clone()
+                    }
                 });
                 let regions: Vec<String> = regions.collect();
                 if regions.is_empty() {
                     continue;
                 }
-                let (word, style) = (word(verdict), style(verdict));
+                let word = word(verdict);
+                let style = style(verdict);
                 let head = format!("  {style}{word:WORD$}{style:#}  ");
                 text.push_str(&wrapped(&head, WORD + 4, &regions, width));
             }

@@ -286,7 +286,8 @@ struct CellForecaster<'a> {
 impl CellForecaster<'_> {
     fn cell(&self) -> (ForecastCell, MissingFiles) {
         let partition = catalog::partition_of(&self.place.region);
-        let (account_id, regions) = (String::new(), vec![self.place.region.clone()]);
+        let account_id = String::new();
+        let regions = vec![self.place.region.clone()];
         let identity = ProfileIdentity {
             account_id,
             partition: partition.name.to_owned(),

@@ -370,7 +370,8 @@ mod tests {
             content("bucket", "key"),
         );
         let url = |bucket: &str, key: &str, expires_seconds| {
-            let (bucket, key) = (vec![literal(bucket)], vec![literal(key)]);
+            let bucket = vec![literal(bucket)];
+            let key = vec![literal(key)];
             PseudoParameter::Stored(StoredPseudo::PresignedUrl {
                 bucket,
                 key,

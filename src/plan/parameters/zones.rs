@@ -31,7 +31,8 @@ pub(super) fn first<'a>(
         .filter(|zone| !scope.az_blacklist.contains(&zone.id));
     let names: Vec<&str> = allowed.map(|zone| zone.name.as_str()).collect();
     if names.len() < count {
-        let (region, excluded) = (scope.region.to_owned(), names.len() < zones.len());
+        let region = scope.region.to_owned();
+        let excluded = names.len() < zones.len();
         return Err(TooFewZones {
             region,
             found: names.len(),

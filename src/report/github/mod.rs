@@ -227,7 +227,8 @@ fn errors(report: &RunReport, project: Option<&Path>) -> Vec<Annotation> {
 /// displace other failures.
 fn distinct_first(report: &RunReport) -> Vec<&CellReport> {
     let mut seen = HashSet::new();
-    let (mut first, mut others) = (Vec::new(), Vec::new());
+    let mut first = Vec::new();
+    let mut others = Vec::new();
     for cell in report
         .cells
         .iter()

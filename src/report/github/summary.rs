@@ -110,26 +110,23 @@ fn each<'a>(report: &'a RunReport, key: impl Fn(&'a CellReport) -> &'a str) -> V
 /// Returns a table of tests and regions, or one line per test if there are too many regions; in at
 /// most about `limit` bytes.
 fn table(report: &RunReport, limit: usize) -> String {
-    let (tests, regions) = (
-        each(report, |cell| &cell.id.test),
-        each(report, |cell| &cell.id.region),
-    );
+    let tests = each(report, |cell| &cell.id.test);
+    let regions = each(report, |cell| &cell.id.region);
     if tests.is_empty() {
         return String::new();
     }
     let in_table = regions.len() <= TABLE_REGIONS;
-    let (mut text, end) = match in_table {
-        true => {
-            let names: String = regions
-                .iter()
-                .map(|region| format!("<th>{}</th>", code(region)))
-                .collect();
-            (
-                format!("<table>\n<tr><th>test</th>{names}</tr>\n"),
-                "</table>\n",
-            )
-        }
-        false => ("<ul>\n".to_owned(), "</ul>\n"),
+    let (mut text, end) = if in_table {
+        let names: String = regions
+            .iter()
+            .map(|region| format!("<th>{}</th>", code(region)))
+            .collect();
+        (
+            format!("<table>\n<tr><th>test</th>{names}</tr>\n"),
+            "</table>\n",
+        )
+    } else {
+        ("<ul>\n".to_owned(), "</ul>\n")
     };
     let mut by_test: std::collections::HashMap<&str, Vec<&CellReport>> =
         std::collections::HashMap::new();
@@ -145,9 +142,10 @@ fn table(report: &RunReport, limit: usize) -> String {
         } else {
             line(test, cells)
         };
-        match text.len() + line.len() <= limit {
-            true => text.push_str(&line),
-            false => left_out += 1,
+        if text.len() + line.len() <= limit {
+            text.push_str(&line)
+        } else {
+            left_out += 1
         }
     }
     let more = if left_out > 0 {
@@ -252,7 +250,8 @@ fn failure(cell: &CellReport, open: bool) -> String {
         .map(|what| format!(": {}", code(what)))
         .unwrap_or_default();
     let open = if open { " open" } else { "" };
-    let (test, region) = (code(&cell.id.test), code(&cell.id.region));
+    let test = code(&cell.id.test);
+    let region = code(&cell.id.region);
     let mut text = format!("<details{open}><summary>❌ {test} in {region}{took}{what}</summary>\n");
     text.push_str(&format!("<p>{}</p>\n", code(reason)));
     let notes = cause.map(notes).unwrap_or_default();

@@ -73,7 +73,8 @@ impl LiveView {
             ProgressStyle::with_template("{msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner()),
         );
-        let (progress, columns) = (RunProgress::default(), Columns::default());
+        let progress = RunProgress::default();
+        let columns = Columns::default();
         Self {
             options,
             size,
@@ -196,7 +197,8 @@ impl LiveView {
     /// Returns the permanent lines for an event. Cells that passed are only counted until the
     /// summary lists them: hundreds of them would scroll the failures off the screen.
     fn lines_of(&self, event: &RunEvent) -> Vec<String> {
-        let (report, paint) = (&self.progress.report, self.paint());
+        let report = &self.progress.report;
+        let paint = self.paint();
         let width = (self.size)().1;
         if let EventKind::CellFinished { cell, .. } = &event.kind {
             let failed = report
@@ -233,7 +235,8 @@ impl LiveView {
         if lines.is_empty() {
             return Ok(());
         }
-        let (screen, out) = (&self.screen, &mut self.out);
+        let screen = &self.screen;
+        let out = &mut self.out;
         screen.suspend(|| {
             writeln!(out, "{}", lines.join("\n"))?;
             out.flush()
@@ -414,7 +417,8 @@ mod tests {
     fn rewrapped_lines_of_a_narrower_terminal_are_erased() {
         let check = |reflows, columns: usize, up: usize, clears: bool| {
             let width = Arc::new(AtomicUsize::new(100));
-            let (bars, size) = (CapturedOutput::default(), width.clone());
+            let bars = CapturedOutput::default();
+            let size = width.clone();
             let size = Arc::new(move || (24, size.load(Ordering::Relaxed)));
             let options = Options {
                 reflows,

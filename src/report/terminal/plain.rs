@@ -73,7 +73,8 @@ impl PlainView {
     }
 
     fn state(&self, now: Timestamp) -> RunStatus<'_> {
-        let (progress, previous) = (&self.progress, &self.options.previous);
+        let progress = &self.progress;
+        let previous = &self.options.previous;
         let columns = Columns::of(&progress.report.cells);
         RunStatus {
             progress,

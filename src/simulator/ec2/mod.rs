@@ -123,7 +123,8 @@ fn availability_zones(caller: &Caller, parameters: &[(String, String)]) -> XmlRe
             .then_some(())
             .ok_or_else(|| invalid(format!("Invalid {prefix}: '[{name}]'")))
     };
-    let (names, ids) = (list(parameters, "ZoneName"), list(parameters, "ZoneId"));
+    let names = list(parameters, "ZoneName");
+    let ids = list(parameters, "ZoneId");
     for name in &names {
         wanted("availability zone", &|(known, _)| known == name, name)?;
     }
@@ -205,12 +206,12 @@ fn regions(cloud: &Cloud, caller: &Caller, parameters: &[(String, String)]) -> X
     let mut shown = Vec::new();
     for name in known {
         let disabled = cloud.scenario.is_disabled(name);
-        let status = match disabled {
-            true => "not-opted-in",
-            false if partition.name != "aws" || DEFAULT_REGIONS.contains(&name) => {
-                "opt-in-not-required"
-            }
-            false => "opted-in",
+        let status = if disabled {
+            "not-opted-in"
+        } else if partition.name != "aws" || DEFAULT_REGIONS.contains(&name) {
+            "opt-in-not-required"
+        } else {
+            "opted-in"
         };
         let fields = vec![
             ("regionName", "region-name", name.to_owned()),

@@ -14,20 +14,19 @@ pub(super) fn public_parameter(caller: &Caller, name: &str) -> Option<String> {
         digits.truncate(17);
         format!("ami-{digits}")
     };
-    match is_ami_path(name) {
-        true => Some(ami()),
-        // The complete recommendation, which contains `…/image_id`.
-        false if path.ends_with("/recommended") => {
-            let image = json!({
-                "image_id": ami(),
-                "image_name": "simulated",
-                "os": "simulated",
-                "schema_version": 1,
-            });
-            Some(image.to_string())
-        }
-        false => None,
+    if is_ami_path(name) {
+        return Some(ami());
     }
+    // The complete recommendation, which contains `…/image_id`.
+    path.ends_with("/recommended").then(|| {
+        let image = json!({
+            "image_id": ami(),
+            "image_name": "simulated",
+            "os": "simulated",
+            "schema_version": 1,
+        });
+        image.to_string()
+    })
 }
 
 /// Returns whether AWS, Canonical, Bottlerocket or the Marketplace publish AMI IDs under the path.

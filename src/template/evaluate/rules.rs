@@ -57,7 +57,8 @@ impl Evaluator<'_> {
 
     /// Returns the functions that rules don't support, and references to undeclared parameters.
     fn misplaced(&self) -> Vec<Failure> {
-        let (mut functions, mut undeclared) = (Vec::new(), Vec::new());
+        let mut functions = Vec::new();
+        let mut undeclared = Vec::new();
         let mut open: Vec<&Node> = self.root.get("Rules").into_iter().collect();
         while let Some(node) = open.pop() {
             if let Some(call) = FunctionCall::of(node) {

@@ -200,11 +200,12 @@ impl Engine<'_> {
             import::check(imports, &evaluated, &self.state.stack(number).outputs)?;
             import::mark_imports(imports, &mut changes)?;
         }
-        let existing = match change_set.imports_existing
+        let existing = if change_set.imports_existing
             && !matches!(change_set.kind, ChangeSetType::Import(_))
         {
-            true => self.import_existing(number, &evaluated, &mut changes),
-            false => BTreeMap::new(),
+            self.import_existing(number, &evaluated, &mut changes)
+        } else {
+            BTreeMap::new()
         };
         if change_set.includes_nested_stacks {
             let parent = ParentChangeSet {
@@ -413,7 +414,8 @@ fn on_stack_failure(
 
 fn change_set_id(caller: &Caller, name: &str) -> String {
     let partition = catalog::partition_of(&caller.region).name;
-    let (region, account) = (&caller.region, &caller.account);
+    let region = &caller.region;
+    let account = &caller.account;
     format!(
         "arn:{partition}:cloudformation:{region}:{account}:changeSet/{name}/{}",
         Uuid::new_v4()

@@ -45,12 +45,13 @@ impl Engine<'_> {
             .filter(|_| in_review.is_none())
             .map(|number| self.stack(number))
         {
-            return match token.is_some() && there.token == token {
-                true => Ok(stack_and_operation(there)),
-                false => Err(error(
+            return if token.is_some() && there.token == token {
+                Ok(stack_and_operation(there))
+            } else {
+                Err(error(
                     "AlreadyExistsException",
                     format!("Stack [{name}] already exists"),
-                )),
+                ))
             };
         }
         let id = in_review.map_or_else(
@@ -100,7 +101,8 @@ impl Engine<'_> {
         let policy_during_update = request.stack_policy(self.cloud, "StackPolicyDuringUpdate")?;
         let (source, parameter_values, settings) = self.update_request(number, request)?;
         let stack = self.stack(number);
-        let (name, id) = (stack.name.clone(), stack.id.clone());
+        let name = stack.name.clone();
+        let id = stack.id.clone();
         let acknowledged = StackSettings {
             capabilities: request
                 .list("Capabilities")
@@ -153,7 +155,8 @@ impl Engine<'_> {
             return Err(invalid(message));
         }
         if stack.is_busy() && stack.status != StackStatus::CreateInProgress {
-            let (id, status) = (&stack.id, &stack.status);
+            let id = &stack.id;
+            let status = &stack.status;
             return Err(invalid(format!(
                 "Stack {id} cannot be deleted while in status {status}"
             )));

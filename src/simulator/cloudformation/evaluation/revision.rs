@@ -441,9 +441,10 @@ fn path_to(node: &Node, at: Position) -> Option<String> {
             .enumerate()
             .find_map(|(index, item)| step(&index.to_string(), item)),
         None => node.entries().iter().find_map(|(key, value)| {
-            match is_function_key(&key.text) && value.at == at {
-                true => Some(format!("/{}", key.text)),
-                false => step(&key.text, value),
+            if is_function_key(&key.text) && value.at == at {
+                Some(format!("/{}", key.text))
+            } else {
+                step(&key.text, value)
             }
         }),
     };

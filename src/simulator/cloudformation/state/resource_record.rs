@@ -95,15 +95,17 @@ impl EventRecord {
     /// Returns its ID as CloudFormation writes it: those of resources contain the logical ID, the
     /// status and the time, except in the cleanup of an update.
     pub(crate) fn name(&self) -> String {
-        match self.is_of_stack_itself() {
-            true => self.id.to_string(),
-            false if self.properties.is_none() => format!("{}-{}", self.logical_id, self.id),
-            false => format!(
+        if self.is_of_stack_itself() {
+            self.id.to_string()
+        } else if self.properties.is_none() {
+            format!("{}-{}", self.logical_id, self.id)
+        } else {
+            format!(
                 "{}-{}-{}",
                 self.logical_id,
                 self.status,
                 format_timestamp(self.at)
-            ),
+            )
         }
     }
 }

@@ -134,7 +134,9 @@ impl<'e> MapSearch<'e> {
     /// Returns the value if all candidates and the default are the same, otherwise an unknown one.
     fn candidates(&self, found: &[&Node], default: Option<&Node>, unknown: Unknown) -> Evaluated {
         if default.is_none() {
-            let (map, first, second) = (self.map.shown(), self.first.shown(), self.second.shown());
+            let map = self.map.shown();
+            let first = self.first.shown();
+            let second = self.second.shown();
             let requirement = format!("mapping `{map}` has a value for {first}, {second}");
             self.evaluator
                 .required(&unknown, self.failure(), requirement);
@@ -216,7 +218,9 @@ impl<'e> MapSearch<'e> {
     /// the key.
     fn failure(&self) -> Failure {
         let evaluator = self.evaluator;
-        let (map, first, second) = (self.map.shown(), self.first.shown(), self.second.shown());
+        let map = self.map.shown();
+        let first = self.first.shown();
+        let second = self.second.shown();
         let message = format!("Template error: Unable to get mapping for {map}::{first}::{second}");
         let MapKey::Known(name) = &self.map else {
             return evaluator.failure(self.at, message);

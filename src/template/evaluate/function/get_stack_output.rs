@@ -29,7 +29,8 @@ pub(super) fn apply(evaluator: &Evaluator, argument: &Node, scope: EvaluationSco
                        returns a string";
         evaluator.fail(argument.at, message)
     };
-    let (region, role) = (argument.get("Region"), argument.get("RoleArn"));
+    let region = argument.get("Region");
+    let role = argument.get("RoleArn");
     let nodes = [stack, output].into_iter().chain(region).chain(role);
     let values = together(nodes.map(|node| evaluator.value(node, scope)))?;
     match texts(&values).ok_or_else(no_texts)?.as_deref() {

@@ -67,7 +67,8 @@ fn attributes_follow_the_form_of_their_service() {
     let arn = "arn:aws:sns:eu-west-1:1:t";
     check(topic, "{}", arn, "TopicArn", &format!("{arn:?}"));
     check(topic, "{}", arn, "TopicName", r#""t""#);
-    let (queue, url) = ("AWS::SQS::Queue", "https://sqs.eu-west-1.amazonaws.com/1/q");
+    let queue = "AWS::SQS::Queue";
+    let url = "https://sqs.eu-west-1.amazonaws.com/1/q";
     check(
         queue,
         "{}",
