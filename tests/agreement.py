@@ -45,7 +45,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / "target/venvs/agreement"
 REGIONS = ["us-east-1", "eu-west-1", "ap-southeast-2", "cn-north-1", "us-gov-west-1"]
 
-sys.path.insert(0, str(ROOT / "tests/support"))
+sys.path.insert(0, str(ROOT / "tests/python"))
 from evaluators import ABSENT, SECTIONS, Extensions, Failed, Radar, decide, holds_call, is_call, solve  # noqa: E402
 
 # Why an evaluator and taskcat differ, and who is right.

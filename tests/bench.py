@@ -6,7 +6,7 @@
 Without --binary the release build is made first. --only takes the jobs whose names contain a text. Stacks are launched
 on moto, where they stand when CreateStack answers; files are sent to ministack, which lists a bucket ten times as fast:
 so as little as can be is measured of the server, which is the same for both. Both get the same projects and endpoint;
-the Python TaskCat runs through tests/support/taskcat_offline.py, which answers what would leave this machine. The
+the Python TaskCat runs through tests/python/taskcat_offline.py, which answers what would leave this machine. The
 median of the rounds counts; CPU seconds are the kernel's (wait4), children included; peak memory is the program's own
 (VmHWM).
 
@@ -35,7 +35,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / "target/venvs"
-SUPPORT = ROOT / "tests/support"
+SUPPORT = ROOT / "tests/python"
 BUCKET = "the-users-own-bucket"  # as fixtures/projects/given-bucket says
 FILES = 1000
 # The projects of the corpus that lead to most templates, or have most tests and regions.

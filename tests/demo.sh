@@ -11,7 +11,7 @@ cargo build --locked --ignore-rust-version
 python=$root/target/venvs/ministack/bin/python
 port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 # The server lives for as long as file descriptor 3 is open, so no longer than this script.
-exec 3> >("$python" tests/support/serve.py ministack "$port" 2>/dev/null)
+exec 3> >("$python" tests/python/serve.py ministack "$port" 2>/dev/null)
 for _ in $(seq 300); do
   if (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then break; fi
   sleep 0.1

@@ -2,12 +2,14 @@
 # Makes the virtual environments that the tests, the demo and the benchmark use, under target/venvs: the two servers
 # that stand in for AWS, the Python TaskCat that the runner is compared with, AWS's command line for the pipeline's
 # buildspecs, checkov for its template, what drives a browser over the report, what checks files against published schemas,
-# and clients that deploy to the simulator (the CDK's comes from npm). Quick when all is there.
+# and clients that deploy to the simulator (the CDK's comes from npm). Quick when all is there. Each environment is a group
+# of the project in tests/python, locked by its uv.lock.
 #
 #   tests/setup.sh [browser] [cdk] [checkov] [ministack] [moto] [pipeline] [sam] [sceptre] [schemas] [taskcat]
 #
 # Without names it makes all of them.
 set -euo pipefail
+uv_version=0.13.9
 cd "$(dirname "$0")/.."
 
 python=${PYTHON:-python3}
@@ -56,17 +58,30 @@ if command -v flock >/dev/null; then flock 9; fi
 
 [ $# -gt 0 ] || set -- browser cdk checkov ministack moto pipeline sam sceptre schemas taskcat
 home=$(cd target/venvs && pwd -P)
+
+# uv reads the lock file; pip, which knows this machine's indexes and certificates, installs.
+uv=$home/uv/bin/uv
+if [ "$("$uv" --version 2>/dev/null | cut -d ' ' -f 2)" != $uv_version ]; then
+  echo "setup: making target/venvs/uv (needs the network)" >&2
+  "$python" -m venv --clear "$home/uv"
+  "$home/uv/bin/pip" install --quiet --disable-pip-version-check uv==$uv_version >&2 ||
+    { echo "setup: uv could not be installed: is there a network?" >&2; exit 1; }
+fi
+
 for venv in "$@"; do
-  requirements=tests/requirements/$venv.txt
   made=$home/$venv/.made
-  want=$("$python" -c 'import sys; print(sys.version)'; cat "$requirements")
+  locked=$("$uv" export --quiet --no-config --project tests/python --python "$python" --frozen --no-header \
+    --only-group "$venv")
+  want=$("$python" -c 'import sys; print(sys.version)'; printf '%s' "$locked")
   # The programs of a virtual environment name its path: it doesn't survive a move of the checkout.
   if [ -e "$made" ] && [ "$(cat "$made")" = "$want" ] && grep -q "^#!$home/" "$home/$venv/bin/pip"; then continue; fi
   echo "setup: making target/venvs/$venv (needs the network)" >&2
   rm -rf "${home:?}/$venv"
   "$python" -m venv "$home/$venv"
-  "$home/$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$requirements" >&2 ||
-    { echo "setup: the packages of $requirements could not be installed: is there a network?" >&2; exit 1; }
+  printf '%s\n' "$locked" >"$home/$venv/requirements.txt"
+  "$home/$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes \
+    -r "$home/$venv/requirements.txt" >&2 ||
+    { echo "setup: the packages of the group $venv could not be installed: is there a network?" >&2; exit 1; }
   if [ "$venv" = schemas ]; then junit_schema "$home/schemas"; sarif_schema "$home/schemas"; fi
   if [ "$venv" = cdk ]; then cdk_client "$home/cdk"; fi
   printf '%s\n' "$want" >"$made"

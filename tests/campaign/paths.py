@@ -4,4 +4,4 @@ import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PYTHON = ROOT / "target/venvs/moto/bin/python"
-PROXY = ROOT / "tests/support/proxy.py"
+PROXY = ROOT / "tests/python/proxy.py"

@@ -42,7 +42,7 @@ class Simulator:
 
 
 class Proxy:
-    """`tests/support/proxy.py` in front of a simulator."""
+    """`tests/python/proxy.py` in front of a simulator."""
 
     def __init__(self, simulator, log, seed, faults=()):
         self.log = pathlib.Path(log)

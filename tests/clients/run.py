@@ -3,7 +3,7 @@
 
     tests/clients/run.py [aws] [cdk] [sam] [sceptre]        without names: all of them
 
-`tests/setup.sh` installs them: from PyPI by `tests/requirements/{pipeline,cdk,sam,sceptre}.txt` (`pipeline` has the AWS CLI, `cdk`
+`tests/setup.sh` installs them: from PyPI by the groups of `tests/python/pyproject.toml` (`pipeline` has the AWS CLI, `cdk`
 has Node.js), from npm by the lock file beside this program. They reach nothing but the simulator: every other host is behind a proxy that doesn't exist.
 """
 

@@ -3,7 +3,7 @@
 
     tests/credentials/compare.py [--taskcat PATH] [NAME...]      NAMEs choose cases by a part of their name
 
-Both run against the logging fake of `tests/support/credential_sources.py`, in a home of their own, with the same files
+Both run against the logging fake of `tests/python/credential_sources.py`, in a home of their own, with the same files
 and variables. Every other host is behind the fake's proxy, which refuses it and writes down who wanted it, unless the case
 sets proxies itself. A row is the same if both have asked the same sources in the same order and were then the same
 identity at the same endpoint, or if both have failed after the same calls. A row that differs on purpose says why in
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 OWN = ROOT / "target/venvs/moto/bin/python"
 if Path(sys.prefix) != OWN.parent.parent:
     os.execv(OWN, [str(OWN), *sys.argv])
-sys.path.insert(0, str(ROOT / "tests/support"))
+sys.path.insert(0, str(ROOT / "tests/python"))
 import credential_sources  # noqa: E402
 from cases import CASES  # noqa: E402
 

@@ -1,5 +1,5 @@
 //! The git-merge Lambda as a process, with the services that it calls: Lambda's runtime, GitHub
-//! with a repository that really merges, and CodePipeline (`tests/support/pipeline.py`), and
+//! with a repository that really merges, and CodePipeline (`tests/python/pipeline.py`), and
 //! Secrets Manager in the simulator.
 //!
 //! After every call, the process's output and everything that it sent are searched for the token.
@@ -193,7 +193,7 @@ impl Lambda {
         answer
     }
 
-    /// Injects faults into GitHub (`tests/support/pipeline_github.py` describes them).
+    /// Injects faults into GitHub (`tests/python/pipeline_github.py` describes them).
     pub fn faults(&mut self, faults: Value) {
         self.command(json!({"faults": faults}));
     }

@@ -1,7 +1,7 @@
 //! `index.html` as a reader meets it: in a real browser, with and without scripts, by keyboard, in
 //! the dark, on a phone and on paper.
 //!
-//! Runs are made here, by the real binary; `tests/support/page.py` opens their pages and holds them
+//! Runs are made here, by the real binary; `tests/python/page.py` opens their pages and holds them
 //! against `report.json`. Pictures of each are left in `target/report-pages`, to be looked at.
 
 use std::fmt::Write as _;

@@ -1,5 +1,5 @@
 //! Walks changes through all stages of a pipeline in the simulator as CodePipeline would
-//! (`tests/support/walk.py`): with artifacts, variables, locks and permissions as AWS documents
+//! (`tests/python/walk.py`): with artifacts, variables, locks and permissions as AWS documents
 //! them.
 
 use std::fs;

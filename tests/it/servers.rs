@@ -252,14 +252,14 @@ pub fn venv(name: &str) -> PathBuf {
     venvs.join(name)
 }
 
-/// A program under `tests/support`.
+/// A program under `tests/python`.
 pub fn support(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/support")
+        .join("tests/python")
         .join(name)
 }
 
-/// Runs one of the programs under `tests/support` that talk to a server with boto3, and reads its
+/// Runs one of the programs under `tests/python` that talk to a server with boto3, and reads its
 /// JSON.
 pub fn boto3(endpoint: &str, program: &str, args: &[&str]) -> Value {
     let output = Command::new(venv("moto").join("bin/python"))

@@ -1,4 +1,4 @@
-//! A run at a terminal, and what people ask of one that is under way: `tests/support/terminal.py`
+//! A run at a terminal, and what people ask of one that is under way: `tests/python/terminal.py`
 //! is the terminal.
 
 use std::process::Command;
@@ -41,7 +41,7 @@ pub fn on_terminal(
     args: &[&str],
     actions: &[&str],
 ) -> Value {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/terminal.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/terminal.py");
     let mut command = Command::new("python3");
     command
         .current_dir(project.path())

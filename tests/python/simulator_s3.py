@@ -1,6 +1,6 @@
 """Uses the simulator's S3 as clients use S3's, with boto3, and fails where it isn't S3.
 
-    target/venvs/moto/bin/python tests/support/simulator_s3.py ENDPOINT
+    target/venvs/moto/bin/python tests/python/simulator_s3.py ENDPOINT
 """
 
 import base64

@@ -1,6 +1,6 @@
 """Meets the faults of the scenario in `tests/it/simulator.rs`, with boto3.
 
-    target/venvs/moto/bin/python tests/support/simulator_faults.py ENDPOINT
+    target/venvs/moto/bin/python tests/python/simulator_faults.py ENDPOINT
 """
 
 import json

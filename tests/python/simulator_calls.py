@@ -1,6 +1,6 @@
 """Calls of the simulator beside creating and changing stacks, as boto3 sees them.
 
-    target/venvs/moto/bin/python tests/support/simulator_calls.py ENDPOINT
+    target/venvs/moto/bin/python tests/python/simulator_calls.py ENDPOINT
 """
 
 import json

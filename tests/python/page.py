@@ -1,6 +1,6 @@
 """Opens a run's index.html in Chromium and holds it against the report.json beside it, as a reader would.
 
-    target/venvs/browser/bin/python tests/support/page.py FOLDER PICTURES [many]
+    target/venvs/browser/bin/python tests/python/page.py FOLDER PICTURES [many]
 
 FOLDER holds index.html and report.json. Pictures of the page (light, dark, narrow, printed) are left in PICTURES. With
 `many` the page is one of hundreds of stacks: it is timed, and what opens each of them is left to smaller ones. Ends with 1 and says why

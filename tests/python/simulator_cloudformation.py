@@ -1,6 +1,6 @@
 """Uses the simulator's CloudFormation with boto3, and fails where it isn't AWS's. The scenario is the test's own.
 
-    target/venvs/moto/bin/python tests/support/simulator_cloudformation.py ENDPOINT
+    target/venvs/moto/bin/python tests/python/simulator_cloudformation.py ENDPOINT
 """
 
 import json

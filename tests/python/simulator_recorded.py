@@ -1,6 +1,6 @@
 """Asks the simulator for what a table of `fixtures/recorded` holds, with boto3, and fails where the answers differ.
 
-    target/venvs/moto/bin/python tests/support/simulator_recorded.py ENDPOINT TABLE
+    target/venvs/moto/bin/python tests/python/simulator_recorded.py ENDPOINT TABLE
 """
 
 import json

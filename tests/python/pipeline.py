@@ -1,6 +1,6 @@
 """What stands around the git-merge Lambda: its runtime, GitHub, and CodePipeline, on one loopback port each.
 
-    target/venvs/moto/bin/python tests/support/pipeline.py REPOSITORIES TOKEN
+    target/venvs/moto/bin/python tests/python/pipeline.py REPOSITORIES TOKEN
 
 The first line on standard output names the ports: `{"runtime": …, "github": …, "codepipeline": …}`, and GitHub's
 encrypted one, `"github_tls"`, whose certificate `REPOSITORIES/ca.pem` vouches for. `REPOSITORIES/app-key.pem` is the private

@@ -1,7 +1,7 @@
 """A logging fake of everything that credentials come from: STS, IAM Identity Center, sign-in, the metadata services of
 containers and instances, and an HTTP proxy.
 
-    python3 tests/support/credential_sources.py LOG
+    python3 tests/python/credential_sources.py LOG
 
 Prints three ports and serves for as long as its standard input stays open. The first answers as all of these; what it
 is asked as a proxy it answers itself, and CONNECT, the way to every other host, is refused. The second is a proxy that

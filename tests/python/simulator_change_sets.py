@@ -1,6 +1,6 @@
 """Change sets of the simulator as boto3 sees them, against what AWS shows of the same templates.
 
-    target/venvs/moto/bin/python tests/support/simulator_change_sets.py ENDPOINT
+    target/venvs/moto/bin/python tests/python/simulator_change_sets.py ENDPOINT
 """
 
 import json

@@ -1,6 +1,6 @@
 """A recording proxy in front of a server: one JSON line for every API call that passes.
 
-    python3 tests/support/proxy.py UPSTREAM_PORT LOG [--seed N] [FAULT...]
+    python3 tests/python/proxy.py UPSTREAM_PORT LOG [--seed N] [FAULT...]
 
 Prints its own port, then serves for as long as its standard input stays open. It knows the wire formats of AWS's
 public protocols and nothing of the program under test, so that a test can count calls, compare what two programs

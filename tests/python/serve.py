@@ -1,7 +1,7 @@
 """Runs one of the servers that stand in for AWS on a loopback port, for as long as its standard input stays open.
 
-    target/venvs/ministack/bin/python tests/support/serve.py ministack PORT
-    target/venvs/moto/bin/python tests/support/serve.py moto PORT
+    target/venvs/ministack/bin/python tests/python/serve.py ministack PORT
+    target/venvs/moto/bin/python tests/python/serve.py moto PORT
 
 Whoever starts it holds the other end of its standard input: when that process ends, however it ends, so does the
 server with everything that it started. Nothing is left running after a panic or a kill.

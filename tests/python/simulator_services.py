@@ -1,6 +1,6 @@
 """Uses the simulator's STS, EC2, SSM and Secrets Manager with boto3, and fails where they aren't AWS's.
 
-    target/venvs/moto/bin/python tests/support/simulator_services.py ENDPOINT
+    target/venvs/moto/bin/python tests/python/simulator_services.py ENDPOINT
 """
 
 import json

@@ -1,6 +1,6 @@
 """The Python TaskCat, run where only a local server can be reached. Arguments are TaskCat's own.
 
-    target/venvs/taskcat/bin/python tests/support/taskcat_offline.py test run -l
+    target/venvs/taskcat/bin/python tests/python/taskcat_offline.py test run -l
 
 Three things are answered here, because they would leave this machine; all else is TaskCat as it is on PyPI:
 

@@ -1,7 +1,7 @@
 """What AWS Emulator's guide says of it, in front of another server: HTTPS with a certificate of its own, access keys that
 it makes at its start, requests with a valid signature only, and HTTP status 501 for calls that it lacks.
 
-    python3 tests/support/emulator.py UPSTREAM_PORT HOME [LACKING...]
+    python3 tests/python/emulator.py UPSTREAM_PORT HOME [LACKING...]
 
 Prints its port and serves for as long as its standard input stays open. `HOME/.aws/emulator/PORT` holds `ca.pem`,
 `config` and `emulator_credentials`. LACKING are names of calls, such as `CreateStack`. The calls that have passed are in
