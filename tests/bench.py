@@ -226,7 +226,7 @@ def plans(ours, corpus, endpoint, folder):
         cells = len(json.loads(report[re.search(r"^\{$", report, re.M).start() :])["cells"])
         command = " ".join(["plan", *options])
         many = "" if templates == "1" else "s"
-        yield f"`{command}` of {name.split('__')[1]}: {templates} template{many}, {cells} cells (²)", plan
+        yield f"`{command}` of {name.split('__')[1]}: {templates} template{many}, {cells} tests × regions (²)", plan
 
 
 def add_submodules(corpus, source, target, depth=0):

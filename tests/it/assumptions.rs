@@ -192,12 +192,12 @@ fn a_condition_on_a_zone_is_decided_by_its_form_alone() {
     let text = plan(&project, &["--strict"]);
     text.assert_code(1);
     let expect = "\
-undecided without
+undecided, depends on
   availability zones of us-east-1
       test t in us-east-1
       t.yaml:6: Template error: Unable to get mapping for M::x::b
 
-1 cell: 1 undecided
+1 test × region: 1 undecided
 ";
     assert!(text.stdout.ends_with(expect), "{}", text.stdout);
 }
@@ -330,7 +330,7 @@ Resources:
     for line in [
         "would launch if",
         "  key pair `cikey` exists in us-east-1",
-        "1 cell: 1 would launch if the above holds",
+        "1 test × region: 1 would launch if these assumptions hold",
     ] {
         assert!(text.stdout.lines().any(|it| it == line), "{}", text.stdout);
     }

@@ -106,7 +106,7 @@ fn a_plan_says_why_and_goes_on() {
         );
         assert!(
             text.stdout
-                .ends_with("\n4 cells: 2 would launch, 2 would fail\n"),
+                .ends_with("\n4 tests × regions: 2 would launch, 2 would fail\n"),
             "{}",
             text.stdout
         );

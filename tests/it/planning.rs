@@ -61,7 +61,7 @@ error: Template error: Unable to get mapping for RegionMap::eu-west-3::AMI
    |
    = note: test web in eu-west-3
 
-10 cells: 9 would launch, 1 would fail
+10 tests × regions: 9 would launch, 1 would fail
 ";
     assert_eq!(outcome.stdout, expect);
     plan(&project, &["-r", "us-east-1,eu-west-1"]).assert_code(0);
@@ -145,7 +145,7 @@ fn what_if_in_every_region() {
     assert!(
         outcome
             .stdout
-            .ends_with("\ndeclared: 1 cell: 1 would launch\n"),
+            .ends_with("\nin declared regions: 1 test × region: 1 would launch\n"),
         "{}",
         outcome.stdout
     );

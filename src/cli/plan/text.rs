@@ -251,7 +251,7 @@ fn undecided(forecast: &Forecast) -> String {
             }
         }
     }
-    section("undecided without", &unknowns)
+    section("undecided, depends on", &unknowns)
 }
 
 fn section(title: &str, unknowns: &IndexMap<String, SharedUnknown>) -> String {
@@ -332,10 +332,10 @@ fn summary(forecast: &Forecast, all_regions: bool) -> String {
     let declared = told(VerdictCounts::of(
         forecast.cells.iter().filter(|cell| cell.is_declared),
     ));
-    format!("{all}\ndeclared: {declared}")
+    format!("{all}\nin declared regions: {declared}")
 }
 
-/// Returns `6 cells: 4 would launch, 1 would fail, 1 undecided`.
+/// Returns `6 tests × regions: 4 would launch, 1 would fail, 1 undecided`.
 fn told(summary: VerdictCounts) -> String {
     let VerdictCounts {
         cells,
@@ -346,7 +346,7 @@ fn told(summary: VerdictCounts) -> String {
     } = summary;
     let parts = [
         (would_launch, "would launch"),
-        (would_launch_if, "would launch if the above holds"),
+        (would_launch_if, "would launch if these assumptions hold"),
         (would_fail, "would fail"),
         (undecided, "undecided"),
     ];
@@ -356,8 +356,8 @@ fn told(summary: VerdictCounts) -> String {
         .map(|(count, what)| format!("{count} {what}"));
     let parts = parts.collect::<Vec<_>>().join(", ");
     match cells {
-        0 => "no cells".to_owned(),
-        1 => format!("1 cell: {parts}"),
-        _ => format!("{cells} cells: {parts}"),
+        0 => "nothing to plan".to_owned(),
+        1 => format!("1 test × region: {parts}"),
+        _ => format!("{cells} tests × regions: {parts}"),
     }
 }
