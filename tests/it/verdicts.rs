@@ -2,6 +2,10 @@
 //! gives it.
 
 use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
 
 use crate::project::Project;
 use crate::taskcat::{Outcome, Taskcat};
@@ -62,6 +66,89 @@ fn words(plan: &Outcome, tests: &[&str]) -> Vec<String> {
         line.trim_start().trim_start_matches(test).trim().to_owned()
     };
     tests.iter().map(word).collect()
+}
+
+/// The verdicts of `plan`, by test and region.
+fn verdicts(project: &Project, flags: &[&str]) -> Vec<[String; 3]> {
+    let plan = Taskcat::offline(project)
+        .args(["plan", "--format", "json"])
+        .args(flags.iter().copied())
+        .run();
+    let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
+    let cells = plan["cells"].as_array().map_or(&[][..], Vec::as_slice);
+    let text = |cell: &Value, key: &str| cell[key].as_str().unwrap().to_owned();
+    cells
+        .iter()
+        .map(|cell| ["test", "region", "verdict"].map(|key| text(cell, key)))
+        .collect()
+}
+
+/// Asserts that a local run confirms what `plan` says of each test in each region, and returns how
+/// many of them were compared. What the lint engine adds to the plan stops the run before its
+/// launch.
+#[track_caller]
+pub fn assert_one_verdict(project: &Project) -> usize {
+    let run = |flags: &[&str]| {
+        Taskcat::bare(project)
+            .args(["test", "run", "--local", "--speed", "inf"])
+            .args(flags.iter().copied())
+            .run()
+    };
+    let evaluated = verdicts(project, &["--lint-disable"]);
+    if evaluated.is_empty() {
+        return 0;
+    }
+    let local = run(&["--lint-disable"]);
+    // Without a test that can be planned, nothing is run.
+    if local.code == Some(2) {
+        let is_refused = |[_, _, verdict]: &[String; 3]| verdict == "would_fail";
+        assert!(
+            evaluated.iter().all(is_refused),
+            "{evaluated:?}\n{}",
+            local.stderr
+        );
+        return evaluated.len();
+    }
+    let mut compared = 0;
+    for [test, region, verdict] in &evaluated {
+        let state = local.cell(test, region)["state"].clone();
+        // A run that can't package its functions here, without Docker or pip, says nothing.
+        if state == "skipped" {
+            continue;
+        }
+        compared += 1;
+        let is_confirmed = match verdict.as_str() {
+            "would_launch" => state == "passed",
+            "would_fail" => state == "failed",
+            _ => true,
+        };
+        assert!(
+            is_confirmed,
+            "{}: {test} in {region} {verdict}, but {state} locally:\n{}",
+            project.path().display(),
+            local.stderr
+        );
+    }
+    if verdicts(project, &[]) != evaluated {
+        run(&[]).assert_code(1).assert_says("lint found");
+    }
+    compared
+}
+
+/// Projects whose tests fail by what the simulator is told, or by hooks that fail or are absent.
+const FAILING_ON_PURPOSE: &[&str] = &["every-key", "failures", "hooks"];
+
+#[test]
+fn plan_and_local_runs_agree_on_every_fixture() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/projects");
+    let mut compared = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if !FAILING_ON_PURPOSE.contains(&name.as_str()) {
+            compared += assert_one_verdict(&Project::copy_of(&name));
+        }
+    }
+    assert!(compared > 40, "only {compared} were compared");
 }
 
 /// The outputs of a test, `Key=value`.
