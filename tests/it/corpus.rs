@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::project::Project;
 use crate::taskcat::{Outcome, Taskcat};
+use crate::verdicts::assert_one_verdict;
 
 /// What there is to know of a verdict, or of a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -419,6 +420,17 @@ fn every_local_failure_has_its_reason() {
     });
     facts.sort_by_key(|fact| fact.project.clone());
     compare(merge(facts), "corpus-local.json");
+}
+
+#[test]
+#[ignore = "needs ../shared/corpus; run tests/run.sh"]
+fn plan_and_local_runs_agree() {
+    let (corpus, names) = corpus();
+    let compared: usize = names
+        .iter()
+        .map(|name| assert_one_verdict(&copy_of(&corpus, name)))
+        .sum();
+    assert!(compared > 100, "only {compared} were compared");
 }
 
 /// Zones, key pairs and public SSM parameters are unknown to `plan`, and decide nothing. Every
