@@ -290,7 +290,7 @@ def what_is_not_here_is_refused_once():
     for service, call, arguments in [
         ("ecr", "describe_repositories", {}),
         ("lambda", "list_functions", {}),
-        ("route53", "list_hosted_zones", {}),
+        ("cloudfront", "list_distributions", {}),
         ("sns", "list_topics", {}),
         ("kms", "list_keys", {}),
         ("dynamodb", "list_tables", {}),
