@@ -78,7 +78,7 @@ enum PlanFormat {
 impl PlanArgs {
     pub(super) fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
         if !self.lint_disable {
-            lint::prepare();
+            lint::prepare_schemas();
         }
         let mut root = PathBuf::new();
         let planned = self.planned(aws, &mut root).inspect_err(|error| {

@@ -24,9 +24,9 @@ use crate::template::Template;
 /// A Guard rule file isn't valid, or the engine can't be used.
 pub(super) fn lint(job: &LintJob) -> Result<(Vec<Finding>, Vec<String>), LintError> {
     let guard = LintGuardRules::compile(&job.guard_rules).map_err(LintError::GuardRules)?;
-    let engine = engine::engine().map_err(LintError::Engine)?;
+    let engine = LintEngine::whole().map_err(LintError::Engine)?;
     let checks = distinct(&job.subjects);
-    let done = in_parallel(&checks, |check| check.run(job, engine, &guard));
+    let done = in_parallel(&checks, |check| check.run(job, &engine, &guard));
     let mut findings = MergedFindings::default();
     let mut warnings = BTreeSet::new();
     for (check, result) in checks.iter().zip(done) {
@@ -49,9 +49,9 @@ pub(super) fn lint(job: &LintJob) -> Result<(Vec<Finding>, Vec<String>), LintErr
 /// Returns the errors in properties of each subject that CloudFormation would refuse.
 pub(super) fn property_errors(job: &LintJob) -> Result<Vec<Vec<Finding>>, LintError> {
     let guard = LintGuardRules::compile(&[]).map_err(LintError::GuardRules)?;
-    let engine = engine::engine().map_err(LintError::Engine)?;
+    let engine = LintEngine::of_schemas().map_err(LintError::Engine)?;
     let checks = distinct(&job.subjects);
-    let done = in_parallel(&checks, |check| check.run(job, engine, &guard));
+    let done = in_parallel(&checks, |check| check.run(job, &engine, &guard));
     let of_subject = |subject: &LintSubject| {
         let index = checks
             .iter()

@@ -5,15 +5,18 @@
 //! in the background of what else a command does.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
-use std::sync::{Once, OnceLock};
+use std::sync::{Arc, LazyLock, Once, OnceLock};
 use std::thread;
 
+use cloudformation_validate::diagnostics::PhaseMetric;
+use cloudformation_validate::rules::{self as registry, RuleInfo, RuleMetadataEntry};
 use cloudformation_validate::validation_engine::GuardRuleSet;
 use cloudformation_validate::{
     CelEngine, DetailLevel, Diagnostic, EngineConfig, ExternalRuleSource, ParseConfig,
-    PseudoParameterOverrides, SchemaValidator, SemanticModel, Severity, ValidateConfig, rules,
-    validate_bytes_with_path,
+    PseudoParameterOverrides, SchemaValidator, SemanticModel, Severity, ValidateConfig,
+    ValidationEngine, ValidationError, validate_bytes_with_path,
 };
 
 use super::document::LintDocument;
@@ -25,38 +28,69 @@ pub(super) const STACK: usize = 32 << 20;
 /// The rule of a text that the engine can't read: larger or deeper than its limits.
 pub(super) const UNREADABLE: &str = "F1101";
 
-static ENGINE: OnceLock<Result<LintEngine, String>> = OnceLock::new();
+static SCHEMAS: OnceLock<Result<SchemaValidator, String>> = OnceLock::new();
+static RULES: OnceLock<Result<CelEngine, String>> = OnceLock::new();
+static NO_RULES: LazyLock<NoRules> = LazyLock::new(|| NoRules {
+    metadata: HashMap::new(),
+    metric: PhaseMetric { duration_ms: 0.0 },
+});
 
-/// The engine with its built-in rules.
+/// The schemas, with or without the built-in rules.
 pub(super) struct LintEngine {
-    schemas: SchemaValidator,
-    rules: CelEngine,
+    schemas: &'static SchemaValidator,
+    rules: &'static (dyn ValidationEngine + Sync),
 }
 
 /// Starts to construct the engine in the background.
 pub(crate) fn prepare() {
-    // Without a thread, the first use constructs it.
-    let _ = thread::Builder::new()
-        .name("lint engine".to_owned())
-        .spawn(|| _ = ENGINE.get_or_init(LintEngine::construct));
+    prepare_schemas();
+    in_background(|| _ = rules());
 }
 
-/// Returns the engine, after its construction.
-pub(super) fn engine() -> Result<&'static LintEngine, String> {
-    let engine = ENGINE.get_or_init(LintEngine::construct);
-    engine.as_ref().map_err(Clone::clone)
+/// Starts to construct in the background what [`LintEngine::of_schemas`] needs.
+pub(crate) fn prepare_schemas() {
+    in_background(|| _ = schemas());
+}
+
+/// Without a thread, the first use does the work.
+fn in_background(work: fn()) {
+    let _ = thread::Builder::new()
+        .name("lint engine".to_owned())
+        .spawn(work);
+}
+
+fn schemas() -> Result<&'static SchemaValidator, String> {
+    let schemas = SCHEMAS.get_or_init(|| guarded(|| Ok(SchemaValidator::default())));
+    schemas.as_ref().map_err(Clone::clone)
+}
+
+fn rules() -> Result<&'static CelEngine, String> {
+    let construct = || CelEngine::new(EngineConfig::default()).map_err(|error| error.to_string());
+    let rules = RULES.get_or_init(|| guarded(construct));
+    rules.as_ref().map_err(Clone::clone)
 }
 
 impl LintEngine {
-    /// Constructs the engine; the schemas and the rules at the same time.
-    fn construct() -> Result<Self, String> {
-        thread::scope(|scope| {
-            let schemas = scope.spawn(|| guarded(|| Ok(SchemaValidator::default())));
-            let rules = guarded(|| {
-                CelEngine::new(EngineConfig::default()).map_err(|error| error.to_string())
-            })?;
-            let schemas = schemas.join().map_err(|_| PANICKED.to_owned())??;
-            Ok(Self { schemas, rules })
+    /// Returns the engine with schemas and rules, after their construction.
+    ///
+    /// # Errors
+    /// They can't be constructed.
+    pub(super) fn whole() -> Result<Self, String> {
+        prepare_schemas();
+        Ok(Self {
+            rules: rules()?,
+            schemas: schemas()?,
+        })
+    }
+
+    /// Returns the engine with schemas alone, which is several times as fast.
+    ///
+    /// # Errors
+    /// They can't be constructed.
+    pub(super) fn of_schemas() -> Result<Self, String> {
+        Ok(Self {
+            rules: &*NO_RULES,
+            schemas: schemas()?,
         })
     }
 
@@ -78,10 +112,46 @@ impl LintEngine {
         };
         let text = document.text.as_bytes();
         guarded(|| {
-            validate_bytes_with_path(&self.rules, &self.schemas, text, config, String::new())
+            validate_bytes_with_path(self.rules, self.schemas, text, config, String::new())
                 .map(|report| report.diagnostics)
                 .map_err(|error| error.to_string())
         })
+    }
+}
+
+/// An engine whose templates are checked against the schemas alone.
+struct NoRules {
+    metadata: HashMap<String, RuleMetadataEntry>,
+    metric: PhaseMetric,
+}
+
+impl ValidationEngine for NoRules {
+    fn engine_name(&self) -> &str {
+        "none"
+    }
+
+    fn evaluate_rules(
+        &self,
+        _: &Arc<SemanticModel>,
+        _: &ValidateConfig,
+    ) -> Result<Vec<Diagnostic>, ValidationError> {
+        Ok(Vec::new())
+    }
+
+    fn list_rules(&self) -> Vec<RuleInfo> {
+        Vec::new()
+    }
+
+    fn rule_metadata(&self) -> &HashMap<String, RuleMetadataEntry> {
+        &self.metadata
+    }
+
+    fn external_rule_metadata(&self) -> HashMap<String, RuleMetadataEntry> {
+        HashMap::new()
+    }
+
+    fn init_metric(&self) -> &PhaseMetric {
+        &self.metric
     }
 }
 
@@ -95,7 +165,7 @@ fn pseudo_parameters(subject: &LintSubject) -> PseudoParameterOverrides {
 
 /// Returns what a rule checks, if it is one of the engine's own.
 pub(super) fn description(rule: &str) -> Option<&'static str> {
-    rules::lookup_rule(rule).map(|rule| rule.description)
+    registry::lookup_rule(rule).map(|rule| rule.description)
 }
 
 /// Rules in the language of CloudFormation Guard, ready to be evaluated.

@@ -107,6 +107,12 @@ impl Finding {
     }
 }
 
+/// Starts to construct in the background what the check of properties needs.
+pub(crate) fn prepare_schemas() {
+    #[cfg(feature = "lint")]
+    engine::prepare_schemas();
+}
+
 /// Starts to construct the lint engine in the background, if there is one in this process.
 pub(crate) fn prepare() {
     #[cfg(feature = "lint")]
