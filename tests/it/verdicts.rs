@@ -135,7 +135,7 @@ pub fn assert_one_verdict(project: &Project) -> usize {
     compared
 }
 
-/// Projects whose tests fail by what the simulator is told, or by hooks that fail or are absent.
+/// Projects whose tests fail because of a scenario or a hook.
 const FAILING_ON_PURPOSE: &[&str] = &["every-key", "failures", "hooks"];
 
 #[test]
