@@ -309,6 +309,17 @@ const NAT_GATEWAYS: ListingKind = ListingKind {
     absent: &[],
 };
 
+/// Returns the resources of a type that stacks have, each by its physical ID and properties.
+fn of_stacks(
+    cloud: &Cloud,
+    caller: &Caller,
+    resource_type: &str,
+    item: impl Fn((String, Json)) -> Ec2Item,
+) -> Vec<Ec2Item> {
+    let resources = cloud.cloudformation.resources(cloud, caller, resource_type);
+    resources.into_iter().map(item).collect()
+}
+
 /// Carries out `DescribeAddresses`.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAddresses.html>
 pub(super) fn describe_addresses(
@@ -316,9 +327,6 @@ pub(super) fn describe_addresses(
     caller: &Caller,
     parameters: &[(String, String)],
 ) -> XmlResult {
-    let addresses = cloud
-        .cloudformation
-        .resources(cloud, caller, "AWS::EC2::EIP");
     let item = |(address, properties): (String, Json)| Ec2Item {
         fields: vec![
             (
@@ -331,11 +339,8 @@ pub(super) fn describe_addresses(
         ],
         tags: tags(&properties),
     };
-    show(
-        &ADDRESSES,
-        addresses.into_iter().map(item).collect(),
-        parameters,
-    )
+    let items = of_stacks(cloud, caller, "AWS::EC2::EIP", item);
+    show(&ADDRESSES, items, parameters)
 }
 
 /// Carries out `DescribeInternetGateways`.
@@ -345,9 +350,6 @@ pub(super) fn describe_internet_gateways(
     caller: &Caller,
     parameters: &[(String, String)],
 ) -> XmlResult {
-    let gateways = cloud
-        .cloudformation
-        .resources(cloud, caller, "AWS::EC2::InternetGateway");
     let item = |(id, properties): (String, Json)| Ec2Item {
         fields: vec![
             ("internetGatewayId", "internet-gateway-id", id),
@@ -355,11 +357,8 @@ pub(super) fn describe_internet_gateways(
         ],
         tags: tags(&properties),
     };
-    show(
-        &INTERNET_GATEWAYS,
-        gateways.into_iter().map(item).collect(),
-        parameters,
-    )
+    let items = of_stacks(cloud, caller, "AWS::EC2::InternetGateway", item);
+    show(&INTERNET_GATEWAYS, items, parameters)
 }
 
 /// Carries out `DescribeNatGateways`.
@@ -369,9 +368,6 @@ pub(super) fn describe_nat_gateways(
     caller: &Caller,
     parameters: &[(String, String)],
 ) -> XmlResult {
-    let gateways = cloud
-        .cloudformation
-        .resources(cloud, caller, "AWS::EC2::NatGateway");
     let item = |(id, properties): (String, Json)| Ec2Item {
         fields: vec![
             ("natGatewayId", "nat-gateway-id", id),
@@ -380,11 +376,8 @@ pub(super) fn describe_nat_gateways(
         ],
         tags: tags(&properties),
     };
-    show(
-        &NAT_GATEWAYS,
-        gateways.into_iter().map(item).collect(),
-        parameters,
-    )
+    let items = of_stacks(cloud, caller, "AWS::EC2::NatGateway", item);
+    show(&NAT_GATEWAYS, items, parameters)
 }
 
 /// Writes the items that are selected by their IDs and by filters.
