@@ -101,12 +101,12 @@ pub enum EventKind {
 
     /// A Lambda function is being packaged.
     PackageStarted {
-        /// The function's folder, relative to the project root.
+        /// The function's directory, relative to the project root.
         lambda: String,
     },
     /// A Lambda function was packaged.
     PackageFinished {
-        /// The function's folder, relative to the project root.
+        /// The function's directory, relative to the project root.
         lambda: String,
         /// The archive's path, relative to the project root.
         archive: String,
@@ -745,7 +745,7 @@ pub struct DispatcherMessage {
 
 /// The journal can't be written, so what the event announces must not be done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the run's journal can't be written: {0}")]
+#[error("the run's journal cannot be written: {0}")]
 pub struct JournalWriteFailed(pub String);
 
 impl EventSender {

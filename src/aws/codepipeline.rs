@@ -139,7 +139,7 @@ impl Clients {
             AwsError::unexpected(
                 OPERATION,
                 &self.region,
-                format!("{job}: the failure can't be described: {error}"),
+                format!("{job}: the failure cannot be described: {error}"),
             )
         })?;
         self.codepipeline()

@@ -750,7 +750,7 @@ impl Clients {
             "PutObject",
             &self.region,
             format!(
-                "can't read {}: {}",
+                "cannot read {}: {}",
                 path.display(),
                 input::without_number(&error.to_string())
             ),

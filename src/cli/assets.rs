@@ -42,7 +42,7 @@ struct FileSource {
 enum FileAssetPackaging {
     #[default]
     File,
-    /// A folder as an archive, for functions; the simulator doesn't need its content.
+    /// A directory as an archive, for functions; the simulator doesn't need its content.
     Zip,
 }
 
@@ -58,7 +58,7 @@ struct FileDestination {
 /// Adds the file assets of a template to the seeds, in the buckets of every region.
 ///
 /// # Errors
-/// The template's manifest or a file in it can't be read; the error says which, and why.
+/// The template's manifest or a file in it cannot be read; the error says which, and why.
 pub(super) fn seed(template: &Path, regions: &[String], seeds: &mut Seeds) -> Result<(), String> {
     let Some(stack) = template
         .to_str()

@@ -57,7 +57,7 @@ pub(super) struct CleanArgs {
     #[arg(long)]
     include_running: bool,
 
-    /// As a last resort, delete stacks but retain the resources that can't be deleted.
+    /// As a last resort, delete stacks but retain the resources that cannot be deleted.
     #[arg(long)]
     force_delete: bool,
 
@@ -99,14 +99,14 @@ impl SearchArgs {
     }
 }
 
-/// Folders to search for journals.
+/// Directories to search for journals.
 #[derive(Args)]
 pub(super) struct JournalArgs {
     /// Root of the project, which holds the journals of runs that were killed.
     #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
 
-    /// Folder of the reports, which holds the journals where the project can't be written.
+    /// Directory of the reports, which holds the journals where the project cannot be written.
     #[arg(short, long, default_value = "./taskcat_outputs", value_name = "DIR",
         value_parser = path())]
     output_directory: PathBuf,

@@ -21,8 +21,8 @@ const CONFIGURATION: &str = "./.taskcat.yml";
 ///
 /// Checks every profile that the tests of the project use (`auth` in .taskcat.yml) or, outside of a
 /// project, the one that --profile or the environment selects. Names the file and line, or the
-/// variable, that sets each value, and asks STS for the identity. Exits with code 3 if AWS can't be
-/// called with one of the profiles.
+/// variable, that sets each value, and asks STS for the identity. Exits with code 3 if AWS cannot
+/// be called with one of the profiles.
 #[derive(Args)]
 pub(super) struct DoctorArgs {
     /// Configuration or template, relative to the project root.

@@ -17,7 +17,7 @@ use super::output;
 pub enum ExitStatus {
     Passed = 0,
     /// A test failed or would fail, lint found errors, a pipeline stage failed, or a Lambda
-    /// function can't be packaged.
+    /// function cannot be packaged.
     Failed = 1,
     /// The command line or the configuration is wrong, or no test can be planned.
     Usage = 2,
@@ -36,11 +36,11 @@ pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0    success: every test passed
   1    a test failed or would fail, lint found errors, a pipeline's stage has failed,
-       or a Lambda function can't be packaged
+       or a Lambda function cannot be packaged
   2    the command line or the configuration is wrong, or no test can be planned
   3    AWS could not be used: no credentials, no bucket, no upload
   4    every test passed, but some stacks or buckets were not deleted
-  5    a file, a report or standard output could not be written: the local disk or folder
+  5    a file, a report or standard output could not be written: the local disk or directory
   130  interrupted";
 
 impl ExitStatus {
@@ -73,9 +73,9 @@ pub(super) enum CliError {
     },
     /// The simulator in this process refused a call.
     Simulated(String),
-    /// Something on this machine can't be read or used.
+    /// Something on this machine cannot be read or used.
     Local(String),
-    /// A file or folder can't be written.
+    /// A file or directory cannot be written.
     Unwritten {
         message: String,
         help: Option<String>,
@@ -95,10 +95,10 @@ impl From<FolderError> for CliError {
     fn from(error: FolderError) -> Self {
         match error {
             FolderError::Busy { .. } => Self::Usage(format!(
-                "{error}; wait until it has ended, or choose another folder with -o DIR"
+                "{error}; wait until it has ended, or choose another directory with -o DIR"
             )),
             FolderError::Io(error) => {
-                let help = Some("choose a folder that can be written with -o DIR".to_owned());
+                let help = Some("choose a directory that can be written with -o DIR".to_owned());
                 Self::Unwritten {
                     message: error.to_string(),
                     help,
@@ -117,7 +117,7 @@ impl CliError {
         }
     }
 
-    /// Creates the error of a file or folder that can't be used.
+    /// Creates the error of a file or directory that cannot be used.
     pub(super) fn local(what: impl Display, error: impl Display) -> Self {
         Self::Local(format!(
             "{what}: {}",
@@ -125,7 +125,7 @@ impl CliError {
         ))
     }
 
-    /// Creates the error of a file or folder that can't be written.
+    /// Creates the error of a file or directory that cannot be written.
     pub(super) fn unwritten(error: impl Display) -> Self {
         Self::Unwritten {
             message: error.to_string(),

@@ -43,7 +43,7 @@ pub(super) fn consumer(project_root: &Path) -> Option<Box<dyn EventConsumer>> {
     ))
 }
 
-/// Returns the path from one folder to another inside it.
+/// Returns the path from one directory to another inside it.
 fn within(outer: &Path, inner: &Path) -> Option<PathBuf> {
     let outer = fs::canonicalize(outer).ok()?;
     let inner = fs::canonicalize(inner).ok()?;

@@ -72,7 +72,7 @@ pub(super) struct LintArgs {
     #[arg(short, long)]
     all: bool,
 
-    /// Check the rules of CloudFormation Guard in this file or folder, too; may be repeated.
+    /// Check the rules of CloudFormation Guard in this file or directory, too; may be repeated.
     #[arg(long, value_name = "PATH", value_parser = path())]
     guard_rules: Vec<PathBuf>,
 }
@@ -172,7 +172,7 @@ impl LintArgs {
         })
     }
 
-    /// Returns what to lint, and the folder that paths are shown relative to.
+    /// Returns what to lint, and the directory that paths are shown relative to.
     fn job(&self, aws: &AwsArgs, choice: &LintChoice) -> Result<(LintJob, PathBuf), CliError> {
         let root = found_root(&self.project_root)?;
         let (settings, warnings) = CfnLintSettings::read(&root).map_err(CliError::Diagnostics)?;

@@ -86,7 +86,7 @@ impl CliProject {
         )
     }
 
-    /// Returns what to lint, even if tests can't be planned: then their templates are linted
+    /// Returns what to lint, even if tests cannot be planned: then their templates are linted
     /// without their values. Errors of templates are findings.
     pub(super) fn lint_job_of_templates(
         &self,
@@ -207,7 +207,8 @@ impl CliProject {
     }
 
     /// Returns the templates of tests that no stack of the forecast uses, for each region of the
-    /// tests: nested templates that a condition excludes, and those of tests that can't be planned.
+    /// tests: nested templates that a condition excludes, and those of tests that cannot be
+    /// planned.
     fn without_values(&self, templates: &Templates, known: &[LintSubject]) -> Vec<LintSubject> {
         let known: BTreeSet<&str> = known.iter().map(|it| it.template.as_str()).collect();
         let mut subjects = Vec::new();
@@ -282,7 +283,7 @@ fn of_template(template: &str, region: Option<&String>) -> LintSubject {
 
 /// Templates to lint without a configuration.
 pub(super) struct StandaloneTemplates {
-    /// The folder that contains all of them.
+    /// The directory that contains all of them.
     root: PathBuf,
     /// Relative to the root.
     templates: Vec<String>,

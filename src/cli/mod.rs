@@ -154,7 +154,7 @@ pub fn main() -> ExitCode {
     };
     // No verdict hides that standard output could not be written.
     if let Some(reason) = streams::failure() {
-        output::error(&format!("can't write to standard output: {reason}"), None);
+        output::error(&format!("cannot write to standard output: {reason}"), None);
         return exit.or_unwritten().into();
     }
     exit.into()
@@ -297,6 +297,6 @@ fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, Cli
         .enable_all()
         .build();
     runtime
-        .map_err(|error| CliError::local("can't start", error))?
+        .map_err(|error| CliError::local("cannot start", error))?
         .block_on(work)
 }

@@ -87,7 +87,7 @@ fn print(level: Level<'_>, message: &str, help: Option<&str>) {
     streams::tell(inert(&Renderer::styled().render(&[group])));
 }
 
-/// Formats why a template can't be launched with the source lines involved: where it fails, the
+/// Formats why a template cannot be launched with the source lines involved: where it fails, the
 /// nested stacks that lead there, and where parameters were set. `notes` are added below.
 pub(super) fn failure(failure: &Failure, notes: &[String]) -> String {
     let here = failure.nested_in.iter().find(|it| it.at == failure.at);
@@ -157,7 +157,7 @@ struct SourceAnnotation<'a> {
     is_secret: bool,
 }
 
-/// Adds each file once, in the order of the locations; a file that can't be read is named.
+/// Adds each file once, in the order of the locations; a file that cannot be read is named.
 fn snippets<'a>(mut group: Group<'a>, places: &[SourceAnnotation<'a>]) -> Group<'a> {
     let mut files: Vec<&Path> = Vec::new();
     for place in places.iter().filter(|place| !place.is_secret) {

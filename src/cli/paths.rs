@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
-/// Parses a path. A leading `~` means the home folder, as in TaskCat (`Path.expanduser`): bash
+/// Parses a path. A leading `~` means the home directory, as in TaskCat (`Path.expanduser`): bash
 /// doesn't expand the one in `--project-root=~/x`.
 pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().map(|path| expand(path, env::home_dir().as_deref()))

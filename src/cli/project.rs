@@ -137,7 +137,7 @@ impl CliProject {
         }
     }
 
-    /// Returns an error if hooks can't be run. With `path`, the PATH of the environment, their
+    /// Returns an error if hooks cannot be run. With `path`, the PATH of the environment, their
     /// programs must exist.
     pub(super) fn refuse_bad_hooks(
         &self,
@@ -176,10 +176,11 @@ impl CliProject {
             .test_templates()
             .filter(|(_, template)| exclusions.excludes(template));
         let problem = |(test, template): (&str, &str)| {
-            let message =
-                format!("template {template} is excluded from the upload, so it can't be launched");
+            let message = format!(
+                "template {template} is excluded from the upload, so it cannot be launched"
+            );
             let help =
-                "remove it from .taskcatignore, or move it out of a hidden or excluded folder";
+                "remove it from .taskcatignore, or move it out of a hidden or excluded directory";
             let location = self.loaded.location(&format!("tests.{test}.template"));
             let problem = Diagnostic {
                 location,
@@ -331,7 +332,7 @@ impl CliProject {
         }
     }
 
-    /// Returns errors for configured folders of Lambda functions that are outside of the project.
+    /// Returns errors for configured directories of Lambda functions outside of the project.
     fn lambda_paths_outside(&self) -> Vec<Diagnostic> {
         let bounds = ProjectBoundary::new(&self.root, self.follow_links);
         let project = &self.loaded.config.project;
@@ -348,7 +349,7 @@ impl CliProject {
             .flatten()
             .filter_map(|(key, checked)| Some((key, checked.err()?)));
         let diagnostic = |(key, escape): (&str, PathEscape)| {
-            let help = "use a folder in the project, relative to its root";
+            let help = "use a directory in the project, relative to its root";
             let location = self.loaded.location(&format!("project.{key}"));
             Diagnostic {
                 location,
@@ -386,7 +387,7 @@ impl CliProject {
     /// Returns what to package and stage.
     ///
     /// # Errors
-    /// A path or a link leads outside of the project, or an exclusion can't be read.
+    /// A path or a link leads outside of the project, or an exclusion cannot be read.
     pub(super) fn staging(
         &self,
         package_lambda: bool,

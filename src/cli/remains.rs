@@ -9,7 +9,7 @@ use crate::process;
 use crate::run::EndedRun;
 use crate::run::journal::{self, JournalFolders, JournalHeader, Ledger};
 
-/// Returns the folders of a project's journals.
+/// Returns the directories of a project's journals.
 pub(super) fn journal_folders(project_root: &Path, output: Option<&Path>) -> JournalFolders {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     JournalFolders {
@@ -19,7 +19,8 @@ pub(super) fn journal_folders(project_root: &Path, output: Option<&Path>) -> Jou
     }
 }
 
-/// Returns the user's state folder (<https://specifications.freedesktop.org/basedir-spec/latest/>).
+/// Returns the user's state directory
+/// (<https://specifications.freedesktop.org/basedir-spec/latest/>).
 fn state_folder() -> Option<PathBuf> {
     let set = env::var_os("XDG_STATE_HOME")
         .map(PathBuf::from)

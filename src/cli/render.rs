@@ -61,7 +61,7 @@ impl RenderArgs {
         let Some(template) = templates.get(&asked) else {
             return Err(CliError::local(
                 self.template.display(),
-                "the template can't be read",
+                "the template cannot be read",
             ));
         };
         let parameter_values = self.parameter_values(template)?;

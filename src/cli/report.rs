@@ -24,11 +24,11 @@ use crate::report::{self, RunReport};
 /// earlier ones are listed as attempts.
 #[derive(Args)]
 pub(super) struct ReportArgs {
-    /// Folders of reports, or `events.ndjson` files.
+    /// Directories of reports, or `events.ndjson` files.
     #[arg(default_value = "./taskcat_outputs", value_name = "DIR|EVENTS", value_parser = path())]
     recorded: Vec<PathBuf>,
 
-    /// Folder for the files [default: the folder of the events]. Required for merging several
+    /// Directory for the files [default: the directory of the events]. Required for merging several
     /// records.
     #[arg(short, long, value_name = "DIR", value_parser = path())]
     output_directory: Option<PathBuf>,
@@ -57,7 +57,7 @@ impl ReportArgs {
             (None, [record]) => record.path.parent().unwrap_or(Path::new("")).to_owned(),
             (None, _) => {
                 return Err(CliError::Usage(
-                    "several records need a folder for their report (-o DIR)".to_owned(),
+                    "several records need a directory for their report (-o DIR)".to_owned(),
                 ));
             }
         };
@@ -116,7 +116,7 @@ impl RecordedRun {
             let diagnostic = Diagnostic::error(error.to_string());
             CliError::Diagnostics(vec![if is_absent {
                 diagnostic.help(
-                    "pass the output folder of `taskcat test run`, or an `events.ndjson` file",
+                    "pass the output directory of `taskcat test run`, or an `events.ndjson` file",
                 )
             } else {
                 diagnostic

@@ -31,11 +31,11 @@ pub(super) struct ResumeArgs {
     #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
 
-    /// Folder for the reports [default: the folder that the run used, if its journal names it].
+    /// Directory for the reports [default: that of the run, if its journal names it].
     #[arg(short, long, value_name = "DIR", value_parser = path())]
     output_directory: Option<PathBuf>,
 
-    /// As a last resort, delete stacks but retain the resources that can't be deleted.
+    /// As a last resort, delete stacks but retain the resources that cannot be deleted.
     #[arg(long)]
     force_delete: bool,
 

@@ -119,7 +119,7 @@ impl SimulatorArgs {
 }
 
 async fn serve(port: u16, cloud: Cloud) -> Result<ExitStatus, CliError> {
-    let unheard = |error| CliError::local("can't wait for signals", error);
+    let unheard = |error| CliError::local("cannot wait for signals", error);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unheard)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;
     let running = start(port, cloud).await?;

@@ -100,7 +100,7 @@ pub(super) struct TestRunArgs {
     #[arg(short, long)]
     keep_failed: bool,
 
-    /// Folder for the reports.
+    /// Directory for the reports.
     #[arg(short, long, default_value = "./taskcat_outputs", value_name = "DIR",
         value_parser = path())]
     output_directory: PathBuf,
@@ -169,7 +169,7 @@ pub(super) struct TestRunArgs {
     #[arg(long, value_name = "DURATION")]
     slow_after: Option<HumanDuration>,
 
-    /// As a last resort, delete stacks but retain the resources that can't be deleted.
+    /// As a last resort, delete stacks but retain the resources that cannot be deleted.
     #[arg(long)]
     force_delete: bool,
 

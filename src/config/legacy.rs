@@ -52,7 +52,7 @@ pub fn convert(project_root: &Path) -> Result<ConvertedConfig, Vec<Diagnostic>> 
     };
     if super::has_errors(&diagnostics) {
         if !is_given(&file) && !is_given(&overrides_file) {
-            let help = "the configuration of TaskCat before 0.9 is in the folder ci of the project";
+            let help = "the configuration of TaskCat before 0.9 is in the project's directory `ci`";
             diagnostics
                 .iter_mut()
                 .for_each(|it| it.help = Some(help.to_owned()));

@@ -102,7 +102,7 @@ pub struct GeneralConfig {
     /// Time limit for one attempt of an AWS call, ten times as long for an upload; default is 30s
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_timeout: Option<HumanDuration>,
-    /// Files or folders with rules of CloudFormation Guard that `lint` checks, relative to the
+    /// Files or directories with rules of CloudFormation Guard that `lint` checks, relative to the
     /// project root
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guard_rules: Option<Vec<String>>,
@@ -222,7 +222,7 @@ pub struct ProjectConfig {
     /// Time limit for one attempt of an AWS call, ten times as long for an upload; default is 30s
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_timeout: Option<HumanDuration>,
-    /// Files or folders with rules of CloudFormation Guard that `lint` checks, relative to the
+    /// Files or directories with rules of CloudFormation Guard that `lint` checks, relative to the
     /// project root
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guard_rules: Option<Vec<String>>,

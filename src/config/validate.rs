@@ -290,7 +290,7 @@ impl<'a> ConfigValidator<'a> {
     fn tag(&mut self, node: &Node, path: &str) {
         let tag = node.tag.as_deref().unwrap_or_default();
         let message = format!(
-            "{}has the tag `{tag}`, but a configuration can't contain tags",
+            "{}has the tag `{tag}`, but a configuration cannot contain tags",
             about(path)
         );
         self.error(
@@ -636,12 +636,12 @@ mod tests {
                  mapping",
                 "1:53: `project.parameters.C[0]` takes a single value or a list of them, not a \
                  list",
-                "1:67: `project.parameters.D` has the tag `!Ref`, but a configuration can't \
+                "1:67: `project.parameters.D` has the tag `!Ref`, but a configuration cannot \
                  contain tags (functions work in \
                  templates only; pseudo-parameters look like `$[taskcat_…]`)",
                 "1:74: `project.parameters.E[0]` has no value (write '' for an empty text, or \
                  remove the key)",
-                "1:87: `project.parameters.F[0]` has the tag `!Sub`, but a configuration can't \
+                "1:87: `project.parameters.F[0]` has the tag `!Sub`, but a configuration cannot \
                  contain tags (functions \
                  work in templates only; pseudo-parameters look like `$[taskcat_…]`)",
             ],
@@ -650,7 +650,7 @@ mod tests {
             "project: {name: p, prehooks: [{config: {a: [!Ref b]}}]}\n",
             &[
                 "1:50: `project.prehooks[0].config.a` has the tag `!Ref`, but a configuration \
-                 can't contain tags \
+                 cannot contain tags \
                  (functions work in templates only; pseudo-parameters look like `$[taskcat_…]`)",
             ],
         );

@@ -35,7 +35,7 @@ impl GuardRuleFile {
             }
         }
         if files.is_empty() {
-            let message = format!("the folder {} has no Guard rules", path.display());
+            let message = format!("the directory {} has no Guard rules", path.display());
             return Err(Diagnostic::error(message).help("rule files end with .guard or .ruleset"));
         }
         Ok(files)

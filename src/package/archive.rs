@@ -168,7 +168,11 @@ mod tests {
     fn unwritable_archives_are_named() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("source")).unwrap();
-        fs::write(folder.path().join("zips"), "a file where a folder belongs").unwrap();
+        fs::write(
+            folder.path().join("zips"),
+            "a file where a directory belongs",
+        )
+        .unwrap();
         let to = folder.path().join("zips/lambda.zip");
         let error = write(
             &folder.path().join("source"),

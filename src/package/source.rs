@@ -106,7 +106,7 @@ impl SourceSearch {
                 let name = self.name(&path);
                 self.found
                     .warnings
-                    .push(format!("{name} is not a folder, so it is not packaged"));
+                    .push(format!("{name} is not a directory, so it is not packaged"));
             } else if path != zip {
                 // If links are followed, the folder itself may be outside.
                 if !self.bounds.follows_links()

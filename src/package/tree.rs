@@ -98,7 +98,7 @@ pub(super) fn list(
             });
         } else {
             tree.warnings.push(format!(
-                "{path:?} is neither a file nor a folder, so it is not packaged"
+                "{path:?} is neither a file nor a directory, so it is not packaged"
             ));
         }
     }

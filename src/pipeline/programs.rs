@@ -105,7 +105,7 @@ fn head(
     let read = File::open(path)
         .and_then(open)
         .and_then(|program| program.take(HEAD).read_to_end(&mut start));
-    let help = "build it with `pipeline/package.sh`, and pass its folder with --programs";
+    let help = "build it with `pipeline/package.sh`, and pass its directory with --programs";
     if let Err(error) = read {
         let message = format!(
             "cannot read the pipeline's program {}: {}",

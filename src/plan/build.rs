@@ -22,7 +22,7 @@ use crate::event::{self, CellId};
 #[derive(Debug, Error)]
 pub enum PlanError {
     /// The operating system provides no random numbers.
-    #[error("can't get random numbers from the operating system: {0}")]
+    #[error("cannot get random numbers from the operating system: {0}")]
     NoRandomness(#[from] SysError),
 }
 

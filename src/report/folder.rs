@@ -142,7 +142,7 @@ fn folder_error(path: &Path, error: &io::Error) -> io::Error {
     };
     io::Error::new(
         error.kind(),
-        format!("cannot create the folder {}: {reason}", path.display()),
+        format!("cannot create the directory {}: {reason}", path.display()),
     )
 }
 

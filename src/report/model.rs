@@ -141,7 +141,7 @@ pub struct LintReport {
 /// A Lambda function that was packaged.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PackageReport {
-    /// The function's folder, relative to the project root.
+    /// The function's directory, relative to the project root.
     pub lambda: String,
     /// Path of the archive, relative to the project root; absent if packaging did not finish.
     pub archive: Option<String>,

@@ -191,7 +191,7 @@ async fn test(
             return CellVerdict::timed_out(plan, &status);
         }
         WaitOutcome::Done(Err(error)) => {
-            return CellVerdict::failed(format!("the stack can't be followed: {error}"));
+            return CellVerdict::failed(format!("the stack cannot be followed: {error}"));
         }
         WaitOutcome::Done(Ok(settled)) => settled,
     };

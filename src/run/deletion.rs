@@ -90,7 +90,7 @@ pub(super) async fn delete_found(
     // If reading earlier events fails, the first poll reports them, which is no reason not to
     // delete.
     if let Err(error) = watcher.catch_up().await {
-        tracing::debug!("the events so far can't be read: {error}");
+        tracing::debug!("the events so far cannot be read: {error}");
     }
     delete(cell, &mut watcher, options, events).await
 }

@@ -471,7 +471,7 @@ async fn execute(context: &StepContext<'_>, pending: &mut PendingChangeSet<'_>, 
         WaitOutcome::Done(Err(error)) => fail(
             context,
             cell,
-            &format!("the stack can't be followed: {error}; {goes_on}"),
+            &format!("the stack cannot be followed: {error}; {goes_on}"),
         ),
         WaitOutcome::Done(Ok(settled)) if settled.status.is_deployed() => {
             finish(context, cell, Outcome::Passed, None)

@@ -201,7 +201,7 @@ impl Dispatcher {
 
     fn give_up(&mut self, error: &io::Error) {
         self.unwritten.push(error.to_string());
-        let message = format!("a report can't be written and was abandoned: {error}");
+        let message = format!("a report cannot be written and was abandoned: {error}");
         self.take(DispatcherMessage {
             kind: EventKind::Warning {
                 cell: None,

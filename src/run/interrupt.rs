@@ -44,7 +44,7 @@ async fn listen(events: EventSender, stop: StopSwitch, abandon: CancellationToke
         Err(error) => {
             events.warn(
                 None,
-                format!("can't catch signals ({error}): an interrupted run won't clean up"),
+                format!("cannot catch signals ({error}): an interrupted run won't clean up"),
             );
             return std::future::pending().await;
         }

@@ -293,7 +293,7 @@ impl ResumedRun<'_> {
                     self.finish(
                         task,
                         Outcome::Failed,
-                        Some(format!("the stack can't be followed: {error}")),
+                        Some(format!("the stack cannot be followed: {error}")),
                     );
                 }
                 return;
@@ -391,7 +391,7 @@ impl ResumedRun<'_> {
                 ))
             }
             WaitOutcome::Done(Err(error)) => {
-                CellVerdict::failed(format!("the stack can't be followed: {error}"))
+                CellVerdict::failed(format!("the stack cannot be followed: {error}"))
             }
             WaitOutcome::Done(Ok(settled))
                 if settled.status == StackStatus::CreateComplete && task.has_posthooks =>

@@ -46,7 +46,7 @@ pub(crate) async fn ensure(
                 let name = &plan.name;
                 events.warn(
                     None,
-                    format!("the bucket {name} can't be created there: {error}; trying {next}"),
+                    format!("the bucket {name} cannot be created there: {error}; trying {next}"),
                 );
             }
             created => return created,

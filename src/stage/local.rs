@@ -229,11 +229,11 @@ impl<'a> FileWalk<'a> {
         if kind.is_file() {
             self.found.push((key, path));
         } else if !kind.is_dir() {
-            self.warn(&path, "is neither a file nor a folder; it is not staged");
+            self.warn(&path, "is neither a file nor a directory; it is not staged");
         } else {
             self.warn(
                 &path,
-                "is a symbolic link to a folder, whose files are not staged",
+                "is a symbolic link to a directory, whose files are not staged",
             );
         }
     }
@@ -485,8 +485,8 @@ mod tests {
         let folder = project(&["a.txt", "real/b.txt"]);
         let root = folder.path();
         symlink("a.txt", root.join("link.txt")).unwrap();
-        symlink("real", root.join("folder")).unwrap();
-        symlink("real", root.join(".hidden-folder")).unwrap();
+        symlink("real", root.join("directory")).unwrap();
+        symlink("real", root.join(".hidden-directory")).unwrap();
         symlink("nowhere", root.join("dangling")).unwrap();
         symlink("loop", root.join("loop")).unwrap();
         let listing = list_with(root, &[]).unwrap();
@@ -503,8 +503,8 @@ mod tests {
                 root.join("dangling")
             ),
             format!(
-                "{:?} is a symbolic link to a folder, whose files are not staged",
-                root.join("folder")
+                "{:?} is a symbolic link to a directory, whose files are not staged",
+                root.join("directory")
             ),
             format!(
                 "{:?} is a dangling symbolic link; it is not staged",
@@ -530,7 +530,7 @@ mod tests {
                  staged"
             ),
             format!(
-                "{:?} is neither a file nor a folder; it is not staged",
+                "{:?} is neither a file nor a directory; it is not staged",
                 root.join("socket")
             ),
         ];

@@ -16,7 +16,7 @@ use crate::event::JournalWriteFailed;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StageError {
-    #[error("bucket {bucket} does not exist, or these credentials can't see it")]
+    #[error("bucket {bucket} does not exist, or these credentials cannot see it")]
     NoSuchBucket { bucket: String },
     #[error(
         "bucket {bucket} is in {found}, not in {expected}: S3 bucket names are unique, choose \

@@ -96,7 +96,7 @@ pub(crate) async fn unblock(
                 Err(error) => {
                     events.warn(
                         Some(cell),
-                        format!("{bucket} blocks the deletion and can't be emptied: {error}"),
+                        format!("{bucket} blocks the deletion and cannot be emptied: {error}"),
                     );
                 }
             },

@@ -204,7 +204,7 @@ mod tests {
     #[track_caller]
     fn check(pattern: &str, yes: &[&str], no: &[&str]) {
         let read = AllowedPattern::new(pattern)
-            .unwrap_or_else(|| panic!("{pattern} can't be read: {}", translated(pattern)));
+            .unwrap_or_else(|| panic!("{pattern} cannot be read: {}", translated(pattern)));
         for text in yes {
             assert_eq!(read.matches(text), Some(true), "{pattern} and {text:?}");
         }

@@ -257,11 +257,11 @@ impl<'a> TemplateReader<'a> {
         let found = match self.relative(&file) {
             _ if file.is_dir() => Err("is a directory"),
             None if matches!(self.bounds.check(&file), Err(PathEscape::Path(_))) => {
-                Err("is outside the project, so it can't be staged")
+                Err("is outside the project, so it cannot be staged")
             }
             _ if !file.exists() => Err("does not exist"),
             _ if !file.is_file() => Err("is not a regular file"),
-            None => Err("is outside the project, so it can't be staged"),
+            None => Err("is outside the project, so it cannot be staged"),
             Some(relative) => Ok(relative),
         };
         match found {
@@ -669,10 +669,10 @@ mod tests {
             [
                 "error template gone.yaml does not exist",
                 "error template parnet.yaml does not exist (did you mean `parent.yaml`?)",
-                "error template ../gone.yaml is outside the project, so it can't be staged \
+                "error template ../gone.yaml is outside the project, so it cannot be staged \
                  (use a path in the project, relative to its root)",
                 "error template . is a directory",
-                "error template ../nested/common/above.json is outside the project, so it can't \
+                "error template ../nested/common/above.json is outside the project, so it cannot \
                  be staged \
                  (use a path in the project, relative to its root)",
                 "error no-resources.yaml:2:1: Template format error: At least one Resources member \

@@ -380,7 +380,7 @@ fn a_test_whose_template_is_not_staged_fails_alone() {
     let found = cells(&project, &[]);
     let verdicts: Vec<_> = found.iter().map(|cell| &cell["verdict"]).collect();
     assert_eq!(verdicts, ["would_launch", "would_fail"]);
-    let message = "template u.yaml is excluded from the upload, so it can't be launched";
+    let message = "template u.yaml is excluded from the upload, so it cannot be launched";
     assert_eq!(found[1]["failures"][0]["message"], message);
     let run = Taskcat::offline(&project)
         .args(["test", "run", "--local", "-l"])

@@ -168,7 +168,7 @@ fn standard_output_that_cannot_be_written() {
         };
         let full = shell(">/dev/full");
         full.assert_code(5)
-            .assert_says("error: can't write to standard output: No space left on device");
+            .assert_says("error: cannot write to standard output: No space left on device");
         full.assert_silent_about("panicked");
         let closed = Taskcat::offline(&project)
             .args(command.split(' '))

@@ -76,7 +76,7 @@ fn a_server_that_dies_is_the_reason() {
         .as_str()
         .unwrap()
         .to_owned();
-    assert!(cause.contains("the stack can't be followed"), "{cause}");
+    assert!(cause.contains("the stack cannot be followed"), "{cause}");
 }
 
 /// The same words in the terminal, `report.json`, `junit.xml`, `index.html` and the log of the

@@ -258,7 +258,7 @@ fn a_conflict_is_named_and_leaves_the_branch_alone() {
     let head = lambda.head("feature/orders");
     let told = lambda.job(&head, json!({}));
     let says = [
-        "of `feature/orders` can't be merged into `release` of acme/shop",
+        "of `feature/orders` cannot be merged into `release` of acme/shop",
         "resolve",
         "\"Merge conflict\"",
     ];
@@ -351,7 +351,7 @@ fn what_is_missing_is_named() {
     let says = [
         "GitHub doesn't show the repository acme/shed",
         "it doesn't exist, or the token in arn:aws:",
-        "can't see",
+        "cannot see",
     ];
     failed(&told, "ConfigurationError", &says);
     let told = lambda.job(NONE, json!({"allowMoved": true}));
@@ -399,7 +399,7 @@ fn tokens_that_may_not_are_told_apart() {
         &told,
         "JobFailed",
         &[
-            "GitHub can't do this merge",
+            "GitHub cannot do this merge",
             "GitHub says: \"Validation Failed\".",
         ],
     );
@@ -423,7 +423,11 @@ fn the_token_comes_from_the_secret() {
     let mut lambda = check(
         None,
         "ConfigurationError",
-        &["can't be read", "ResourceNotFoundException", "github/token"],
+        &[
+            "cannot be read",
+            "ResourceNotFoundException",
+            "github/token",
+        ],
     );
     assert_eq!(lambda.routes(), [""; 0]);
     let expired = [
@@ -459,7 +463,7 @@ fn faulty_parameters_are_told_all_at_once() {
     }));
     let told = lambda.told(&Job::new(parameters), 30.0);
     let says = [
-        "the action's UserParameters can't be used: ",
+        "the action's UserParameters cannot be used: ",
         "`comit` is unknown (did you mean `commit`?)",
         "`owner` is missing",
         "`repo` is not the name of a repository",
@@ -643,7 +647,7 @@ fn github_out_of_reach_is_told() {
     let nobody = nobody();
     let told = lambda.job(&head, json!({"apiUrl": nobody}));
     let says = [
-        &format!("{nobody} can't be reached: "),
+        &format!("{nobody} cannot be reached: "),
         "Connection refused",
         "5 times in a row",
         "NAT gateway",
@@ -654,7 +658,7 @@ fn github_out_of_reach_is_told() {
     failed(
         &told,
         "SystemUnavailable",
-        &["can't be reached: ", "5 times in a row"],
+        &["cannot be reached: ", "5 times in a row"],
     );
 }
 
@@ -676,7 +680,7 @@ fn the_way_to_github_is_encrypted_and_github_known() {
     failed(
         &told,
         "SystemUnavailable",
-        &["https://localhost:", "can't be reached: ", "certificate"],
+        &["https://localhost:", "cannot be reached: ", "certificate"],
     );
     assert_eq!(lambda.routes(), [""; 0]);
 }

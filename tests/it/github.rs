@@ -60,7 +60,7 @@ fn a_summary_that_cannot_be_written_is_a_warning() {
     let outcome = run(&project, "nowhere/summary.md");
     outcome
         .assert_code(1)
-        .assert_says("warning: can't write the annotations or the summary for GitHub: ")
+        .assert_says("warning: cannot write the annotations or the summary for GitHub: ")
         .assert_says("nowhere/summary.md");
     assert_eq!(outcome.stdout.lines().count(), 3, "{}", outcome.stdout);
 }

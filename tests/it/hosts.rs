@@ -131,7 +131,7 @@ const OFFLINE: &[(&str, &[&str])] = &[
         "render",
         &["templates/topic.template.yaml", "--region", "us-east-1"],
     ),
-    ("report", &["no-such-folder"]),
+    ("report", &["no-such-directory"]),
     ("simulator", &["--help"]),
     ("config show", &[]),
     ("config convert", &[]),

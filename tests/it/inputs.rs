@@ -26,7 +26,7 @@ const KINDS: [(&str, &str); 4] = [
     ("pipe", "it is a named pipe, not a regular file"),
     ("zero", "it is a device, not a regular file"),
     ("large", "it is 100 MiB, larger than the limit of 16 MiB"),
-    ("folder", "it is a directory"),
+    ("directory", "it is a directory"),
 ];
 
 fn replace(path: &Path, kind: &str) {
@@ -61,7 +61,7 @@ fn what_is_no_file_or_too_large_is_refused() {
     for (file, args) in files {
         for (kind, why) in KINDS {
             // A folder of that name is nobody's configuration.
-            if kind == "folder" && !matches!(file, "scenario.yml" | "other.yml") {
+            if kind == "directory" && !matches!(file, "scenario.yml" | "other.yml") {
                 continue;
             }
             let project = Project::copy_of("first-run");
@@ -126,7 +126,7 @@ fn pipes_in_the_project_are_not_staged() {
     outcome
         .assert_code(0)
         .assert_says("pipe.txt")
-        .assert_says("is neither a file nor a folder; it is not staged");
+        .assert_says("is neither a file nor a directory; it is not staged");
 }
 
 /// CloudFormation's limit comes before ours.

@@ -125,7 +125,7 @@ fn files_that_are_no_journals_are_refused() {
         .assert_code(4)
         .assert_says("a.ndjson: not a journal: not a regular file");
     outcome
-        .assert_says("can't read the journal")
+        .assert_says("cannot read the journal")
         .assert_says("c.ndjson: not a journal: 1099511627776 bytes");
     outcome
         .assert_says("d.ndjson: not a journal")
@@ -307,9 +307,9 @@ fn the_journal_is_kept_where_it_can_be_written() {
         (Some("blocked"), "../home/.local/state/taskcat/runs"),
     ] {
         let project = held_project();
-        project.write(".taskcat", "not a folder");
+        project.write(".taskcat", "not a directory");
         if let Some(out) = out {
-            project.write(&format!("{out}/.taskcat"), "not a folder");
+            project.write(&format!("{out}/.taskcat"), "not a directory");
         }
         let out = out.unwrap_or("taskcat_outputs");
         let args = ["-l", "-t", "recorded", "-r", "us-east-1", "-o", out];

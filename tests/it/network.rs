@@ -159,7 +159,7 @@ fn a_host_that_does_not_exist_is_one_error() {
             .run();
         outcome
             .assert_code(3)
-            .assert_says("can't connect to http://no-such-host.invalid")
+            .assert_says("cannot connect to http://no-such-host.invalid")
             .assert_says("AWS_ENDPOINT_URL");
         outcome.assert_says_once("no-such-host");
         // Where there is a name server, it takes a second.

@@ -24,7 +24,7 @@ fn chromium() -> PathBuf {
 fn open(project: &Project, folder: &str, scenario: &str, how: &[&str]) {
     assert!(
         chromium().exists(),
-        "{} is missing, and without a browser the page can't be tested: apt-get install chromium",
+        "{} is missing, and without a browser the page cannot be tested: apt-get install chromium",
         chromium().display()
     );
     let pictures = Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -266,7 +266,7 @@ fn what_is_missing_or_wrong_is_told_at_once() {
         .deploy(&["-P", "Repositry=acme/shop", "-P", "Architecture=arm64"])
         .assert_code(2)
         .assert_says("did you mean `Repository`?")
-        .assert_says("`Architecture` can't be set: it follows from the programs")
+        .assert_says("`Architecture` cannot be set: it follows from the programs")
         .assert_says("git-merge.zip: no such file");
     owner
         .deploy(&["-P", "Repository"])

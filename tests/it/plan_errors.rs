@@ -30,7 +30,7 @@ fn project(bad: &str) -> Project {
         "broken.yaml",
         "Resources:\n  Topic: {Type: AWS::SNS::Topic\n",
     );
-    project.write("folder.yaml/file", "");
+    project.write("directory.yaml/file", "");
     project
 }
 
@@ -60,8 +60,8 @@ const BAD: [(&str, &str, &str); 7] = [
         ".taskcat.yml:3:9",
     ),
     (
-        "{template: folder.yaml}",
-        "template folder.yaml is a directory",
+        "{template: directory.yaml}",
+        "template directory.yaml is a directory",
         ".taskcat.yml:3:9",
     ),
     (

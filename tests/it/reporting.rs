@@ -332,7 +332,7 @@ fn what_is_no_record_is_refused() {
     );
     check(
         &[&failing, "second"],
-        "several records need a folder for their report (-o DIR)",
+        "several records need a directory for their report (-o DIR)",
     );
     check(
         &[&passing, &passing, "-o", "x"],

@@ -70,7 +70,7 @@ fn configured_paths_stay_in_the_project() {
                 outcome
                     .assert_says("outside the project")
                     .assert_says(".taskcat.yml:5:")
-                    .assert_says("help: use a folder");
+                    .assert_says("help: use a directory");
             }
             run(&project, &["plan"])
                 .assert_code(2)

@@ -128,7 +128,7 @@ fn files_and_folders_that_cannot_be_used() {
     check(
         &["test", "run", "--local", "-l", "-o", "out"],
         5,
-        &["cannot create the folder out: it is a file", "-o DIR"],
+        &["cannot create the directory out: it is a file", "-o DIR"],
     );
     check(
         &["test", "run", "--local", "-l", "-p", "nowhere"],

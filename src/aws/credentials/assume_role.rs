@@ -225,7 +225,7 @@ impl AssumableRole<'_> {
         let answer = call.send().await.map_err(|error| {
             let error = AwsError::new("AssumeRole", &sources.region, error);
             sts::refused(
-                format!("{self} of profile `{}` can't be assumed", self.profile),
+                format!("{self} of profile `{}` cannot be assumed", self.profile),
                 &error,
             )
         })?;

@@ -79,7 +79,7 @@ impl LoginSession<'_> {
             .find(|key| token[**key].is_null());
         if let Some(missing) = missing {
             return Err(self.refused(format_args!(
-                "can't be read: {} has no `{missing}`",
+                "cannot be read: {} has no `{missing}`",
                 self.path.display()
             )));
         }
@@ -97,7 +97,7 @@ impl LoginSession<'_> {
         let text = |key: &str| {
             access[key]
                 .as_str()
-                .ok_or_else(|| self.refused(format_args!("can't be read: it has no `{key}`")))
+                .ok_or_else(|| self.refused(format_args!("cannot be read: it has no `{key}`")))
         };
         let expiry = access["expiresAt"].as_str().and_then(time::parse);
         let token = Some(text("sessionToken")?.to_owned());
@@ -117,7 +117,7 @@ impl LoginSession<'_> {
             self.refused(format_args!("has no usable key in {}", self.path.display()))
         })?;
         let proof = proof(&key, &url, &Uuid::new_v4().to_string(), SystemTime::now());
-        let proof = proof.ok_or_else(|| self.refused("can't be renewed: its key can't sign"))?;
+        let proof = proof.ok_or_else(|| self.refused("cannot be renewed: its key cannot sign"))?;
         let body = json!({
             "clientId": token["clientId"], "refreshToken": token["refreshToken"],
             "grantType": "refresh_token",
@@ -136,7 +136,7 @@ impl LoginSession<'_> {
         };
         let answer = self.sources.http.ask(query).await.map_err(|error| {
             let mut refused = self
-                .refused(format_args!("can't be renewed: {}", error.message))
+                .refused(format_args!("cannot be renewed: {}", error.message))
                 .may_pass();
             refused.help = error.help;
             refused
@@ -148,7 +148,7 @@ impl LoginSession<'_> {
         let new = &json["accessToken"];
         let (Some(seconds), true) = (json["expiresIn"].as_u64(), new["accessKeyId"].is_string())
         else {
-            return Err(self.refused("can't be renewed: the answer has no credentials"));
+            return Err(self.refused("cannot be renewed: the answer has no credentials"));
         };
         let expiry = time::format(SystemTime::now() + Duration::from_secs(seconds));
         let account = token["accessToken"]["accountId"].clone();
@@ -165,13 +165,13 @@ impl LoginSession<'_> {
             "TOKEN_EXPIRED" => self.refused("has expired"),
             "USER_CREDENTIALS_CHANGED" => self.refused("has ended: the password was changed"),
             "INSUFFICIENT_PERMISSIONS" => self
-                .refused("can't be renewed: permission for signin:CreateOAuth2Token is missing")
+                .refused("cannot be renewed: permission for signin:CreateOAuth2Token is missing")
                 .help("attach the managed policy SignInLocalDevelopmentAccess"),
             _ if status >= 500 => self
-                .refused(format_args!("can't be renewed: HTTP status {status}"))
+                .refused(format_args!("cannot be renewed: HTTP status {status}"))
                 .may_pass(),
             other => self.refused(format_args!(
-                "can't be renewed: HTTP status {status} {other}"
+                "cannot be renewed: HTTP status {status} {other}"
             )),
         }
     }

@@ -27,7 +27,7 @@ pub(super) async fn load(settings: &Settings, profile: &str) -> Loaded {
         ProfileError::new(message)
     };
     let words = words::split(command.text)
-        .map_err(|reason| refused(format!("can't be split into words: {reason}")))?;
+        .map_err(|reason| refused(format!("cannot be split into words: {reason}")))?;
     let Some((program, arguments)) = words.split_first() else {
         return Err(refused("is empty".to_owned()));
     };
@@ -38,7 +38,7 @@ pub(super) async fn load(settings: &Settings, profile: &str) -> Loaded {
         .output();
     let output = run.await.map_err(|error| {
         let error = refused(format!(
-            "can't be run: `{program}`: {}",
+            "cannot be run: `{program}`: {}",
             input::reason(&error)
         ));
         error.help(

@@ -136,7 +136,7 @@ impl<'a> SsoSession<'a> {
         let bytes = input::read(&path, input::DOCUMENT)
             .map_err(|error| refused(&format!("isn't open ({}: {error})", path.display())))?;
         let mut cached: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        let unreadable = || refused(&format!("can't be read from {}", path.display()));
+        let unreadable = || refused(&format!("cannot be read from {}", path.display()));
         let mut expiry = cached["expiresAt"]
             .as_str()
             .and_then(time::parse)

@@ -135,7 +135,7 @@ pub(super) async fn web_identity(
         .map_err(|error| {
             let error = AwsError::new("AssumeRoleWithWebIdentity", &sources.region, error);
             refused(
-                format!("role {role} ({role_origin}) can't be assumed with the token in {path}"),
+                format!("role {role} ({role_origin}) cannot be assumed with the token in {path}"),
                 &error,
             )
         })?;

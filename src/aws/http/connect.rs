@@ -31,9 +31,9 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// Why no connection was made. No byte of a request has left.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::aws) enum ConnectError {
-    #[error("can't connect to {target}: {}", reason(.source))]
+    #[error("cannot connect to {target}: {}", reason(.source))]
     Unreachable { target: String, source: BoxError },
-    #[error("can't connect to {target}: no connection within {} s", .limit.as_secs_f32())]
+    #[error("cannot connect to {target}: no connection within {} s", .limit.as_secs_f32())]
     TimedOut { target: String, limit: Duration },
     #[error("proxy {proxy} refused the connection to {target}: HTTP status {status}")]
     Refused {
@@ -43,9 +43,9 @@ pub(in crate::aws) enum ConnectError {
     },
     #[error("proxy {proxy} requires a user and password (HTTP status 407)")]
     Unauthorized { proxy: String, variable: String },
-    #[error("proxy {proxy} can't be used: only http:// and https:// proxies are supported")]
+    #[error("proxy {proxy} cannot be used: only http:// and https:// proxies are supported")]
     Unsupported { proxy: String, variable: String },
-    #[error("can't connect to {target}: {}", certificate(.source))]
+    #[error("cannot connect to {target}: {}", certificate(.source))]
     Certificate {
         target: String,
         source: rustls::Error,

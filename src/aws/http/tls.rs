@@ -46,7 +46,7 @@ pub(in crate::aws) fn of_bundle(
     let bytes = input::read(path, input::DOCUMENT).map_err(|error| refused(error.to_string()))?;
     let certificates = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
     let certificates =
-        certificates.map_err(|_| refused("a certificate can't be read".to_owned()))?;
+        certificates.map_err(|_| refused("a certificate cannot be read".to_owned()))?;
     if certificates.is_empty() {
         return Err(refused("it has no certificates".to_owned()));
     }

@@ -56,7 +56,7 @@ impl App {
     ) -> Result<Token, Stop> {
         let proof = self
             .proof(deadline::now())
-            .ok_or_else(|| refused("its key can't sign"))?;
+            .ok_or_else(|| refused("its key cannot sign"))?;
         let proof =
             Token::of(&proof).map_err(|fault| refused(&format!("what it signs {fault}")))?;
         let client = Client {
@@ -127,7 +127,7 @@ impl App {
         Stop::failed(
             kind,
             format!(
-                "the GitHub App in {} can't merge in {owner}/{repo}: {text}.{said}",
+                "the GitHub App in {} cannot merge in {owner}/{repo}: {text}.{said}",
                 secret.arn
             ),
         )
@@ -160,7 +160,7 @@ impl App {
 fn refused(fault: &str) -> Stop {
     Stop::failed(
         JobFailure::ConfigurationError,
-        format!("the GitHub App can't be used: {fault}"),
+        format!("the GitHub App cannot be used: {fault}"),
     )
 }
 

@@ -140,7 +140,7 @@ impl Client<'_> {
     fn told(&self, passing: &TransientError) -> String {
         let origin = &self.api.origin;
         match passing {
-            TransientError::Network(error) => format!("{origin} can't be reached: {error}"),
+            TransientError::Network(error) => format!("{origin} cannot be reached: {error}"),
             TransientError::Broken { status, message } if message.is_empty() => {
                 format!("{origin} failed with status {status}")
             }

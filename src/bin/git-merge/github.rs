@@ -99,7 +99,7 @@ impl Github<'_> {
                 JobFailure::ConfigurationError,
                 format!(
                     "GitHub doesn't show the repository {repository}: it doesn't exist, or the \
-                     token in {} can't see \
+                     token in {} cannot see \
                      it. Set the right `owner` and `repo`, or give the token access to it.",
                     self.parameters.secret.arn
                 ),
@@ -140,7 +140,7 @@ impl Github<'_> {
         Stop::failed(
             JobFailure::JobFailed,
             format!(
-                "{commit} of `{head}` can't be merged into `{base}` of {}: both change the same \
+                "{commit} of `{head}` cannot be merged into `{base}` of {}: both change the same \
                  lines. Merge `{base}` \
                  into `{head}`, resolve the conflict there, and push: the pipeline tests and \
                  merges the result.{}",
@@ -173,7 +173,7 @@ impl Github<'_> {
             422 => Stop::failed(
                 JobFailure::JobFailed,
                 format!(
-                    "GitHub can't do this merge in {repository}. Fix what it \
+                    "GitHub cannot do this merge in {repository}. Fix what it \
                      reports.{quoted}"
                 ),
             ),

@@ -45,7 +45,7 @@ pub async fn within(aws: &Aws, job: &Job, deadline: Deadline) -> Result<Done, St
 async fn merge(aws: &Aws, job: &Job, deadline: Deadline) -> Result<Done, Stop> {
     let parameters = UserParameters::of(job.parameters.as_deref()).map_err(|faults| {
         let message = format!(
-            "the action's UserParameters can't be used: {}.",
+            "the action's UserParameters cannot be used: {}.",
             faults.join("; ")
         );
         Stop::failed(JobFailure::ConfigurationError, message)
@@ -174,7 +174,7 @@ fn unread(secret: &Secret, error: &AwsError) -> Stop {
     Stop::failed(
         kind,
         format!(
-            "the secret with the token can't be read: {error}. {what_to_do}. ({})",
+            "the secret with the token cannot be read: {error}. {what_to_do}. ({})",
             secret.arn
         ),
     )

@@ -64,7 +64,7 @@ impl Token {
                 Ok(Self(token.to_owned()))
             }
             _ => Err(
-                "holds something that can't be a token: it has spaces, line breaks or letters \
+                "holds something that cannot be a token: it has spaces, line breaks or letters \
                     beyond ASCII"
                     .to_owned(),
             ),
@@ -131,7 +131,7 @@ mod tests {
             r#"{"token": "ghp_1234""#,
             Err("starts like JSON, but isn't"),
         );
-        let strange = "holds something that can't be a token: it has spaces, line breaks or \
+        let strange = "holds something that cannot be a token: it has spaces, line breaks or \
             letters beyond ASCII";
         check("user ghp_1234", Err(strange));
         check("ghp_1234\r\nX-Evil: 1", Err(strange));

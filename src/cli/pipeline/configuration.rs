@@ -28,7 +28,7 @@ pub(super) fn first(
     let one = |diagnostic| vec![diagnostic];
     let root = project_root.canonicalize().map_err(|error| {
         one(Diagnostic::error(format!(
-            "can't read the project {}: {error}",
+            "cannot read the project {}: {error}",
             project_root.display()
         )))
     })?;
@@ -53,7 +53,7 @@ pub(super) fn first(
     }
     pipeline::archive(&taskcat, &production).map_err(|error| {
         one(Diagnostic::error(format!(
-            "can't pack the configuration: {error}"
+            "cannot pack the configuration: {error}"
         )))
     })
 }
@@ -64,7 +64,7 @@ fn read(root: &Path, name: &str) -> Result<Option<String>, Diagnostic> {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Diagnostic::error(format!(
-            "can't read {}: {error}",
+            "cannot read {}: {error}",
             path.display()
         ))),
     }

@@ -132,7 +132,7 @@ async fn refuse_while_executing(
         Ok(stages) => stages.unwrap_or_default(),
         Err(error) => {
             output::warning(&format!(
-                "can't find out whether an execution is in progress: {error}"
+                "cannot find out whether an execution is in progress: {error}"
             ));
             return Ok(());
         }
@@ -196,7 +196,7 @@ async fn tell(found: &PipelineStack, buckets: &PipelineBuckets, aws: &Aws) -> Re
              pipeline"
         );
         let help = format!(
-            "give the stack another role first, or it can't be updated or deleted any more: `aws \
+            "give the stack another role first, or it cannot be updated or deleted any more: `aws \
              cloudformation update-stack --stack-name {stack} --use-previous-template --role-arn …`"
         );
         output::diagnostics(&[Diagnostic::warning(message).help(help)]);

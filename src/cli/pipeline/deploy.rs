@@ -48,8 +48,8 @@ pub(crate) struct Deploy {
     #[arg(short = 'P', long = "parameter", value_name = "KEY=VALUE", value_parser = key_and_value)]
     parameters: Vec<(String, String)>,
 
-    /// Folder with `taskcat` and `git-merge.zip` for the pipeline, built by `pipeline/package.sh`
-    /// [default: the folder of this program].
+    /// Directory with `taskcat` and `git-merge.zip` for the pipeline, built by
+    /// `pipeline/package.sh` [default: the directory of this program].
     #[arg(long, value_name = "DIR", value_parser = path())]
     programs: Option<PathBuf>,
 
@@ -77,9 +77,9 @@ pub(crate) struct Deploy {
 impl Deploy {
     pub(crate) fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         let trouble =
-            |error: io::Error| CliError::local("can't prepare the pipeline's files", error);
+            |error: io::Error| CliError::local("cannot prepare the pipeline's files", error);
         let template = pipeline::template()
-            .ok_or_else(|| trouble(io::Error::other("the template can't be read")))?;
+            .ok_or_else(|| trouble(io::Error::other("the template cannot be read")))?;
         let (programs, warnings, given) =
             match (Programs::find(&self.programs()?), self.given(&template)) {
                 (Ok((programs, warnings)), Ok(given)) => (programs, warnings, given),
@@ -236,7 +236,7 @@ impl Deploy {
             return Ok(folder.clone());
         }
         let own = env::current_exe()
-            .map_err(|error| CliError::local("can't find this program", error))?;
+            .map_err(|error| CliError::local("cannot find this program", error))?;
         Ok(own.parent().map(PathBuf::from).unwrap_or_default())
     }
 
@@ -247,7 +247,7 @@ impl Deploy {
         for (name, _) in &self.parameters {
             if OWN_PARAMETERS.contains(&name.as_str()) {
                 faults.push(Diagnostic::error(format!(
-                    "parameter `{name}` can't be set: it follows from the programs"
+                    "parameter `{name}` cannot be set: it follows from the programs"
                 )));
             } else if !declared().any(|key| key == name) {
                 let help = did_you_mean(name, declared());
@@ -316,7 +316,7 @@ fn refuse_unchangeable(existing: Option<&PipelineStack>) -> Result<(), CliError>
             | StackStatus::CreateFailed
             | StackStatus::DeleteFailed
     ) {
-        let message = format!("the stack {name} is in {status} and can't be updated");
+        let message = format!("the stack {name} is in {status} and cannot be updated");
         let help = format!("delete it with `taskcat pipeline delete {name}`");
         return Err(CliError::Diagnostics(vec![
             Diagnostic::error(message).help(help),

@@ -87,7 +87,7 @@ pub(super) fn ask(
 pub(super) struct Suggestions(HashMap<&'static str, String>);
 
 impl Suggestions {
-    /// Reads the project; what can't be read suggests nothing.
+    /// Reads the project; what cannot be read suggests nothing.
     pub(super) fn of(project_root: &Path) -> Self {
         let mut found = Self::default();
         found.add("Repository", git::github_repository(project_root));

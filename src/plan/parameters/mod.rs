@@ -737,10 +737,10 @@ mod tests {
                 &["$[taskcat_ssm_/x$[taskcat_getval_A]]"],
             ],
             &[
-                ".taskcat.yml:1:7: parameter A: $[taskcat_random-string] can't be part of what \
+                ".taskcat.yml:1:7: parameter A: $[taskcat_random-string] cannot be part of what \
                  $[taskcat_ssm_$[taskcat_random-string]] asks for \
                  (only values that are neither secret nor random nor asked of AWS can be)",
-                ".taskcat.yml:2:7: parameter B: $[taskcat_getval_A] can't be part of what \
+                ".taskcat.yml:2:7: parameter B: $[taskcat_getval_A] cannot be part of what \
                  $[taskcat_ssm_/x$[taskcat_getval_A]] asks for \
                  (only values that are neither secret nor random nor asked of AWS can be)",
             ],

@@ -208,7 +208,7 @@ pub(super) fn problems(parameters: &TestParameters) -> Vec<Diagnostic> {
                 .into_iter()
                 .find_map(|pieces| unsettled(pieces, parameters));
             problems.extend(inner.map(|inner| {
-                let message = format!("{inner} can't be part of what {written} asks for");
+                let message = format!("{inner} cannot be part of what {written} asks for");
                 let help = "only values that are neither secret nor random nor asked of AWS can be";
                 parameter.problem(message).help(help)
             }));

@@ -96,7 +96,7 @@ impl EventConsumer for GithubConsumer {
         self.report.conclude();
         if let Err(error) = write(&self.report, &self.target, &mut self.out) {
             (self.warn)(&format!(
-                "can't write the annotations or the summary for GitHub: {error}"
+                "cannot write the annotations or the summary for GitHub: {error}"
             ));
         }
         Ok(())

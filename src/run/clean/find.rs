@@ -116,7 +116,7 @@ impl LeftoverFinder<'_> {
                     return self
                         .findings
                         .unsearched
-                        .push(format!("ignored {path}: profile {profile} can't be used"));
+                        .push(format!("ignored {path}: profile {profile} cannot be used"));
                 }
             }
         }

@@ -44,7 +44,7 @@ impl JournalFolders {
                 Err(error) => _ = first.get_or_insert(error),
             }
         }
-        Err(first.unwrap_or_else(|| io::Error::other("no folder for journals")))
+        Err(first.unwrap_or_else(|| io::Error::other("no directory for journals")))
     }
 
     /// Returns the existing journals, sorted by name.

@@ -27,7 +27,7 @@ const MAX_SIZE: u64 = 64 * 1024 * 1024;
 /// Why a file can't be read as a journal.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JournalError {
-    #[error("can't read the journal {}: {}", path.display(), input::reason(error))]
+    #[error("cannot read the journal {}: {}", path.display(), input::reason(error))]
     Read { path: PathBuf, error: io::Error },
     #[error("ignored {}: not a journal: {reason}", path.display())]
     Invalid { path: PathBuf, reason: String },

@@ -341,7 +341,7 @@ impl LanguageExtensions<'_, '_> {
                 Ok(item) => self.iteration(&it, &scope.and(it.identifier, Some(&item)), place, out),
                 Err(unknown) => {
                     self.work
-                        .doubt(key.at, &unknown, format!("{} can't be unrolled", key.text));
+                        .doubt(key.at, &unknown, format!("{} cannot be unrolled", key.text));
                     self.may_make(&it, scope, place, &unknown);
                 }
             }
@@ -855,7 +855,7 @@ Parameters:
                  T}}, 'Fn::ForEach::M': [Y, [a], {{'M${{Y}}': {{Type: T}}}}]}}]\n{resources}"
             )
         };
-        let unrolled = "7? Fn::ForEach::L can't be unrolled (SSM parameter /names)";
+        let unrolled = "7? Fn::ForEach::L cannot be unrolled (SSM parameter /names)";
         let check = |resources: &str, expect: &[&str]| {
             let mut all: Vec<String> = expect.iter().map(|it| (*it).to_owned()).collect();
             all.push(unrolled.to_owned());
@@ -949,7 +949,7 @@ Parameters:
         );
         assert_eq!(
             said(&text, &[]),
-            ["7? Fn::ForEach::L can't be unrolled (AWS::AccountId)"]
+            ["7? Fn::ForEach::L cannot be unrolled (AWS::AccountId)"]
         );
         assert_eq!(
             stack(&text, &[]).resources.keys().collect::<Vec<_>>(),
