@@ -1,6 +1,7 @@
 //! The command line: parses the arguments, with one file per command. The only module that prints,
 //! exits, and reads the environment.
 
+mod arguments;
 mod asking;
 mod assets;
 mod check;
@@ -53,20 +54,21 @@ use error::{CliError, ExitStatus};
     max_term_width = 100
 )]
 #[command(arg_required_else_help = true, after_help = error::EXIT_CODES)]
+#[command(infer_long_args = true, infer_subcommands = true)]
 struct Cli {
     /// Print only errors and the result.
-    #[arg(short, long, conflicts_with = "debug")]
+    #[arg(short, long, global = true, display_order = 900)]
     quiet: bool,
 
     /// Print debug messages, such as every call to AWS.
-    #[arg(short, long)]
+    #[arg(short, long, global = true, display_order = 901)]
     debug: bool,
 
     #[command(flatten)]
     aws: AwsArgs,
 
     /// Print the version.
-    #[arg(short, long, action = clap::ArgAction::Version)]
+    #[arg(short, long, action = clap::ArgAction::Version, display_order = 902)]
     version: Option<bool>,
 
     #[command(subcommand)]
@@ -145,10 +147,10 @@ struct Verbosity {
 /// Parses the command line, runs the command, and returns the exit code.
 pub fn main() -> ExitCode {
     // Errors in the arguments are printed before the arguments are parsed.
-    if env::args_os().any(|argument| argument == "--redact") {
+    if arguments::may_name_redaction(env::args_os()) {
         streams::redact();
     }
-    let exit = match Cli::try_parse() {
+    let exit = match arguments::parse() {
         Ok(cli) => run(cli),
         Err(answer) => answered(tips::with_tip(answer)),
     };
@@ -163,7 +165,8 @@ pub fn main() -> ExitCode {
 /// Prints what clap answers itself: the help, the version, or errors in the arguments.
 fn answered(answer: clap::Error) -> ExitStatus {
     let text = answer.render();
-    if answer.use_stderr() {
+    // TaskCat prints its help if it is called without arguments.
+    if answer.use_stderr() && env::args_os().len() > 1 {
         streams::tell_in_line(text.ansi());
         ExitStatus::Usage
     } else {
@@ -177,6 +180,10 @@ fn run(cli: Cli) -> ExitStatus {
         quiet: cli.quiet,
         debug: cli.debug,
     };
+    if verbosity.quiet && verbosity.debug {
+        let message = "the argument '--quiet' cannot be used with '--debug'";
+        return CliError::Usage(message.to_owned()).report();
+    }
     if verbosity.debug {
         output::log_to_stderr();
     }

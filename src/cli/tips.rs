@@ -1,5 +1,5 @@
 //! Tips for arguments that clap doesn't know and has no suggestion for: a positional argument,
-//! another tool's flag, a global flag after a command, or a misspelled short name.
+//! another tool's flag, an ambiguous abbreviation, or a misspelled short name.
 
 use std::env;
 use std::ffi::OsString;
@@ -7,9 +7,9 @@ use std::path::Path;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, Command, CommandFactory, Error};
+use clap::{Arg, Command, Error};
 
-use super::Cli;
+use super::arguments;
 use crate::spelling::nearest;
 
 /// Flags of other tools, and ours for them; the first one that the command has is suggested.
@@ -42,8 +42,20 @@ const OTHER_COMMANDS: [(&[&str], &str); 4] = [
 
 /// Adds a tip to an error of clap that has none.
 pub(super) fn with_tip(mut error: Error) -> Error {
-    let root = Cli::command();
+    let mut root = arguments::command();
+    root.build();
     let command = invoked(&root, env::args_os().skip(1));
+    if let Some(tip) = ambiguity_tip(&error, command) {
+        error.remove(ContextKind::SuggestedArg);
+        error.insert(ContextKind::Suggested, tips(tip));
+        return error;
+    }
+    // Clap suggests hidden aliases, too.
+    if let Some(ContextValue::String(near)) = error.get(ContextKind::SuggestedArg)
+        && find(command, near.trim_start_matches('-')).is_none()
+    {
+        error.remove(ContextKind::SuggestedArg);
+    }
     let has_suggestion = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand].iter();
     if has_suggestion
         .into_iter()
@@ -54,24 +66,51 @@ pub(super) fn with_tip(mut error: Error) -> Error {
         if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand)
             && let Some(path) = elsewhere(given, &root)
         {
-            let tip = StyledStr::from(format!("use '{} {path}'", root.get_name()));
+            let tip = format!("use '{} {path}'", root.get_name());
             error.remove(ContextKind::SuggestedSubcommand);
-            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+            error.insert(ContextKind::Suggested, tips(tip));
         }
         return error;
     }
     let tip = match error.kind() {
-        ErrorKind::UnknownArgument => argument_tip(&error, &root, command),
+        ErrorKind::UnknownArgument => argument_tip(&error, command),
         ErrorKind::InvalidSubcommand => subcommand_tip(&error, &root, command),
         _ => None,
     };
     if let Some(tip) = tip {
-        error.insert(
-            ContextKind::Suggested,
-            ContextValue::StyledStrs(vec![StyledStr::from(tip)]),
-        );
+        error.insert(ContextKind::Suggested, tips(tip));
     }
     error
+}
+
+fn tips(tip: String) -> ContextValue {
+    ContextValue::StyledStrs(vec![StyledStr::from(tip)])
+}
+
+/// Returns the options or commands that an abbreviation may mean, if there are several.
+fn ambiguity_tip(error: &Error, command: &Command) -> Option<String> {
+    let meant: Vec<String> = match error.kind() {
+        ErrorKind::UnknownArgument => {
+            let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else {
+                return None;
+            };
+            let name = given.strip_prefix("--")?.split('=').next()?;
+            let longs = command.get_arguments().filter_map(Arg::get_long);
+            let meant = longs.filter(|long| long.starts_with(name));
+            meant.map(|long| format!("'--{long}'")).collect()
+        }
+        ErrorKind::InvalidSubcommand => {
+            let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand)
+            else {
+                return None;
+            };
+            let names = command.get_subcommands().map(Command::get_name);
+            let meant = names.filter(|name| name.starts_with(given.as_str()));
+            meant.map(|name| format!("'{name}'")).collect()
+        }
+        _ => return None,
+    };
+    (meant.len() > 1).then(|| format!("it is short for any of {}", meant.join(", ")))
 }
 
 /// Returns the innermost subcommand that the arguments name.
@@ -95,7 +134,7 @@ fn invoked(root: &Command, arguments: impl Iterator<Item = OsString>) -> &Comman
     command
 }
 
-fn argument_tip(error: &Error, root: &Command, command: &Command) -> Option<String> {
+fn argument_tip(error: &Error, command: &Command) -> Option<String> {
     let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else {
         return None;
     };
@@ -118,13 +157,10 @@ fn argument_tip(error: &Error, root: &Command, command: &Command) -> Option<Stri
     }
     if given.len() == 2 && !given.starts_with("--") {
         let is_meant = |short: char| name.chars().all(|c| c.eq_ignore_ascii_case(&short));
-        let of_root = root
+        let meant = command
             .get_arguments()
             .find(|arg| arg.get_short().is_some_and(is_meant));
-        return of_root.and_then(|arg| before_command(arg, root, command));
-    }
-    if let Some(of_root) = find(root, name) {
-        return before_command(of_root, root, command);
+        return meant.and_then(|arg| Some(format!("use '--{}'", arg.get_long()?)));
     }
     let others = OTHER_NAMES
         .iter()
@@ -133,25 +169,8 @@ fn argument_tip(error: &Error, root: &Command, command: &Command) -> Option<Stri
     if let Some(ours) = others.iter().find(|ours| flag(ours).is_some()) {
         return Some(format!("use '--{ours}'"));
     }
-    if let Some(of_root) = others.iter().find_map(|ours| find(root, ours)) {
-        return before_command(of_root, root, command);
-    }
     let known = command.get_arguments().filter_map(Arg::get_long);
     nearest(name, known).map(|known| format!("a similar argument exists: '--{known}'"))
-}
-
-/// Returns the tip for a global flag that was passed after a command.
-fn before_command(flag: &Arg, root: &Command, command: &Command) -> Option<String> {
-    let is_of_root = root.get_name() == command.get_name();
-    let long = flag.get_long()?;
-    Some(if is_of_root {
-        format!("use '--{long}'")
-    } else {
-        format!(
-            "'--{long}' goes before the command: '{} --{long} …'",
-            root.get_name()
-        )
-    })
 }
 
 fn positional_tip(given: &str, command: &Command) -> Option<String> {

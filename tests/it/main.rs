@@ -45,6 +45,7 @@ macro_rules! tests_on {
     };
 }
 
+mod arguments;
 mod assumptions;
 mod aws;
 #[cfg(feature = "lambda")]

@@ -235,10 +235,7 @@ fn what_is_unknown_on_the_command_line_has_a_tip() {
         &["test", "run", "--parallel", "3"],
         "use '--max-concurrency'",
     );
-    check(
-        &["plan", "--debug"],
-        "'--debug' goes before the command: 'taskcat --debug …'",
-    );
+    check(&["plan", "--verbose"], "use '--debug'");
     check(&["-V"], "use '--version'");
 }
 
