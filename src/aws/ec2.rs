@@ -1,9 +1,9 @@
 //! EC2: zones, regions, and what parameters name.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::signed::{SignedCall, SignedService, texts};
+use super::signed::{SignedCall, SignedService, items, texts};
 use super::{Aws, AwsError, Clients};
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAvailabilityZones.html>
@@ -40,6 +40,20 @@ pub struct Ec2Lookup {
     /// The element with the name or ID: `keyName`.
     pub element: &'static str,
 }
+
+/// An image that EC2 lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The ID: `ami-0123456789abcdef0`.
+    pub id: String,
+    /// The name; empty if it has none.
+    pub name: String,
+    /// When it was created: `2025-06-30T12:00:00.000Z`.
+    pub creation_date: String,
+}
+
+/// How many images a page holds.
+const IMAGES_PAGE: &str = "1000";
 
 /// The most values that a filter takes.
 const MAX_VALUES: usize = 200;
@@ -93,6 +107,28 @@ impl Clients {
         Ok(found)
     }
 
+    /// Returns the images that match all filters, each a name with its values. They have no order.
+    /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html>
+    pub async fn images(&self, filters: &[(String, Vec<String>)]) -> Result<Vec<Image>, AwsError> {
+        let mut images = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let call = SignedCall {
+                body: images_request(filters, token.as_deref()).into(),
+                ..call("DescribeImages", "")
+            };
+            let body = self.signed(&call).await?;
+            let items = items(&body, "imagesSet").ok_or_else(|| self.garbled(&call))?;
+            images.extend(items.into_iter().map(image));
+            let tokens = texts(&body, &["nextToken"]).ok_or_else(|| self.garbled(&call))?;
+            let next = tokens.into_iter().next_back().map(|(_, text)| text);
+            token = next.filter(|text| !text.is_empty());
+            if token.is_none() {
+                return Ok(images);
+            }
+        }
+    }
+
     /// Returns how many things a call lists, by the element that each of them has once. Deleted
     /// NAT gateways are listed for an hour and don't count.
     pub async fn count(
@@ -116,6 +152,32 @@ impl Clients {
     }
 }
 
+fn images_request(filters: &[(String, Vec<String>)], token: Option<&str>) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("Action", "DescribeImages")
+        .append_pair("Version", "2016-11-15")
+        .append_pair("MaxResults", IMAGES_PAGE);
+    for (number, (name, values)) in (1..).zip(filters) {
+        form.append_pair(&format!("Filter.{number}.Name"), name);
+        for (at, value) in (1..).zip(values) {
+            form.append_pair(&format!("Filter.{number}.Value.{at}"), value);
+        }
+    }
+    if let Some(token) = token {
+        form.append_pair("NextToken", token);
+    }
+    form.finish()
+}
+
+fn image(mut fields: BTreeMap<String, String>) -> Image {
+    let mut field = |name: &str| fields.remove(name).unwrap_or_default();
+    Image {
+        id: field("imageId"),
+        name: field("name"),
+        creation_date: field("creationDate"),
+    }
+}
+
 fn zones(body: &[u8]) -> Option<Vec<(String, String)>> {
     let mut names = Vec::new();
     let mut ids = Vec::new();
@@ -132,6 +194,29 @@ fn zones(body: &[u8]) -> Option<Vec<(String, String)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn images_are_read_whatever_the_order_of_their_elements() {
+        let body = b"<R><imagesSet><item><name>a &amp; b</name><blockDeviceMapping><item>\
+            <deviceName>/dev/sda1</deviceName><ebs><name>no</name></ebs></item>\
+            </blockDeviceMapping><imageId>ami-1</imageId><creationDate>2025</creationDate></item>\
+            <item><imageId>ami-2</imageId></item></imagesSet></R>";
+        let images: Vec<Image> = items(body, "imagesSet")
+            .unwrap()
+            .into_iter()
+            .map(image)
+            .collect();
+        let expect = |id: &str, name: &str, creation_date: &str| Image {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            creation_date: creation_date.to_owned(),
+        };
+        assert_eq!(
+            images,
+            [expect("ami-1", "a & b", "2025"), expect("ami-2", "", "")]
+        );
+        assert_eq!(items(b"<R><a></R>", "a"), None);
+    }
 
     #[test]
     fn zones_are_read_in_order_and_garbage_is_none() {

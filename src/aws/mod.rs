@@ -36,7 +36,7 @@ pub use change_set::{ChangeSet, CreateChangeSet, FailedCheck};
 pub use cloudformation::{CreateStack, Stack};
 pub use codepipeline::{ActionState, JobFailure, JobSuccess, StageState};
 pub use credentials::{Mfa, MfaPrompt};
-pub use ec2::Ec2Lookup;
+pub use ec2::{Ec2Lookup, Image};
 pub use endpoint::is_url;
 pub use error::{AwsError, ErrorKind};
 pub use s3::{Bucket, Object, PART_SIZE};

@@ -5,6 +5,7 @@
 //! the same credentials.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
 
 use aws_credential_types::provider::ProvideCredentials;
@@ -251,6 +252,44 @@ impl Clients {
         AwsError {
             kind,
             ..AwsError::unexpected(call.operation, &self.region, error.to_string())
+        }
+    }
+}
+
+/// Returns the items of a list (`<imagesSet><item>…`), each with the texts of the elements directly
+/// in it by name; `None` if it isn't XML.
+pub(super) fn items(body: &[u8], list: &str) -> Option<Vec<BTreeMap<String, String>>> {
+    let mut reader = quick_xml::Reader::from_str(std::str::from_utf8(body).ok()?);
+    let mut found: Vec<BTreeMap<String, String>> = Vec::new();
+    let mut path: Vec<String> = Vec::new();
+    let mut text = String::new();
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(start) => {
+                path.push(start.local_name().as_ref().to_owned());
+                text.clear();
+                if let [.., parent, item] = &path[..]
+                    && parent == list
+                    && item == "item"
+                {
+                    found.push(BTreeMap::new());
+                }
+            }
+            Event::Text(part) => text.push_str(&part),
+            Event::GeneralRef(entity) => {
+                text.push_str(quick_xml::escape::resolve_predefined_entity(&entity)?);
+            }
+            Event::End(_) => {
+                let name = path.pop()?;
+                if let [.., parent, item] = &path[..]
+                    && parent == list
+                    && item == "item"
+                {
+                    found.last_mut()?.insert(name, std::mem::take(&mut text));
+                }
+            }
+            Event::Eof => return Some(found),
+            _ => {}
         }
     }
 }

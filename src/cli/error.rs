@@ -27,6 +27,8 @@ pub enum ExitStatus {
     LeftBehind = 4,
     /// The work was done, but a report or standard output could not be written.
     Unwritten = 5,
+    /// AMI IDs were outdated. TaskCat's code for that.
+    Changed = 100,
     /// Stopped by a signal.
     Interrupted = 130,
 }
@@ -41,6 +43,7 @@ Exit codes:
   3    AWS could not be used: no credentials, no bucket, no upload
   4    every test passed, but some stacks or buckets were not deleted
   5    a file, a report or standard output could not be written: the local disk or directory
+  100  `update-ami` found outdated AMI IDs
   130  interrupted";
 
 impl ExitStatus {

@@ -29,6 +29,7 @@ mod span;
 mod streams;
 mod test;
 mod tips;
+mod update_ami;
 mod upload;
 
 use std::env;
@@ -118,6 +119,8 @@ enum Command {
 
     Render(render::RenderArgs),
 
+    UpdateAmi(update_ami::UpdateAmiArgs),
+
     /// Create or update permanent stacks through change sets.
     #[command(subcommand, arg_required_else_help = true)]
     Deploy(deploy::DeployCommand),
@@ -195,6 +198,7 @@ fn run(cli: Cli) -> ExitStatus {
         Command::Plan(args) => args.run(&cli.aws),
         Command::Lint(args) => args.run(&cli.aws),
         Command::Render(args) => args.run(),
+        Command::UpdateAmi(args) => args.run(&cli.aws, verbosity),
         Command::Report(args) => args.run(),
         Command::Simulator(args) => args.run(),
         Command::Config(command) => command.run(&cli.aws),

@@ -43,6 +43,7 @@ pub(crate) use job::{
 };
 pub(crate) use rc_file::CfnLintSettings;
 pub(crate) use selection::RuleSelection;
+pub(crate) use submodule::folders as submodule_folders;
 
 /// Something that a rule found in a template.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Returns the folders of the submodules in `.gitmodules`, below the project root. Like TaskCat's
 /// `neglect_submodule_templates`, this needs only the file, not a repository.
-pub(super) async fn folders(project_root: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) async fn folders(project_root: &Path) -> io::Result<Vec<PathBuf>> {
     let file = project_root.join(".gitmodules");
     if !file.is_file() {
         return Ok(Vec::new());

@@ -108,6 +108,35 @@ pub fn source_text(path: &Arc<Path>) -> Option<String> {
     read_text(path).ok()
 }
 
+/// Returns the byte offset of a position in a text that was parsed; `None` if the text ends before
+/// it. A byte order mark has no column.
+pub fn offset(text: &str, at: Position) -> Option<usize> {
+    let mark = '\u{FEFF}';
+    let start = text.strip_prefix(mark).map_or(0, |_| mark.len_utf8());
+    let mut here = Position { line: 1, column: 1 };
+    let mut characters = text.get(start..)?.char_indices().peekable();
+    while let Some((index, character)) = characters.next() {
+        if here == at {
+            return Some(start + index);
+        }
+        let is_end = match character {
+            '\n' => true,
+            // `\r\n` is one line break, and so is a lone `\r`.
+            '\r' => characters.peek().is_none_or(|(_, next)| *next != '\n'),
+            _ => false,
+        };
+        if is_end {
+            here = Position {
+                line: here.line + 1,
+                column: 1,
+            };
+        } else {
+            here.column += 1;
+        }
+    }
+    None
+}
+
 fn read_text(path: &Arc<Path>) -> Result<String, Box<Diagnostic>> {
     let unreadable = |error| {
         Box::new(Diagnostic::error(format!(

@@ -325,7 +325,7 @@ fn merge(facts: Vec<Fact>) -> Vec<Fact> {
 }
 
 /// The corpus, and the names of its projects.
-fn corpus() -> (PathBuf, Vec<String>) {
+pub fn corpus() -> (PathBuf, Vec<String>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = root.ancestors().map(|it| it.join("shared/corpus"));
     let corpus = folders

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::project::Project;
+use crate::simulator::Simulator;
 use crate::taskcat::{Outcome, Stream, Taskcat};
 
 const SLOW: &str = "resources: [{type: '*', takes: 10h}]\n";
@@ -20,6 +21,27 @@ fn local(project: &Project) -> Taskcat {
         "-r",
         "us-east-1",
     ])
+}
+
+/// `update-ami` of a template with an AMI ID that isn't the newest.
+fn outdated_ami() -> Outcome {
+    let project = Project::empty("fleet");
+    project.write(
+        ".taskcat.yml",
+        "project: {name: fleet}\ntests: {t: {template: t.yml, regions: [us-east-1]}}\n",
+    );
+    project.write(
+        "t.yml",
+        "Metadata: {AWSAMIRegionMap: {Filters: {WEB: {architecture: x86_64}}}}\nMappings: \
+         {AWSAMIRegionMap: {us-east-1: {WEB: ami-0a}}}\nResources: {T: {Type: \
+         AWS::SNS::Topic}}\n",
+    );
+    project.write("seeds.yml", "images: [{id: ami-0b}]\n");
+    let seeds = project.path().join("seeds.yml");
+    let simulator = Simulator::start(&["--seed", seeds.to_str().unwrap()]);
+    Taskcat::at(&project, &simulator.endpoint())
+        .args(["update-ami"])
+        .run()
 }
 
 #[test]
@@ -61,6 +83,8 @@ fn every_code_is_reached() {
     );
 
     check(5, local(&project).args(["-o", "/proc/taskcat"]).run());
+
+    check(100, outdated_ami());
 
     project.write("slow.yml", SLOW);
     let mut run = local(&project)

@@ -54,6 +54,10 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "ami",
+        &["catalog", "diagnostic", "spelling", "template", "yaml"],
+    ),
+    (
         "lint",
         &[
             "diagnostic",
@@ -156,6 +160,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "ami",
             "aws",
             "catalog",
             "config",

@@ -126,6 +126,7 @@ mod shared_buckets;
 mod simulator;
 mod symbolic_links;
 mod terminal;
+mod update_ami;
 mod upload;
 mod usage_errors;
 mod verdicts;

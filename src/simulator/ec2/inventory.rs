@@ -1,4 +1,4 @@
-//! VPCs, subnets, security groups and images of stacks and seeds.
+//! VPCs, subnets, security groups, addresses and gateways of stacks and seeds.
 
 use serde_json::Value as Json;
 
@@ -48,12 +48,6 @@ const SECURITY_GROUPS: ListingKind = ListingKind {
         "ip-permission.group-id",
         "egress.ip-permission.cidr",
     ],
-};
-const IMAGES: ListingKind = ListingKind {
-    set: "imagesSet",
-    ids: "ImageId",
-    missing: ("InvalidAMIID.NotFound", "image id"),
-    absent: &["owner-alias", "description", "product-code", "ena-support"],
 };
 
 /// Carries out `DescribeVpcs`.
@@ -235,61 +229,6 @@ fn security_group(
     Ec2Item { fields, tags }
 }
 
-/// Carries out `DescribeImages`.
-/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html>
-///
-/// If no images are seeded, any image that is named, also by a filter, exists.
-pub(super) fn describe_images(
-    cloud: &Cloud,
-    caller: &Caller,
-    parameters: &[(String, String)],
-) -> XmlResult {
-    let named = |id: &str, name: Option<&str>| {
-        let fields = vec![
-            ("imageId", "image-id", id.to_owned()),
-            ("name", "name", name.unwrap_or(id).to_owned()),
-            (
-                "imageLocation",
-                "manifest-location",
-                format!("amazon/{}", name.unwrap_or(id)),
-            ),
-            ("imageState", "state", "available".to_owned()),
-            ("imageOwnerId", "owner-id", caller.account.clone()),
-            ("isPublic", "is-public", "true".to_owned()),
-            ("architecture", "architecture", "x86_64".to_owned()),
-            ("imageType", "image-type", "machine".to_owned()),
-            ("rootDeviceType", "root-device-type", "ebs".to_owned()),
-            ("rootDeviceName", "root-device-name", "/dev/xvda".to_owned()),
-            (
-                "virtualizationType",
-                "virtualization-type",
-                "hvm".to_owned(),
-            ),
-            ("hypervisor", "hypervisor", "xen".to_owned()),
-            (
-                "creationDate",
-                "creation-date",
-                "2025-01-01T00:00:00.000Z".to_owned(),
-            ),
-        ];
-        Ec2Item {
-            fields,
-            tags: Vec::new(),
-        }
-    };
-    let items = match cloud.seeds.images(caller) {
-        Some(seeded) => seeded.map(|it| named(&it.id, it.name.as_deref())).collect(),
-        None => {
-            let filters = filters(parameters)?.into_iter();
-            let by_id = filters.filter(|(name, _)| *name == "image-id");
-            let ids = by_id.flat_map(|(_, ids)| ids);
-            let ids = list(parameters, "ImageId").into_iter().chain(ids);
-            ids.map(|id| named(id, None)).collect()
-        }
-    };
-    show(&IMAGES, items, parameters)
-}
-
 const ADDRESSES: ListingKind = ListingKind {
     set: "addressesSet",
     ids: "AllocationId",
@@ -386,6 +325,27 @@ pub(super) fn show(
     items: Vec<Ec2Item>,
     parameters: &[(String, String)],
 ) -> XmlResult {
+    let shown = selected(listing, items, parameters)?;
+    let mut xml = XmlWriter::new();
+    xml.element(listing.set, |xml| {
+        for item in &shown {
+            xml.element("item", |xml| {
+                for (element, _, value) in &item.fields {
+                    xml.text(element, value);
+                }
+                tag_set(xml, &item.tags);
+            });
+        }
+    });
+    Ok(xml.finish())
+}
+
+/// Returns the items that are selected by their IDs and by filters.
+pub(super) fn selected(
+    listing: &ListingKind,
+    items: Vec<Ec2Item>,
+    parameters: &[(String, String)],
+) -> Result<Vec<Ec2Item>, ServiceError> {
     let ids = list(parameters, listing.ids);
     let id = |item: &Ec2Item| {
         item.fields
@@ -417,7 +377,6 @@ pub(super) fn show(
                 None => wanted(if name == "tag-value" { value } else { key }),
             })
     };
-    let mut xml = XmlWriter::new();
     let mut shown = Vec::new();
     for item in items {
         let is_named = ids.is_empty() || ids.contains(&id(&item).as_str());
@@ -428,20 +387,10 @@ pub(super) fn show(
             shown.push(item);
         }
     }
-    xml.element(listing.set, |xml| {
-        for item in &shown {
-            xml.element("item", |xml| {
-                for (element, _, value) in &item.fields {
-                    xml.text(element, value);
-                }
-                tag_set(xml, &item.tags);
-            });
-        }
-    });
-    Ok(xml.finish())
+    Ok(shown)
 }
 
-fn tag_set(xml: &mut XmlWriter, tags: &[(String, String)]) {
+pub(super) fn tag_set(xml: &mut XmlWriter, tags: &[(String, String)]) {
     xml.element("tagSet", |xml| {
         for (key, value) in tags {
             xml.element("item", |xml| {

@@ -1,10 +1,11 @@
 //! EC2: the regions of a partition, the zones of a region, and the networks, images and key pairs
 //! of stacks and seeds.
 //!
-//! - `inventory`: VPCs, subnets, security groups, images; `key_pairs`
+//! - `inventory`: VPCs, subnets, security groups, addresses, gateways; `images`; `key_pairs`
 //!
 //! The zones are plausible, not known: AWS maps letters to zones differently for each account.
 
+mod images;
 mod inventory;
 mod key_pairs;
 
@@ -62,7 +63,7 @@ pub(crate) fn call(cloud: &Cloud, caller: &Caller, form: &QueryForm) -> Option<X
             caller,
             &form.parameters,
         )),
-        "DescribeImages" => Some(inventory::describe_images(cloud, caller, &form.parameters)),
+        "DescribeImages" => Some(images::describe(cloud, caller, &form.parameters)),
         "DescribeAddresses" => Some(inventory::describe_addresses(
             cloud,
             caller,

@@ -178,7 +178,7 @@ pub(crate) struct KeyPairSeed {
 }
 
 /// An EC2 image
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ImageSeed {
     /// ID: ami-0123456789abcdef0
@@ -186,6 +186,37 @@ pub(crate) struct ImageSeed {
     /// Name
     #[serde(default)]
     pub name: Option<String>,
+    /// Description
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Owner: amazon, aws-marketplace, aws-backup-vault, or an account ID; default: the caller's
+    /// account
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// When it was created: 2025-06-30T12:00:00.000Z; default: 2025-01-01T00:00:00.000Z
+    #[serde(default)]
+    pub creation_date: Option<String>,
+    /// When it became deprecated, after which only its owner sees it without IncludeDeprecated
+    #[serde(default)]
+    pub deprecation_time: Option<String>,
+    /// Architecture: x86_64, arm64, i386, x86_64_mac or arm64_mac; default: x86_64
+    #[serde(default)]
+    pub architecture: Option<String>,
+    /// State: available, pending, disabled and others; default: available
+    #[serde(default)]
+    pub state: Option<String>,
+    /// Type of the root device: ebs or instance-store; default: ebs
+    #[serde(default)]
+    pub root_device_type: Option<String>,
+    /// Type of virtualization: hvm or paravirtual; default: hvm
+    #[serde(default)]
+    pub virtualization_type: Option<String>,
+    /// Platform: windows; default: Linux, for which AWS shows none
+    #[serde(default)]
+    pub platform: Option<String>,
+    /// Product code of the AWS Marketplace
+    #[serde(default)]
+    pub product_code: Option<String>,
     /// Regions; default: all
     #[serde(default)]
     pub regions: Vec<Wildcard>,
