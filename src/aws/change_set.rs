@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
-use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetType, EventFilter, OnStackFailure, OperationEvent, ResourceChange,
-};
+use aws_sdk_cloudformation::types::{Capability, ChangeSetType, OnStackFailure, ResourceChange};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::cloudformation::{parameters, tags};
@@ -41,18 +39,6 @@ pub struct CreateChangeSet<'a> {
     pub role_arn: Option<&'a str>,
     /// Makes the call safe to repeat.
     pub client_token: &'a str,
-}
-
-/// A check of a change set that has failed before anything was provisioned
-/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedCheck {
-    /// The resource's logical ID.
-    pub logical_id: String,
-    /// Where in the template: `/Resources/Queue/Properties/QueueName`.
-    pub path: Option<String>,
-    /// Why the check failed.
-    pub reason: String,
 }
 
 /// A change set as DescribeChangeSet shows it, without its changes.
@@ -307,25 +293,6 @@ impl Clients {
             .map_err(|error| AwsError::new("DescribeChangeSet", &self.region, error))
     }
 
-    /// Returns the checks that a change set has failed, as long as it exists.
-    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeEvents.html>
-    pub async fn failed_checks(&self, id: &str) -> Result<Vec<FailedCheck>, AwsError> {
-        let filter = EventFilter::builder().failed_events(true).build();
-        let call = self
-            .cloudformation
-            .describe_events()
-            .change_set_name(id)
-            .filters(filter);
-        let mut pages = call.into_paginator().send();
-        let mut found = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page =
-                page.map_err(|error| AwsError::new("DescribeEvents", &self.region, error))?;
-            found.extend(page.operation_events().iter().filter_map(failed_check));
-        }
-        Ok(found)
-    }
-
     /// Requests the execution of a change set.
     pub async fn execute_change_set(&self, id: &str, client_token: &str) -> Result<(), AwsError> {
         let call = self
@@ -347,15 +314,6 @@ impl Clients {
             .map(|_| ())
             .map_err(|error| AwsError::new("DeleteChangeSet", &self.region, error))
     }
-}
-
-/// Returns the failed check that an event reports; only such events have a reason of that kind.
-fn failed_check(event: &OperationEvent) -> Option<FailedCheck> {
-    Some(FailedCheck {
-        logical_id: event.logical_resource_id().unwrap_or_default().to_owned(),
-        path: event.validation_path().map(str::to_owned),
-        reason: event.validation_status_reason()?.to_owned(),
-    })
 }
 
 fn change_set(answer: &DescribeChangeSetOutput) -> ChangeSet {

@@ -72,6 +72,11 @@ const TABLE: &[(&str, &str)] = &[
         "the credentials expired during the test: use some that last longer (those of a role that \
          another role has assumed end after an hour)",
     ),
+    (
+        r"denied by the Hook (?P<hook>\S+):",
+        "the account's Hook ${hook} forbids it: change the resource, or ask whoever runs the Hook \
+         for an exception",
+    ),
     // Regions that must be enabled. The messages are about credentials.
     (
         r"OptInRequired|not subscribed to this service|[Rr]egion .*(?:not enabled|is disabled)|InvalidClientTokenId|InvalidAccessKeyId|InvalidToken|IllegalLocationConstraintException|security token included in the request is invalid|AWS was not able to validate the provided access credentials",
@@ -391,6 +396,10 @@ mod tests {
             "We currently do not have sufficient m5.large capacity in the Availability Zone you \
              requested (us-east-1e).",
             "AWS has no capacity there",
+        );
+        check(
+            "denied by the Hook Acme::Names::Hook: the name lacks a prefix",
+            "the account's Hook Acme::Names::Hook forbids it",
         );
         check(
             "InsufficientDBInstanceCapacity: db.r5.large",

@@ -190,7 +190,9 @@ fn rank(cell: &CellReport, event: &StackEvent) -> Option<Rank> {
 
 /// Returns whether a reason means that something else failed.
 fn is_cascade(reason: &str) -> bool {
-    const BEGINNINGS: [&str; 5] = [
+    const BEGINNINGS: [&str; 6] = [
+        // Which of them, and why, is said by the event of the check, if it is known.
+        "The following hook(s)",
         "Resource creation cancelled",
         "Resource update cancelled",
         "The following resource(s) failed to ",

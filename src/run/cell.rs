@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
+use super::checks;
 use super::deletion::{self, DeletionOptions};
 use super::limits::LaunchLimits;
 use super::retry;
@@ -99,7 +100,15 @@ async fn finish(
     } = verdict;
     let cell = plan.cell.clone();
     if outcome == Outcome::Failed {
-        context.locate_failures(&cell);
+        let found = stack.as_ref().map(Watcher::failed_checks);
+        let job = context.job;
+        let places = checks::places(
+            found.unwrap_or_default(),
+            plan,
+            &job.plan.project_root,
+            &job.templates,
+        );
+        context.locate_failures(&cell, places);
     }
     context.events.send(EventKind::CellFinished {
         cell,

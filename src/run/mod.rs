@@ -6,6 +6,7 @@
 
 mod cell;
 mod check;
+mod checks;
 mod clean;
 mod deletion;
 mod deploy;
@@ -222,12 +223,10 @@ impl StepContext<'_> {
     }
 
     /// Sends the possible causes of a cell's failure and their locations.
-    fn locate_failures(&self, cell: &CellId) {
-        let places = self
-            .job
-            .foresee
-            .map(|foresee| foresee(cell))
-            .unwrap_or_default();
+    fn locate_failures(&self, cell: &CellId, mut places: Vec<PredictedFailure>) {
+        if let Some(foresee) = self.job.foresee {
+            places.extend(foresee(cell));
+        }
         if !places.is_empty() {
             self.events.send(EventKind::FailuresLocated {
                 cell: cell.clone(),

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::aws::{AwsError, Clients, ErrorKind, INVISIBLE, Stack};
+use crate::aws::{AwsError, CheckedOperation, Clients, ErrorKind, FailedCheck, INVISIBLE, Stack};
 use crate::event::{CellId, EventKind, EventSender, StackEvent, StackOutput};
-use crate::status::StackStatus;
+use crate::status::{ResourceStatus, StackStatus};
 
 /// How long polling a stack may fail before following it is given up.
 const LONGEST_FAILURE: Duration = Duration::from_secs(15);
@@ -35,11 +35,21 @@ pub(crate) struct Watcher {
     stacks: Vec<FollowedStack>,
     /// The reason of the first failed resource.
     first_failure: Option<String>,
+    failed_checks: Vec<NestedCheck>,
+}
+
+/// A failed check, and the stack that it was made for.
+#[derive(Clone, Debug)]
+pub(crate) struct NestedCheck {
+    /// Logical IDs from the cell's own stack to the nested one; empty for the cell's own.
+    pub path: Vec<String>,
+    pub check: FailedCheck,
 }
 
 struct FollowedStack {
     stack_id: String,
-    depth: u32,
+    /// Logical IDs from the cell's own stack to this one.
+    path: Vec<String>,
     seen: HashSet<String>,
     status: StackStatus,
     reason: Option<String>,
@@ -68,8 +78,9 @@ impl Watcher {
             cell,
             clients,
             events,
-            stacks: vec![FollowedStack::new(stack_id, 0)],
+            stacks: vec![FollowedStack::new(stack_id, Vec::new())],
             first_failure: None,
+            failed_checks: Vec::new(),
         }
     }
 
@@ -93,6 +104,11 @@ impl Watcher {
     /// Returns the reason of the resource, here or in a nested stack, that failed first.
     pub(crate) fn first_failure(&self) -> Option<&str> {
         self.first_failure.as_deref()
+    }
+
+    /// Returns the failed checks of the settled stack and those nested in it.
+    pub(crate) fn failed_checks(&self) -> &[NestedCheck] {
+        &self.failed_checks
     }
 
     /// Applies an event that was reported earlier, and follows the nested stack that it mentions.
@@ -125,6 +141,7 @@ impl Watcher {
         }
         // Events of nested stacks between their last poll and the end.
         self.poll().await?;
+        self.report_failed_checks().await;
         let described = self.described().await?;
         let root = &self.stacks[0];
         let settled = SettledStack {
@@ -142,6 +159,40 @@ impl Watcher {
             outputs: settled.outputs.clone(),
         });
         Ok(settled)
+    }
+
+    /// Reports the failed checks of each failed stack as events, since DescribeStackEvents doesn't
+    /// say which resource failed a validation, nor why a Hook refused one. Where the endpoint lacks
+    /// the call, or denies it, CloudFormation's reason is all that is known.
+    async fn report_failed_checks(&mut self) {
+        for index in 0..self.stacks.len() {
+            let stack = &self.stacks[index];
+            if !stack.status.is_failed() && !stack.status.is_rollback() {
+                continue;
+            }
+            let operation = CheckedOperation::Stack(&stack.stack_id);
+            let reading = self.clients.failed_checks(operation);
+            let checks = match timeout(LONGEST_FAILURE, reading).await {
+                Ok(Ok(checks)) => checks,
+                Ok(Err(error)) => {
+                    tracing::debug!("failed checks cannot be read: {error}");
+                    return;
+                }
+                Err(_) => return,
+            };
+            let path = stack.path.clone();
+            let fresh: Vec<_> = checks
+                .into_iter()
+                .filter(|check| self.stacks[index].seen.insert(check.event_id.clone()))
+                .collect();
+            let events = fresh.iter().map(|check| self.stacks[index].event_of(check));
+            self.take(events.collect());
+            self.failed_checks
+                .extend(fresh.into_iter().map(|check| NestedCheck {
+                    path: path.clone(),
+                    check,
+                }));
+        }
     }
 
     /// Returns the stack's description, which may be newer than its events.
@@ -211,8 +262,13 @@ impl Watcher {
             && let Some(nested) = &event.physical_id
             && self.stacks.iter().all(|stack| stack.stack_id != *nested)
         {
-            self.stacks
-                .push(FollowedStack::new(nested.clone(), event.depth + 1));
+            let parent = self
+                .stacks
+                .iter()
+                .find(|stack| stack.stack_id == event.stack_id);
+            let mut path = parent.map(|it| it.path.clone()).unwrap_or_default();
+            path.push(event.logical_id.clone());
+            self.stacks.push(FollowedStack::new(nested.clone(), path));
         }
         let is_cause = event.status.is_failed()
             && event.resource_type != STACK_TYPE
@@ -238,17 +294,42 @@ impl Watcher {
 }
 
 impl FollowedStack {
-    fn new(stack_id: String, depth: u32) -> Self {
+    fn new(stack_id: String, path: Vec<String>) -> Self {
         let status = StackStatus::CreateInProgress;
         Self {
             stack_id,
-            depth,
+            path,
             seen: HashSet::new(),
             status,
             reason: None,
             failing_since: None,
             misses: 0,
             since: Instant::now(),
+        }
+    }
+
+    /// Returns how deep the stack is nested; 0 is the cell's own stack.
+    fn depth(&self) -> u32 {
+        u32::try_from(self.path.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Returns the event of the resource that has failed a check.
+    fn event_of(&self, check: &FailedCheck) -> StackEvent {
+        let reason = match &check.hook {
+            Some(hook) => format!("denied by the Hook {hook}: {}", check.reason),
+            None => check.reason.clone(),
+        };
+        StackEvent {
+            event_id: check.event_id.clone(),
+            stack_id: self.stack_id.clone(),
+            stack_name: stack_name(&self.stack_id).to_owned(),
+            depth: self.depth(),
+            timestamp: check.timestamp,
+            logical_id: check.logical_id.clone(),
+            physical_id: None,
+            resource_type: check.resource_type.clone(),
+            status: ResourceStatus::CreateFailed,
+            reason: Some(reason),
         }
     }
 
@@ -260,8 +341,9 @@ impl FollowedStack {
     /// Returns the stack's new events, oldest first; empty after a temporary failure, since the
     /// next poll returns them.
     async fn poll(&mut self, clients: &Clients) -> Result<Vec<StackEvent>, AwsError> {
+        let depth = self.depth();
         let found = match clients
-            .new_events(&self.stack_id, self.depth, &mut self.seen)
+            .new_events(&self.stack_id, depth, &mut self.seen)
             .await
         {
             Ok(found) => found,
@@ -299,4 +381,9 @@ impl FollowedStack {
             self.reason = event.reason.clone();
         }
     }
+}
+
+/// Returns the name in a stack's ARN.
+fn stack_name(stack_id: &str) -> &str {
+    stack_id.split('/').nth(1).unwrap_or(stack_id)
 }

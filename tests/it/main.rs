@@ -71,6 +71,7 @@ mod doctor;
 mod emptying;
 mod emulators;
 mod exit_codes;
+mod failed_checks;
 mod failures;
 mod faults;
 #[cfg(feature = "lambda")]

@@ -39,6 +39,10 @@ const UNUSED: &[(&str, &str)] = &[
         FORMER_NAME,
     ),
     (
+        "TestRole StacksUnderTest cloudformation:DescribeEvents",
+        "taskcat looks for the failed checks of a stack that fails",
+    ),
+    (
         "TestRole StacksUnderTest cloudformation:ListStackResources",
         "taskcat looks for what keeps a stack from being deleted",
     ),

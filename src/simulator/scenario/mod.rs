@@ -65,11 +65,29 @@ pub(crate) struct ResourceRule {
     /// It fails because a response doesn't come in time: the signals of a wait condition or a
     /// creation policy, or the response of a custom resource
     pub times_out: bool,
+    /// The failure is found by this validation before anything of the stack is created; only for
+    /// the phase `create`
+    pub validation: Option<ValidationName>,
+    /// Path of the property that the validation is about: Tags/0/Key
+    pub property: Option<String>,
+    /// The failure is the refusal of this Hook: Acme::Naming::Hook
+    pub hook: Option<String>,
     /// When it stops failing; default: never
     pub until: Option<FailureEnd>,
     /// What Fn::GetAtt returns for its attributes, such as the data of a custom resource or a wait
     /// condition
     pub attributes: Map<String, Json>,
+}
+
+/// A validation before the deployment
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ValidationName {
+    /// A property is invalid
+    Property,
+    /// The name is taken
+    NameConflict,
 }
 
 /// When a resource stops failing; if both are given, both must hold
@@ -253,6 +271,16 @@ pub(crate) struct ResourceFault {
     pub fails: Option<String>,
     /// Whether it fails because a response doesn't come in time.
     pub times_out: bool,
+    /// The Hook that refuses it.
+    pub hook: Option<String>,
+}
+
+/// A validation that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FailedValidation<'s> {
+    pub name: ValidationName,
+    pub property: Option<&'s str>,
+    pub reason: &'s str,
 }
 
 /// A call that has just come in.
@@ -329,9 +357,31 @@ impl Scenario {
             if is_first && rule.is_fatal() && self.still_fails(index, rule, facts, is_empty) {
                 fault.fails.clone_from(&rule.fails);
                 fault.times_out = rule.times_out;
+                fault.hook.clone_from(&rule.hook);
             }
         }
         fault
+    }
+
+    /// Returns whether any validation fails.
+    pub(crate) fn has_validations(&self) -> bool {
+        let rules = &self.file.resources;
+        rules.iter().any(|rule| rule.validation.is_some())
+    }
+
+    /// Returns the validations that a resource fails before its stack is created.
+    pub(crate) fn failed_validations(&self, facts: &ResourceFacts) -> Vec<FailedValidation<'_>> {
+        let rules = self.file.resources.iter().enumerate();
+        let failing = rules.filter_map(|(index, rule)| {
+            let name = rule.validation.filter(|_| rule.applies(facts))?;
+            lock(&self.matched).insert(("resources", index));
+            Some(FailedValidation {
+                name,
+                property: rule.property.as_deref(),
+                reason: rule.fails.as_deref()?,
+            })
+        });
+        failing.collect()
     }
 
     fn still_fails(
@@ -432,7 +482,7 @@ impl Scenario {
 
 impl ResourceRule {
     fn is_fatal(&self) -> bool {
-        self.fails.is_some() || self.times_out
+        (self.fails.is_some() || self.times_out) && self.validation.is_none()
     }
 
     fn applies(&self, facts: &ResourceFacts) -> bool {

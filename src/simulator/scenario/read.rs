@@ -73,6 +73,28 @@ fn rules(checker: &mut Checker, root: &Node) {
                 None,
             );
         }
+        for (key, needed) in [
+            ("validation", "fails"),
+            ("hook", "fails"),
+            ("property", "validation"),
+        ] {
+            if let (Some(value), None) = (rule.get(key), rule.get(needed)) {
+                let message = format!("`resources[{n}].{key}` requires `{needed}`");
+                checker.error(value.at, message, None);
+            }
+        }
+        if let Some(validation) = rule.get("validation") {
+            let others = ["hook", "until", "takes"];
+            for other in others.into_iter().filter(|other| rule.get(other).is_some()) {
+                let message = format!("`resources[{n}]` has both `validation` and `{other}`");
+                checker.error(validation.at, message, None);
+            }
+            let phase = rule.get("phase").and_then(Node::as_str);
+            if phase.is_some_and(|phase| phase != "create") {
+                let message = format!("`resources[{n}].validation` requires the phase `create`");
+                checker.error(validation.at, message, None);
+            }
+        }
         if let Some(until) = rule
             .get("until")
             .filter(|until| until.as_mapping().is_some_and(<[_]>::is_empty))
@@ -182,6 +204,16 @@ mod tests {
                 "s.yml:2:35: `resources[0]` has both `fails` and `times_out`",
                 "s.yml:2:55: `resources[1].attributes` is a list, but must be a mapping",
                 "s.yml:2:70: `resources[1].times_out` is text, but must be true or false",
+            ],
+        );
+        check(
+            "resources:\n- {validation: property, takes: 1s}\n- {fails: a, property: Tags}\n- \
+             {fails: a, validation: name_conflict, phase: delete}",
+            &[
+                "s.yml:2:16: `resources[0].validation` requires `fails`",
+                "s.yml:2:16: `resources[0]` has both `validation` and `takes`",
+                "s.yml:3:24: `resources[1].property` requires `validation`",
+                "s.yml:4:26: `resources[2].validation` requires the phase `create`",
             ],
         );
         check(

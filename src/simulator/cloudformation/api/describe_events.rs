@@ -12,6 +12,7 @@ use crate::simulator::cloudformation::engine::Engine;
 use crate::simulator::cloudformation::error::{XmlResult, invalid};
 use crate::simulator::cloudformation::request::QueryRequest;
 use crate::simulator::cloudformation::state::change_set::ChangeSetRecord;
+use crate::simulator::cloudformation::state::check::{CheckKind, CheckRecord};
 use crate::simulator::cloudformation::state::operation::OperationKind;
 use crate::simulator::cloudformation::state::resource_record::{
     EventRecord, STACK, format_timestamp,
@@ -27,6 +28,11 @@ enum OperationEvent<'e> {
         stack: &'e StackRecord,
         event: &'e EventRecord,
         ends: Option<Timestamp>,
+    },
+    /// A check of a resource has failed.
+    Check {
+        stack: &'e StackRecord,
+        check: &'e CheckRecord,
     },
     /// A change set was created.
     ChangeSet {
@@ -87,12 +93,9 @@ fn operation_events<'e>(
             return Ok(vec![OperationEvent::ChangeSet { stack, change_set }]);
         }
         if stack.operations.iter().any(|it| it.id == id) {
-            let events = stack_events(stack).into_iter();
-            return Ok(events
-                .filter(
-                    |it| matches!(it, OperationEvent::Stack { event, .. } if event.operation == id),
-                )
-                .collect());
+            let mut events = stack_events(stack);
+            events.retain(|it| it.is_of(id));
+            return Ok(events);
         }
     }
     Err(missing())
@@ -122,7 +125,15 @@ fn stack_events(stack: &StackRecord) -> Vec<OperationEvent<'_>> {
         .values()
         .rev()
         .map(|change_set| OperationEvent::ChangeSet { stack, change_set });
-    let mut all: Vec<_> = stack_events.chain(change_set_events).collect();
+    let checks = stack
+        .checks
+        .iter()
+        .rev()
+        .map(|check| OperationEvent::Check { stack, check });
+    let mut all: Vec<_> = stack_events
+        .chain(checks)
+        .chain(change_set_events)
+        .collect();
     all.sort_by_key(|event| std::cmp::Reverse(event.at()));
     all
 }
@@ -136,8 +147,18 @@ fn is_terminal(status: &ResourceStatus) -> bool {
 }
 
 impl OperationEvent<'_> {
+    /// Returns whether the event belongs to an operation on the stack itself.
+    fn is_of(&self, operation: Uuid) -> bool {
+        match self {
+            Self::Stack { event, .. } => event.operation == operation,
+            Self::Check { check, .. } => check.operation == operation,
+            Self::ChangeSet { .. } => false,
+        }
+    }
+
     fn at(&self) -> Timestamp {
         match self {
+            Self::Check { check, .. } => check.at,
             Self::Stack { event, .. } => event.at,
             Self::ChangeSet { change_set, .. } => change_set.created,
         }
@@ -146,6 +167,7 @@ impl OperationEvent<'_> {
     fn is_failure(&self, now: Timestamp) -> bool {
         match self {
             Self::Stack { event, .. } => event.status.is_failed(),
+            Self::Check { .. } => true,
             Self::ChangeSet { change_set, .. } => {
                 change_set.status(now).0 == ChangeSetStatus::Failed
             }
@@ -157,6 +179,7 @@ impl OperationEvent<'_> {
             Self::Stack { stack, event, ends } => {
                 write_event_of_operation(xml, stack, event, *ends)
             }
+            Self::Check { stack, check } => write_check(xml, stack, check),
             Self::ChangeSet { stack, change_set } => {
                 write_change_set_event(xml, stack, change_set, now)
             }
@@ -202,6 +225,41 @@ fn write_event_of_operation(
         );
     }
     write_event(xml, stack, event);
+}
+
+fn write_check(xml: &mut XmlWriter, stack: &StackRecord, check: &CheckRecord) {
+    let operation = stack.operations.iter().find(|it| it.id == check.operation);
+    let kind = operation.map_or(OperationKind::CreateStack, |it| it.kind);
+    xml.text("EventId", check.id)
+        .text("StackId", &stack.id)
+        .text("OperationId", check.operation)
+        .text("OperationType", kind.name())
+        .text("LogicalResourceId", &check.logical_id)
+        .text("ResourceType", &check.kind)
+        .text("Timestamp", format_timestamp(check.at));
+    match &check.check {
+        CheckKind::Validation { name, property } => {
+            let resource = format!("/Resources/{}", check.logical_id);
+            let path = match property {
+                Some(property) => format!("{resource}/Properties/{property}"),
+                None => resource,
+            };
+            xml.text("EventType", "VALIDATION_ERROR")
+                .text("ValidationFailureMode", "FAIL")
+                .text("ValidationName", name)
+                .text("ValidationStatus", "FAILED")
+                .text("ValidationStatusReason", &check.reason)
+                .text("ValidationPath", path);
+        }
+        CheckKind::Hook { name } => {
+            xml.text("EventType", "HOOK_INVOCATION_ERROR")
+                .text("HookType", name)
+                .text("HookStatus", "HOOK_COMPLETE_FAILED")
+                .text("HookStatusReason", &check.reason)
+                .text("HookInvocationPoint", "PRE_PROVISION")
+                .text("HookFailureMode", "FAIL");
+        }
+    }
 }
 
 fn write_change_set_event(

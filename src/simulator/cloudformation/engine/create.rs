@@ -11,6 +11,7 @@ use crate::simulator::cloudformation::evaluation::revision;
 use crate::simulator::cloudformation::resource::{
     self, DeclaredResource, RequiresRecreation, ResourceProperties,
 };
+use crate::simulator::cloudformation::state::check::CheckKind;
 use crate::simulator::cloudformation::state::operation::{
     OperationPhase, ScheduledAction, TaskState,
 };
@@ -218,7 +219,11 @@ impl Engine<'_> {
             .unwrap_or_else(|| resource::nominal_duration(kind, duration_phase));
         let initiated = self.after(at, (takes / 4).min(Duration::from_secs(1)));
         let ends = self.after(at, takes);
-        match fault.fails {
+        let fails = match (fault.fails, fault.hook) {
+            (Some(reason), Some(hook)) => Some(self.refuse(number, id, kind, hook, reason, at)),
+            (fails, _) => fails,
+        };
+        match fails {
             Some(reason) => self.schedule(
                 number,
                 ends,
@@ -232,6 +237,25 @@ impl Engine<'_> {
                 }
             }
         }
+    }
+
+    /// Records that a Hook refuses a resource, and returns the resource's status reason.
+    /// <https://docs.aws.amazon.com/cloudformation-cli/latest/hooks-userguide/hooks-concepts.html>
+    fn refuse(
+        &mut self,
+        number: StackNumber,
+        id: &str,
+        kind: &str,
+        hook: String,
+        reason: String,
+        at: Timestamp,
+    ) -> String {
+        let status_reason = format!("The following hook(s) failed: [{hook}]");
+        let check = CheckKind::Hook { name: hook };
+        self.state
+            .stack_mut(number)
+            .record_check(id, Arc::from(kind), check, reason, at);
+        status_reason
     }
 
     /// Fails a resource whose properties can't be evaluated.

@@ -5,7 +5,7 @@
 //! and `completion` decides what comes next: the stack reaches its final status, or another phase
 //! begins.
 //!
-//! - `stacks`: begins operations
+//! - `stacks`: begins operations; `validation`: validations before that
 //! - `create`: resources are created, updated and rolled back; `delete`: they are deleted; `import`
 //! - `nested`: nested stacks
 //! - `service_resources`: resources that exist in another simulated service; `password`: passwords
@@ -19,6 +19,7 @@ mod nested;
 mod password;
 mod service_resources;
 mod stacks;
+mod validation;
 
 use std::time::Duration;
 

@@ -69,6 +69,7 @@ impl Engine<'_> {
             operations: Vec::new(),
             rollback_target: None,
             skipped_resources: BTreeSet::new(),
+            checks: Vec::new(),
             drift: None,
             nested_in,
             token: None,
@@ -99,6 +100,13 @@ impl Engine<'_> {
         let reason = stack.nested_in.is_none().then(|| BY_USER.to_owned());
         let timeout = stack.settings.timeout_minutes;
         self.set_status(number, StackStatus::CreateInProgress, reason, at);
+        let operation = match self.validate(number, at) {
+            Some(reason) => StackOperation {
+                reason: Some(reason),
+                ..StackOperation::new(OperationPhase::Create, Vec::new())
+            },
+            None => operation,
+        };
         self.start_operation(number, operation, at);
         if let Some(minutes) = timeout {
             let at = self.after(at, Duration::from_secs(u64::from(minutes) * 60));

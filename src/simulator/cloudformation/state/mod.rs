@@ -2,9 +2,10 @@
 //!
 //! - `stack`: a stack; `resource_record`: its resources, outputs and events; `settings`
 //! - `parsed_template`, `revision`: its template, and the values of its parameters
-//! - `operation`: the operation on it; `change_set`; `stack_policy`
+//! - `operation`: the operation on it; `change_set`; `check`; `stack_policy`
 
 pub(crate) mod change_set;
+pub(crate) mod check;
 pub(crate) mod operation;
 pub(crate) mod parsed_template;
 pub(crate) mod resource_record;

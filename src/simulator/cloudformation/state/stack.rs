@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::change_set::{ChangeSetRecord, ExecutionStatus};
+use super::check::{CheckKind, CheckRecord};
 use super::operation::{OperationKind, OperationRecord, StackOperation, StackSnapshot};
 use super::resource_record::{
     EventRecord, OutputRecord, ResourceRecord, STACK, StatusReason, resource_event,
@@ -60,6 +61,8 @@ pub(crate) struct StackRecord {
     pub rollback_target: Option<Box<StackSnapshot>>,
     /// Logical IDs of resources that the continued rollback skips.
     pub skipped_resources: BTreeSet<String>,
+    /// The failed checks, which only DescribeEvents shows.
+    pub checks: Vec<CheckRecord>,
     /// The last drift detection.
     pub drift: Option<DriftDetection>,
     /// The token of the last call that started an operation, and the action of the call.
@@ -176,6 +179,27 @@ impl StackRecord {
             at,
             (operation, self.token.as_ref()),
         ));
+    }
+
+    /// Records a failed check of a resource.
+    pub(crate) fn record_check(
+        &mut self,
+        id: &str,
+        kind: Arc<str>,
+        check: CheckKind,
+        reason: String,
+        at: Timestamp,
+    ) {
+        let at = self.next_event_time(at);
+        self.checks.push(CheckRecord {
+            id: Uuid::new_v4(),
+            at,
+            operation: self.operation_id(),
+            logical_id: Arc::from(id),
+            kind,
+            check,
+            reason,
+        });
     }
 
     /// Returns the policy that applies to the current update.
