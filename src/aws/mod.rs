@@ -30,6 +30,7 @@ mod setup;
 mod shared_config;
 mod signed;
 mod simulated;
+mod stack_resource;
 mod sts;
 mod trace;
 

@@ -1,12 +1,13 @@
-//! `taskcat test clean` and `taskcat test list`: resources that earlier runs have not deleted.
+//! `taskcat test clean`, and what it shares with `taskcat delete`: what earlier runs have not
+//! deleted is found, shown and deleted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::error::{CliError, ExitStatus, exit_of};
 use super::paths::path;
@@ -16,16 +17,19 @@ use crate::aws::{DEFAULT_PROFILE, explicit_profile};
 use crate::diagnostic::Diagnostic;
 use crate::duration::HumanDuration;
 use crate::plan::TestLimits;
-use crate::report::text;
-use crate::run::{self, CleanFindings, CleanRequest, DeletionOptions, Leftover, SearchScope};
+use crate::run::{
+    self, CleanFindings, CleanRequest, DeletionOptions, Leftover, SearchScope, StackType,
+};
 
-/// Delete stacks and buckets left by earlier runs.
+/// Delete stacks and buckets left by earlier test runs.
 ///
 /// Finds them by the journals of killed runs and by their tags. Skips runs that are still in
 /// progress: those that hold the lock of their journal and, without a journal, those whose newest
-/// event is less than an hour old (unless you name the run by its ID).
+/// event is less than an hour old (unless you name the run by its ID). Permanent stacks are kept;
+/// `taskcat delete` deletes them, too.
 ///
-/// Asks before deleting anything. Without a terminal, pass --yes or name a run by its ID.
+/// On a terminal, shows what it has found and asks before deleting it. Without a terminal, ALL
+/// needs --yes.
 #[derive(Args)]
 pub(super) struct CleanArgs {
     /// Project name, run ID (or the beginning of one), or ALL.
@@ -34,6 +38,13 @@ pub(super) struct CleanArgs {
     #[command(flatten)]
     place: SearchArgs,
 
+    #[command(flatten)]
+    deletion: DeletionArgs,
+}
+
+/// How to delete what was found.
+#[derive(Args)]
+pub(super) struct DeletionArgs {
     #[command(flatten)]
     journals: JournalArgs,
 
@@ -49,7 +60,11 @@ pub(super) struct CleanArgs {
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
 
-    /// Delete only runs whose newest event is older than this.
+    /// With --dry-run, print JSON: one object per stack and bucket.
+    #[arg(long, requires = "dry_run")]
+    json: bool,
+
+    /// Delete only what is older than this, by the newest event of its run.
     #[arg(long, value_name = "DURATION")]
     older_than: Option<HumanDuration>,
 
@@ -66,16 +81,6 @@ pub(super) struct CleanArgs {
     delete_timeout: Option<HumanDuration>,
 }
 
-/// List runs with leftover stacks or buckets.
-#[derive(Args)]
-pub(super) struct ListArgs {
-    #[command(flatten)]
-    place: SearchArgs,
-
-    #[command(flatten)]
-    journals: JournalArgs,
-}
-
 #[derive(Args)]
 pub(super) struct SearchArgs {
     /// AWS profile to search with; the same as --profile.
@@ -85,18 +90,22 @@ pub(super) struct SearchArgs {
     /// Regions to search, separated by commas; ALL searches every region that the account has
     /// enabled.
     #[arg(short, long, default_value = "ALL", value_name = "REGIONS")]
-    region: String,
+    pub region: String,
 }
 
 impl SearchArgs {
     pub(super) fn search(&self, aws: &AwsArgs) -> SearchScope {
-        let profile = self.aws_profile.as_deref().or(aws.profile());
-        let profile = profile.map_or(DEFAULT_PROFILE, explicit_profile);
         SearchScope {
-            profile: profile.to_owned(),
+            profiles: vec![profile_or_default(self.aws_profile.as_deref(), aws)],
             regions: listed(&self.region),
         }
     }
+}
+
+/// Returns the profile to search with: the one given, the one of --profile, or the default one.
+pub(super) fn profile_or_default(given: Option<&str>, aws: &AwsArgs) -> String {
+    let profile = given.or(aws.profile());
+    profile.map_or(DEFAULT_PROFILE, explicit_profile).to_owned()
 }
 
 /// Directories to search for journals.
@@ -120,64 +129,97 @@ impl JournalArgs {
 
 impl CleanArgs {
     pub(super) fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
-        if self.project.trim().is_empty() {
-            let message = "expected a project name, a run ID or ALL, found an empty text";
-            return Err(CliError::Usage(message.to_owned()));
-        }
-        let is_decided = self.yes || self.dry_run || run::run_id(&self.project).is_some();
-        if !is_decided && !io::stdin().is_terminal() {
-            let message = "stdin is not a terminal; pass --yes to delete, or --dry-run to see what \
-                would be deleted";
-            return Err(CliError::Usage(message.to_owned()));
-        }
+        let deletion = Deletion {
+            what: self.project,
+            search: self.place.search(aws),
+            stack_type: StackType::Test,
+            args: self.deletion,
+        };
+        deletion.run(aws, verbosity)
+    }
+}
+
+/// What to find and delete.
+pub(super) struct Deletion {
+    /// A project, a run, an installation, or ALL.
+    pub what: String,
+    pub search: SearchScope,
+    pub stack_type: StackType,
+    pub args: DeletionArgs,
+}
+
+impl Deletion {
+    pub(super) fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
+        self.refuse_undecided()?;
         block_on(async {
             let (clients, endpoint) = aws.connect(None)?;
             let request = CleanRequest {
-                what: self.project.clone(),
-                search: self.place.search(aws),
-                folders: self.journals.folders(),
+                what: self.what.clone(),
+                search: self.search.clone(),
+                folders: self.args.journals.folders(),
                 endpoint: endpoint.clone(),
-                include_running: self.include_running,
-                older_than: self.older_than.map(|it| it.0),
+                include_running: self.args.include_running,
+                older_than: self.args.older_than.map(|it| it.0),
+                stack_type: self.stack_type,
+                stacks_only: false,
             };
-            let found = run::find(&request, &clients).await;
-            let findings =
-                found.map_err(|error| CliError::aws(request.search.profile.clone(), error))?;
+            let findings = run::find(&request, &clients).await?;
             self.refuse_unknown(&findings, aws)?;
             warn(&findings);
             let is_complete = findings.unsearched.is_empty();
-            if self.dry_run {
-                streams::print(table(&findings.leftovers));
+            if self.args.dry_run {
+                self.print(&findings.leftovers);
                 return Ok(incomplete_unless(is_complete, ExitStatus::Passed));
             }
             if !self.confirmed(&findings) {
                 return Ok(ExitStatus::Passed);
             }
             let options = DeletionOptions {
-                wait: self.wait_for_delete,
-                force: self.force_delete,
+                wait: self.args.wait_for_delete,
+                force: self.args.force_delete,
                 limit: self
+                    .args
                     .delete_timeout
                     .map_or(TestLimits::default().deletion, |it| it.0),
             };
             let consumers = vec![output::terminal(verbosity, false, None)];
-            let ended = run::clean(
-                &self.project,
-                findings,
-                options,
-                &clients,
-                endpoint,
-                consumers,
-            )
-            .await;
+            let ended =
+                run::clean(&self.what, findings, options, &clients, endpoint, consumers).await;
             Ok(incomplete_unless(is_complete, exit_of(&ended)))
         })
+    }
+
+    /// Returns an error if nothing is named, or if everything is and nobody can be asked. A script
+    /// that names a project or a run has decided, as with TaskCat, which never asks.
+    fn refuse_undecided(&self) -> Result<(), CliError> {
+        if self.what.trim().is_empty() {
+            let message = "expected a project name, a run ID or ALL, found an empty text";
+            return Err(CliError::Usage(message.to_owned()));
+        }
+        let is_decided = self.args.yes || self.args.dry_run || self.what != "ALL";
+        if !is_decided && !io::stdin().is_terminal() {
+            let message = "stdin is not a terminal; pass --yes to delete, or --dry-run to see what \
+                would be deleted";
+            return Err(CliError::Usage(message.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn print(&self, leftovers: &[Leftover]) {
+        if self.args.json {
+            let found: Vec<Value> = leftovers.iter().map(to_json).collect();
+            streams::print_line(format_args!("{:#}", Value::from(found)));
+        } else if leftovers.is_empty() {
+            streams::tell("nothing to delete");
+        } else {
+            streams::print(table(leftovers));
+        }
     }
 
     /// Returns an error if nothing is known about the name, unless it is this project's name, or if
     /// it is the beginning of several run IDs.
     fn refuse_unknown(&self, findings: &CleanFindings, aws: &AwsArgs) -> Result<(), CliError> {
-        let what = &self.project;
+        let what = &self.what;
         let refused = |message: String, help: String| {
             Err(CliError::Diagnostics(vec![
                 Diagnostic::error(message).help(help),
@@ -187,7 +229,7 @@ impl CleanArgs {
             .leftovers
             .iter()
             .chain(&findings.running)
-            .filter(|it| it.project != *what);
+            .filter(|it| it.project != *what && it.installer.as_ref() != Some(what));
         let runs: BTreeSet<&str> = found.map(|it| it.run_id.as_str()).collect();
         if what != "ALL" && runs.len() > 1 {
             let runs: Vec<_> = runs.into_iter().collect();
@@ -207,7 +249,10 @@ impl CleanArgs {
         let known: Vec<_> = findings
             .others
             .iter()
-            .map(|(project, run_id)| format!("{project} (run {run_id})"))
+            .map(|(project, run_id)| match run_id.as_str() {
+                "" => project.clone(),
+                run_id => format!("{project} (run {run_id})"),
+            })
             .collect();
         let help = if known.is_empty() {
             "no leftovers of other projects or runs were found either".to_owned()
@@ -220,12 +265,12 @@ impl CleanArgs {
     /// Finding nothing to delete in one's own project is fine.
     fn is_project_at_hand(&self, aws: &AwsArgs) -> bool {
         let input = Path::new("./.taskcat.yml");
-        let project = CliProject::load(&self.journals.project_root, input, aws, Vec::new());
-        project.is_ok_and(|it| it.loaded.config.project.name.as_deref() == Some(&self.project))
+        let project = CliProject::load(&self.args.journals.project_root, input, aws, Vec::new());
+        project.is_ok_and(|it| it.loaded.config.project.name.as_deref() == Some(&self.what))
     }
 
     fn confirmed(&self, findings: &CleanFindings) -> bool {
-        if self.yes || findings.leftovers.is_empty() || !io::stdin().is_terminal() {
+        if self.args.yes || findings.leftovers.is_empty() || !io::stdin().is_terminal() {
             return true;
         }
         streams::tell_in_line(table(&findings.leftovers));
@@ -234,7 +279,7 @@ impl CleanArgs {
 }
 
 /// An incomplete search is a failure.
-fn incomplete_unless(is_complete: bool, exit: ExitStatus) -> ExitStatus {
+pub(super) fn incomplete_unless(is_complete: bool, exit: ExitStatus) -> ExitStatus {
     if !is_complete && exit == ExitStatus::Passed {
         ExitStatus::LeftBehind
     } else {
@@ -265,93 +310,36 @@ fn table(leftovers: &[Leftover]) -> String {
     let mut text = String::new();
     for it in leftovers {
         let kind = if it.is_stack() { "stack " } else { "bucket" };
+        let origin = match &it.installer {
+            Some(installer) => format!("permanent stack {installer}"),
+            None => format!("run {}", it.run_id),
+        };
         let _ = writeln!(
             text,
-            "{kind}  {}  {}  {}  run {}",
-            it.name, it.region, it.account_id, it.run_id
+            "{kind}  {}  {}  {}  {origin}",
+            it.name, it.region, it.account_id
         );
     }
     text
 }
 
-impl ListArgs {
-    /// Prints one line per run, account and region.
-    pub(super) fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
-        block_on(async {
-            let (clients, endpoint) = aws.connect(None)?;
-            let request = CleanRequest {
-                what: "ALL".to_owned(),
-                search: self.place.search(aws),
-                folders: self.journals.folders(),
-                endpoint,
-                include_running: true,
-                older_than: None,
-            };
-            let found = run::find(&request, &clients).await;
-            let findings =
-                found.map_err(|error| CliError::aws(request.search.profile.clone(), error))?;
-            findings
-                .unsearched
-                .iter()
-                .for_each(|warning| output::warning(warning));
-            streams::print(runs(&findings.leftovers));
-            Ok(incomplete_unless(
-                findings.unsearched.is_empty(),
-                ExitStatus::Passed,
-            ))
-        })
-    }
+fn to_json(found: &Leftover) -> Value {
+    json!({
+        "type": if found.is_stack() { "stack" } else { "bucket" },
+        "name": found.name,
+        "stack_id": found.stack_id(),
+        "region": found.region,
+        "account_id": found.account_id,
+        "profile": found.profile,
+        "project_name": given(&found.project),
+        "test_name": found.test,
+        "id": given(&found.run_id),
+        "installer": found.installer,
+        "created": found.created.map(|it| it.to_string()),
+    })
 }
 
-/// Returns the table of `test list`.
-fn runs(leftovers: &[Leftover]) -> String {
-    #[derive(Default)]
-    struct LeftoverCounts {
-        stacks: usize,
-        buckets: usize,
-        created: Option<Timestamp>,
-    }
-    let mut runs: BTreeMap<_, LeftoverCounts> = BTreeMap::new();
-    for it in leftovers {
-        let counts = runs
-            .entry((&it.project, &it.run_id, &it.region, &it.account_id))
-            .or_default();
-        if it.is_stack() {
-            counts.stacks += 1;
-        } else {
-            counts.buckets += 1;
-        }
-        counts.created = [counts.created, it.created].into_iter().flatten().min();
-    }
-    let width = runs
-        .keys()
-        .map(|(project, ..)| project.len())
-        .max()
-        .unwrap_or_default()
-        .max("PROJECT".len());
-    let mut text = format!(
-        "{:width$}  {:32}  {:14}  {:12}  {:6}  {:7}  AGE\n",
-        "PROJECT", "ID", "REGION", "ACCOUNT", "STACKS", "BUCKETS"
-    );
-    for (
-        (project, id, region, account),
-        LeftoverCounts {
-            stacks,
-            buckets,
-            created,
-        },
-    ) in runs
-    {
-        let age = created.map_or_else(|| "-".to_owned(), |at| text::duration(age(at)));
-        let _ = writeln!(
-            text,
-            "{project:width$}  {id:32}  {region:14}  {account:12}  {stacks:<6}  {buckets:<7}  {age}"
-        );
-    }
-    text
-}
-
-/// Returns the age in seconds.
-fn age(at: Timestamp) -> f64 {
-    Timestamp::now().duration_since(at).as_secs_f64()
+/// Returns a text that isn't empty.
+pub(super) fn given(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
 }

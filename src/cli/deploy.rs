@@ -1,12 +1,14 @@
 //! `taskcat deploy`: creates and updates long-lived stacks.
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
+use super::checkout::ProjectSource;
 use super::error::{CliError, ExitStatus, exit_of};
+use super::list::DeployListArgs;
 use super::paths::path;
 use super::project::CliProject;
 use super::{AwsArgs, Verbosity, block_on, output, question, streams};
@@ -24,12 +26,15 @@ use crate::run::{self, Decide, Decision, DeployOptions, Proposed, RunJob};
 #[derive(Subcommand)]
 pub(super) enum DeployCommand {
     Run(DeployRunArgs),
+
+    List(DeployListArgs),
 }
 
 impl DeployCommand {
     pub(super) fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
         match self {
             Self::Run(args) => args.run(aws, verbosity),
+            Self::List(args) => args.run(aws),
         }
     }
 }
@@ -45,9 +50,15 @@ impl DeployCommand {
 /// `s3_regional_buckets`).
 #[derive(Args)]
 pub(super) struct DeployRunArgs {
-    /// Root of the project.
-    #[arg(default_value = "./", value_name = "PROJECT", value_parser = path())]
-    project: PathBuf,
+    /// Root of the project, URL of a git repository, org/repo on GitHub, or name of an AWS Quick
+    /// Start [default: ./]. Repositories are cloned into a temporary directory.
+    #[arg(value_name = "PROJECT", value_parser = path())]
+    project: Option<PathBuf>,
+
+    /// The same as PROJECT.
+    #[arg(short, long = "project", id = "project_option", conflicts_with = "project",
+        value_name = "PROJECT", value_parser = path())]
+    project_option: Option<PathBuf>,
 
     /// Tests whose stacks to deploy, separated by commas; ALL deploys every test.
     #[arg(short, long, default_value = "ALL", value_name = "NAMES")]
@@ -100,6 +111,10 @@ pub(super) struct DeployRunArgs {
 
     #[command(flatten)]
     limits: DeployLimits,
+
+    /// Time limit for cloning a repository.
+    #[arg(long, value_name = "DURATION", default_value = "10m")]
+    clone_timeout: HumanDuration,
 
     /// Follow symbolic links that lead out of the project.
     #[arg(long)]
@@ -154,7 +169,20 @@ impl DeployRunArgs {
         if !self.lint_disable {
             lint::prepare();
         }
-        let mut project = CliProject::load(&self.project, &self.input_file, aws, Vec::new())?;
+        let named = self.project.as_ref().or(self.project_option.as_ref());
+        let checkout;
+        let root = match ProjectSource::of(named.map_or(Path::new("./"), |it| it))? {
+            ProjectSource::Folder(folder) => folder,
+            ProjectSource::Repository(repository) => {
+                if !verbosity.quiet {
+                    streams::tell(format_args!("cloning {}", repository.url));
+                }
+                // Lives as long as the deployment.
+                checkout = block_on(repository.clone_for(self.clone_timeout.0))?;
+                checkout.root.clone()
+            }
+        };
+        let mut project = CliProject::load(&root, &self.input_file, aws, Vec::new())?;
         project.follow_links = self.follow_links;
         project.trim(&self.test_names, &self.regions)?;
         let (mut draft, templates) = project.draft(Uuid::new_v4())?;
@@ -205,8 +233,10 @@ impl DeployRunArgs {
             .iter()
             .any(|bucket| bucket.kind == BucketKind::Auto)
         {
-            let error = Diagnostic::error("permanent stacks need a permanent bucket")
-                .help("set project.s3_bucket or project.s3_regional_buckets");
+            let error = Diagnostic::error("permanent stacks need a permanent bucket").help(
+                "set project.s3_bucket or project.s3_regional_buckets, or the environment \
+                     variable TASKCAT_PROJECT_S3_BUCKET",
+            );
             return Err(CliError::Diagnostics(vec![error]));
         }
         let tests = &project.loaded.config.tests;

@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::RunFinished;
 use crate::input;
 use crate::report::folder::FolderError;
-use crate::run::{EndedRun, PrepareError, RunError};
+use crate::run::{EndedRun, PrepareError, RunError, SearchError};
 
 use super::output;
 
@@ -91,6 +91,12 @@ impl From<PrepareError> for CliError {
             PrepareError::Identity { profile, error } => Self::aws(profile, error),
             PrepareError::Plan(error) => Self::Local(error.to_string()),
         }
+    }
+}
+
+impl From<SearchError> for CliError {
+    fn from(error: SearchError) -> Self {
+        Self::aws(error.profile, *error.error)
     }
 }
 

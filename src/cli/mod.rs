@@ -5,14 +5,17 @@ mod arguments;
 mod asking;
 mod assets;
 mod check;
+mod checkout;
 mod clean;
 mod config;
+mod delete;
 mod deploy;
 mod doctor;
 mod error;
 mod github;
 mod lint;
 mod lint_job;
+mod list;
 mod mfa;
 mod output;
 mod paths;
@@ -24,10 +27,12 @@ mod remains;
 mod render;
 mod report;
 mod resume;
+mod retry;
 mod simulator;
 mod span;
 mod streams;
 mod test;
+mod test_command;
 mod tips;
 mod update_ami;
 mod upload;
@@ -109,7 +114,7 @@ struct AwsArgs {
 enum Command {
     /// Test templates by launching them.
     #[command(subcommand, arg_required_else_help = true)]
-    Test(test::TestCommand),
+    Test(test_command::TestCommand),
 
     Plan(plan::PlanArgs),
 
@@ -121,9 +126,13 @@ enum Command {
 
     UpdateAmi(update_ami::UpdateAmiArgs),
 
-    /// Create or update permanent stacks through change sets.
+    /// Create or update permanent stacks through change sets, or list them.
     #[command(subcommand, arg_required_else_help = true)]
     Deploy(deploy::DeployCommand),
+
+    List(list::StackListArgs),
+
+    Delete(delete::DeleteArgs),
 
     /// Deploy, inspect or delete the CI/CD pipeline.
     #[command(subcommand, arg_required_else_help = true)]
@@ -194,6 +203,8 @@ fn run(cli: Cli) -> ExitStatus {
         Command::Test(command) => command.run(&cli.aws, verbosity),
         Command::Upload(args) => args.run(&cli.aws, verbosity),
         Command::Deploy(command) => command.run(&cli.aws, verbosity),
+        Command::List(args) => args.run(&cli.aws),
+        Command::Delete(args) => args.run(&cli.aws, verbosity),
         Command::Pipeline(command) => command.run(&cli.aws, verbosity),
         Command::Plan(args) => args.run(&cli.aws),
         Command::Lint(args) => args.run(&cli.aws),

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::error::CliError;
 use super::{AwsArgs, assets, listed, output};
 use crate::catalog;
-use crate::config::{self, CommandLineValue, LoadRequest, LoadedConfig};
+use crate::config::{self, CommandLineValue, LoadRequest, LoadedConfig, OnlyTest};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::{CellId, PredictedFailure};
 use crate::input;
@@ -21,6 +21,7 @@ use crate::package;
 use crate::plan::PlanDraft;
 use crate::plan::forecast::{self, Facts, Forecast, MissingFiles, RegionScope, StagedState};
 use crate::run::Staging;
+use crate::simulator;
 use crate::simulator::seed::Seeds;
 use crate::spelling;
 use crate::stage::exclude::Exclusions;
@@ -42,7 +43,18 @@ impl CliProject {
         root: &Path,
         input_file: &Path,
         aws: &AwsArgs,
+        command_line: Vec<CommandLineValue>,
+    ) -> Result<Self, CliError> {
+        Self::load_with(root, input_file, aws, command_line, None)
+    }
+
+    /// Loads the configuration with a test in place of its own.
+    pub(super) fn load_with(
+        root: &Path,
+        input_file: &Path,
+        aws: &AwsArgs,
         mut command_line: Vec<CommandLineValue>,
+        only_test: Option<OnlyTest>,
     ) -> Result<Self, CliError> {
         let root = found_root(root)?;
         command_line.extend(
@@ -62,6 +74,7 @@ impl CliProject {
                 })
                 .collect(),
             command_line,
+            only_test,
         };
         let loaded = config::load(&request).map_err(CliError::Diagnostics)?;
         Ok(Self {
@@ -379,7 +392,8 @@ impl CliProject {
                 region,
                 test.s3_regional_buckets.unwrap_or_default(),
             ) {
-                seeds.add_bucket(bucket, region);
+                let bucket = bucket.replace(config::ACCOUNT_ID, simulator::ACCOUNT_ID);
+                seeds.add_bucket(&bucket, region);
             }
         }
     }

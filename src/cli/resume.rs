@@ -12,7 +12,9 @@ use crate::duration::HumanDuration;
 use crate::plan::TestLimits;
 use crate::report::folder::Folder;
 use crate::report::{self, terminal};
-use crate::run::{self, CleanRequest, ResumeError, ResumeRequest, Resumption, RunSettings};
+use crate::run::{
+    self, CleanRequest, ResumeError, ResumeRequest, Resumption, RunSettings, StackType,
+};
 
 /// Follow, report and delete the stacks of a run that was killed.
 ///
@@ -55,7 +57,7 @@ impl ResumeArgs {
             let request = self.request(aws, endpoint);
             let resumption = match Resumption::find(&request, &clients).await {
                 Ok(found) => found,
-                Err(error) => return Err(self.refused(error, &request)),
+                Err(error) => return Err(refused(error)),
             };
             resumption
                 .warnings
@@ -85,7 +87,7 @@ impl ResumeArgs {
                 consumers,
             )
             .await;
-            let ended = resumed.map_err(|error| self.refused(error, &request))?;
+            let ended = resumed.map_err(refused)?;
             remains::report(&ended, aws);
             Ok(exit_of(&ended))
         })
@@ -105,6 +107,8 @@ impl ResumeArgs {
                 endpoint,
                 include_running: false,
                 older_than: None,
+                stack_type: StackType::Test,
+                stacks_only: false,
             },
             limits: TestLimits {
                 test: self.timeout.map_or(default.test, |it| it.0),
@@ -117,12 +121,12 @@ impl ResumeArgs {
             },
         }
     }
+}
 
-    fn refused(&self, error: ResumeError, request: &ResumeRequest) -> CliError {
-        match error {
-            ResumeError::Aws(error) => CliError::aws(request.find.search.profile.clone(), error),
-            error @ ResumeError::Journal(_) => CliError::unwritten(error),
-            error => CliError::Usage(error.to_string()),
-        }
+fn refused(error: ResumeError) -> CliError {
+    match error {
+        ResumeError::Search(error) => error.into(),
+        error @ ResumeError::Journal(_) => CliError::unwritten(error),
+        error => CliError::Usage(error.to_string()),
     }
 }

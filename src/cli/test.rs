@@ -1,22 +1,20 @@
-//! `taskcat test run` and its sibling commands.
+//! `taskcat test run`.
 
 use std::env;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use uuid::Uuid;
 
 use super::asking::StatusListener;
-use super::clean::{CleanArgs, ListArgs};
 use super::error::{CliError, ExitStatus, exit_of};
 use super::paths::path;
 use super::project::{CliProject, argument};
-use super::resume::ResumeArgs;
 use super::simulator::{LocalSimulator, SimulatorBehavior};
 use super::{AwsArgs, Verbosity, block_on, check, github, output, remains, streams};
-use crate::config::{BaseConfig, CommandLineValue};
+use crate::config::{BaseConfig, CommandLineValue, OnlyTest};
 use crate::duration::HumanDuration;
 use crate::event::{CellId, RunStarted, RunTask};
 use crate::lint;
@@ -28,31 +26,6 @@ use crate::report::{self, EventConsumer};
 use crate::run::{self, Budget, RunJob, RunSettings, Staging};
 use crate::simulator::scenario::RuleUsage;
 use crate::template::Templates;
-
-#[derive(Subcommand)]
-pub(super) enum TestCommand {
-    /// Launch every test in every region, write reports, and delete the stacks.
-    ///
-    /// Press `s`, or send SIGUSR1, to print the status of every stack while the run is in progress.
-    Run(Box<TestRunArgs>),
-
-    Resume(ResumeArgs),
-
-    Clean(CleanArgs),
-
-    List(ListArgs),
-}
-
-impl TestCommand {
-    pub(super) fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
-        match self {
-            Self::Run(args) => args.run(aws, verbosity),
-            Self::Resume(args) => args.run(aws, verbosity),
-            Self::Clean(args) => args.run(aws, verbosity),
-            Self::List(args) => args.run(aws),
-        }
-    }
-}
 
 /// The speed of `--local`: a stack that takes two minutes on AWS takes a second here. A higher
 /// speed gains little, since stacks are polled every half second.
@@ -74,11 +47,11 @@ pub(super) struct TestRunArgs {
     /// Configuration or template, relative to the project root.
     #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE",
         value_parser = path())]
-    input_file: PathBuf,
+    pub(super) input_file: PathBuf,
 
     /// Root of the project.
     #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
-    project_root: PathBuf,
+    pub(super) project_root: PathBuf,
 
     /// Keep the stacks and the bucket after the test.
     #[arg(short, long)]
@@ -103,7 +76,7 @@ pub(super) struct TestRunArgs {
     /// Directory for the reports.
     #[arg(short, long, default_value = "./taskcat_outputs", value_name = "DIR",
         value_parser = path())]
-    output_directory: PathBuf,
+    pub(super) output_directory: PathBuf,
 
     /// Print only status changes of stacks.
     #[arg(short, long)]
@@ -193,6 +166,10 @@ pub(super) struct TestRunArgs {
 
     #[command(flatten)]
     behaviour: SimulatorBehavior,
+
+    /// The test that `test retry` runs instead of those of the configuration.
+    #[arg(skip)]
+    pub(super) only_test: Option<OnlyTest>,
 }
 
 /// What to test.
@@ -253,8 +230,13 @@ impl TestRunArgs {
         } else {
             None
         };
-        let mut project =
-            CliProject::load(&self.project_root, &self.input_file, aws, self.arguments())?;
+        let mut project = CliProject::load_with(
+            &self.project_root,
+            &self.input_file,
+            aws,
+            self.arguments(),
+            self.only_test.clone(),
+        )?;
         if let Some(redaction) = streams::redaction() {
             let tests = project.loaded.config.tests.values();
             redaction.know_buckets(tests.filter_map(|test| test.s3_bucket.clone()));

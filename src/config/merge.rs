@@ -41,6 +41,21 @@ pub struct ConfigLayer {
     pub tests: SettingSection,
 }
 
+/// A test that replaces those of the configuration.
+#[derive(Clone, Debug)]
+pub struct OnlyTest {
+    /// The name of the test.
+    pub name: String,
+    /// The template's path, relative to the project root.
+    pub template: String,
+    /// The region to test in.
+    pub region: String,
+    /// All parameters, by name.
+    pub parameters: Vec<(String, String)>,
+    /// Where all of this comes from.
+    pub origin: ValueOrigin,
+}
+
 /// A configuration value and its origin.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfigSetting {
@@ -71,6 +86,32 @@ impl ConfigLayer {
         overlay(&mut self.general, layer.general);
         overlay(&mut self.project, layer.project);
         overlay(&mut self.tests, layer.tests);
+    }
+
+    /// Replaces the tests by one, which inherits everything from the project but its template,
+    /// region and parameters.
+    pub fn replace_tests(&mut self, only: &OnlyTest) {
+        let setting = |content| ConfigSetting::new(content, only.origin.clone());
+        let text = |text: &str| SettingContent::Value(text.into());
+        let parameters = only
+            .parameters
+            .iter()
+            .map(|(key, value)| (key.clone(), setting(text(value))));
+        let regions = vec![setting(text(&only.region))];
+        let test = SettingSection::from_iter([
+            ("template".to_owned(), setting(text(&only.template))),
+            ("regions".to_owned(), setting(SettingContent::List(regions))),
+            (
+                "parameters".to_owned(),
+                setting(SettingContent::Section(parameters.collect())),
+            ),
+        ]);
+        for section in [&mut self.general, &mut self.project] {
+            section.shift_remove("parameters");
+        }
+        let test = setting(SettingContent::Section(test));
+        self.tests = SettingSection::from_iter([(only.name.clone(), test)]);
+        self.propagate();
     }
 
     /// Applies inheritance within a layer: from general to project, from project to each test.

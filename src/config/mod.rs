@@ -9,6 +9,7 @@
 //! Nothing here reads the environment or the home directory: `cli` does and passes them in a
 //! [`LoadRequest`]. What the values mean for AWS is left to `plan`.
 
+mod ci;
 mod file;
 mod layers;
 pub mod legacy;
@@ -25,9 +26,10 @@ use std::path::{Path, PathBuf};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use merge::{ConfigLayer, ConfigSetting, PROPAGATED_KEYS, SettingContent, SettingSection};
 
+pub use merge::OnlyTest;
 pub use origin::ValueOrigin;
 pub use schema::{
-    BaseConfig, ConfiguredParameter, GeneralConfig, HookData, ProjectConfig, TestConfig,
+    ACCOUNT_ID, BaseConfig, ConfiguredParameter, GeneralConfig, HookData, ProjectConfig, TestConfig,
 };
 
 /// What to load.
@@ -41,10 +43,13 @@ pub struct LoadRequest {
     pub global_file: Option<PathBuf>,
     /// Path of `~/.aws/taskcat_global_override.json`; it needn't exist.
     pub legacy_global_overrides: Option<PathBuf>,
-    /// Environment variables; only `TASKCAT_…` is used.
+    /// Environment variables; `TASKCAT_…` are used, and those with the branch that a CI system
+    /// builds.
     pub env: Vec<(String, String)>,
     /// Values from the command line.
     pub command_line: Vec<CommandLineValue>,
+    /// The test that replaces all others.
+    pub only_test: Option<OnlyTest>,
 }
 
 /// A value from the command line.
@@ -68,6 +73,8 @@ pub struct LoadedConfig {
     pub origins: ValueOrigins,
     /// Warnings about the files and values.
     pub warnings: Vec<Diagnostic>,
+    /// The branch that a CI system builds, if this runs in one.
+    pub ci_branch: Option<String>,
 }
 
 /// The origin of each value by its path: `project.name`, `tests.default.parameters.KeyName`,
@@ -96,6 +103,9 @@ pub fn load(request: &LoadRequest) -> Result<LoadedConfig, Vec<Diagnostic>> {
     layer.add(layers::environment(request, &mut diagnostics));
     let command_line = layers::command_line(request, &layer.tests, &mut diagnostics);
     layer.add(command_line);
+    if let Some(only) = &request.only_test {
+        layer.replace_tests(only);
+    }
 
     name_project(&mut layer, request, &mut diagnostics);
     diagnostics.extend(stack_names(&layer));
@@ -111,6 +121,7 @@ pub fn load(request: &LoadRequest) -> Result<LoadedConfig, Vec<Diagnostic>> {
             config,
             origins: ValueOrigins::of(&layer),
             warnings: diagnostics,
+            ci_branch: ci::branch(&request.env),
         }),
         _ => Err(diagnostics),
     }
@@ -384,6 +395,7 @@ mod tests {
                     flag: text(&a[2]),
                 })
                 .collect(),
+            only_test: None,
         }
     }
 

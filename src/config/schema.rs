@@ -302,6 +302,9 @@ pub struct TestConfig {
     pub retries: Option<u32>,
 }
 
+/// Stands for the account's ID in `s3_bucket`, so that one configuration serves several accounts.
+pub const ACCOUNT_ID: &str = "$[taskcat_account_id]";
+
 impl TestConfig {
     /// Returns the profile for a region, if one is set: its own entry in `auth`, else
     /// `auth.default`.
@@ -311,8 +314,8 @@ impl TestConfig {
         Some(set.as_str()).filter(|name| !name.trim().is_empty())
     }
 
-    /// Returns the bucket that the user configured. An empty name, as in converted legacy
-    /// configurations, counts as absent.
+    /// Returns the bucket that the user configured, which may contain [`ACCOUNT_ID`]. An empty
+    /// name, as in converted legacy configurations, counts as absent.
     pub fn given_bucket(&self) -> Option<&str> {
         self.s3_bucket.as_deref().filter(|name| !name.is_empty())
     }
@@ -452,9 +455,9 @@ fn az_ids(_: &mut SchemaGenerator) -> Schema {
 fn bucket(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
-        "pattern": "^[a-z0-9-]*$",
+        "pattern": "^([a-z0-9-]|\\$\\[taskcat_account_id\\])*$",
         "patternErrorMessage": "must consist of lower case letters, digits and -",
-        "examples": ["my-s3-bucket-name"],
+        "examples": ["my-s3-bucket-name", "staging-$[taskcat_account_id]"],
     })
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::place::{ProfileRegion, ProjectDraft};
 use super::{BucketKind, BucketPlan, ProfileIdentity, names};
-use crate::config::TestConfig;
+use crate::config::{ACCOUNT_ID, TestConfig};
 
 /// A test's configuration of its bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +55,11 @@ impl BucketChoice {
                 BucketKind::RegionalAuto,
                 names::regional_bucket_name(&identity.account_id, region),
             ),
-            (Some(given), false) => (BucketKind::Given, given.clone()),
-            (Some(given), true) => (BucketKind::RegionalGiven, format!("{given}-{region}")),
+            (Some(given), false) => (BucketKind::Given, given.replace(ACCOUNT_ID, account_id)),
+            (Some(given), true) => {
+                let given = given.replace(ACCOUNT_ID, account_id);
+                (BucketKind::RegionalGiven, format!("{given}-{region}"))
+            }
         };
         let serves = if self.regional {
             std::slice::from_ref(region)

@@ -114,7 +114,7 @@ impl PlanDraft {
         let mut tests: Vec<TestDraft> = tests.collect();
         drafter.stack_names_differ(&mut tests);
         drafter.unknown_regions(&tests);
-        let git_branch = git_branch(&mut tests, project_root);
+        let git_branch = git_branch(&mut tests, project_root, loaded.ci_branch.as_deref());
         let mut diagnostics = drafter.diagnostics;
         diagnostics.extend(drafter.values.into_warnings());
         let project = ProjectDraft::of(loaded);
@@ -511,14 +511,20 @@ impl PlanDrafter<'_> {
     }
 }
 
-/// Asks git for the branch if a parameter needs it.
-fn git_branch(tests: &mut [TestDraft], project_root: &Path) -> Option<String> {
+/// Asks git for the branch if a parameter needs it. Where git knows none, as on the detached HEAD
+/// of a CI system's checkout, the branch is the one that the CI system builds.
+fn git_branch(
+    tests: &mut [TestDraft],
+    project_root: &Path,
+    ci_branch: Option<&str>,
+) -> Option<String> {
     tests
         .iter()
         .find_map(|test| test.values.parameters.needs_git_branch())?;
-    let error = match git::branch(project_root) {
-        Ok(branch) => return Some(branch),
-        Err(error) => error,
+    let error = match (git::branch(project_root), ci_branch) {
+        (Ok(branch), _) => return Some(branch),
+        (Err(_), Some(branch)) => return Some(git::last_component(branch).to_owned()),
+        (Err(error), None) => error,
     };
     for test in tests {
         let Some((key, location)) = test.values.parameters.needs_git_branch() else {

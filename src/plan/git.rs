@@ -42,8 +42,7 @@ pub fn branch(project_root: &Path) -> Result<String, GitError> {
         .output()?;
     if output.status.success() {
         let reference = String::from_utf8_lossy(&output.stdout);
-        let name = reference.trim();
-        return Ok(name.rsplit('/').next().unwrap_or(name).to_owned());
+        return Ok(last_component(reference.trim()).to_owned());
     }
     // With --quiet, git prints nothing and exits with 1 if HEAD is a commit.
     let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
@@ -53,6 +52,11 @@ pub fn branch(project_root: &Path) -> Result<String, GitError> {
     } else {
         Err(GitError::NoRepository { root, message })
     }
+}
+
+/// Returns `login` for `feature/login`.
+pub(super) fn last_component(branch: &str) -> &str {
+    branch.rsplit('/').next().unwrap_or(branch)
 }
 
 /// Returns the GitHub repository that the project was cloned from, as `owner/name`; `None` for

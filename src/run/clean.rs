@@ -1,8 +1,9 @@
-//! Finds and deletes what earlier runs have not deleted: `taskcat test clean` and `test list`.
+//! Finds and deletes what taskcat has created: what earlier runs have not deleted (`taskcat test
+//! clean` and `test list`), and permanent stacks (`taskcat delete` and `list`).
 //!
 //! There are two sources: the journals of runs that were killed, which name stacks and buckets
-//! exactly, and the tags of a run's stacks and buckets. Neither alone permits a deletion: the tag
-//! must be the run's, and the account must be the journal's. TaskCat's `_cli_modules/delete.py` and
+//! exactly, and the tags of stacks and buckets. Neither alone permits a deletion: the tag must be
+//! the run's, and the account must be the journal's. TaskCat's `_cli_modules/delete.py` and
 //! `list.py` use only the tags of stacks.
 
 mod delete;
@@ -20,16 +21,22 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::journal::{JournalFolders, JournalRecord};
+use crate::aws::{AwsError, Stack};
 use crate::event::CellId;
+use crate::plan::INSTALLER_TAG;
 use crate::teardown::BucketOrigin;
 
 /// Where to search for resources of runs.
 #[derive(Clone, Debug)]
 pub(crate) struct SearchScope {
-    pub profile: String,
-    /// The regions; `None` for every region enabled in the account.
+    /// The profiles, at least one.
+    pub profiles: Vec<String>,
+    /// The regions, or [`OWN_REGION`]; `None` for every region enabled in the account.
     pub regions: Option<Vec<String>>,
 }
+
+/// Stands for the region of the profile, as in TaskCat's `delete --region default`.
+pub(crate) const OWN_REGION: &str = "default";
 
 /// What to find and delete.
 #[derive(Clone, Debug)]
@@ -46,11 +53,44 @@ pub(crate) struct CleanRequest {
     pub include_running: bool,
     /// Include only runs whose newest event is older.
     pub older_than: Option<Duration>,
+    pub stack_type: StackType,
+    /// Search only for stacks: neither for buckets nor in journals.
+    pub stacks_only: bool,
+}
+
+/// Which stacks to find, as in TaskCat's `--stack-type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StackType {
+    /// Stacks of test runs.
+    Test,
+    /// Permanent stacks, which have the tag `taskcat-installer`.
+    Project,
+    All,
+}
+
+impl StackType {
+    fn includes(self, is_permanent: bool) -> bool {
+        match self {
+            Self::Test => !is_permanent,
+            Self::Project => is_permanent,
+            Self::All => true,
+        }
+    }
+}
+
+/// A profile that can't be searched with.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", .error.of_profile(.profile))]
+pub(crate) struct SearchError {
+    pub profile: String,
+    pub error: Box<AwsError>,
 }
 
 /// Without a journal, a run with a newer event than this is considered to be in progress.
 pub(super) const QUIET: Duration = Duration::from_secs(60 * 60);
 
+/// The tag with the run's ID.
+pub(super) const RUN_TAG: &str = "taskcat-id";
 /// Minimum length of the beginning of a run's ID.
 const MIN_PREFIX: usize = 6;
 
@@ -74,21 +114,23 @@ impl CleanRequest {
         (is_hex && (MIN_PREFIX..32).contains(&self.what.len())).then_some(&self.what)
     }
 
-    fn means(&self, project: &str, run_id: &str) -> bool {
+    fn means(&self, project: &str, run_id: &str, installer: Option<&str>) -> bool {
         self.run_id().as_deref() == Some(run_id)
             || self.what == "ALL"
             || self.what == project
+            || Some(self.what.as_str()) == installer
             || self
                 .run_prefix()
                 .is_some_and(|prefix| run_id.starts_with(prefix))
     }
 
     /// Returns how old the newest event of a run without a journal must be. A run that is named
-    /// explicitly is known to have ended.
-    fn quiet(&self) -> Duration {
+    /// explicitly is known to have ended, and a permanent stack belongs to no run.
+    fn quiet(&self, is_permanent: bool) -> Duration {
+        let is_known = is_permanent || self.include_running || self.run_id().is_some();
         match self.older_than {
             Some(limit) => limit,
-            None if self.include_running || self.run_id().is_some() => Duration::ZERO,
+            None if is_known => Duration::ZERO,
             None => QUIET,
         }
     }
@@ -111,14 +153,17 @@ pub(crate) struct CleanFindings {
     pub(super) journals: Vec<JournalRecord>,
 }
 
-/// A stack or bucket of an earlier run.
+/// A stack or bucket of an earlier run, or a permanent stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Leftover {
     pub kind: LeftoverKind,
     pub name: String,
-    /// The run's ID (`taskcat-id`).
+    /// The run's ID (`taskcat-id`); empty for a stack of our `deploy run`.
     pub run_id: String,
+    /// The project's name; empty for a stack of our `deploy run`.
     pub project: String,
+    /// The name of a permanent stack's installation (`taskcat-installer`).
+    pub installer: Option<String>,
     /// The test that a stack belongs to, if known.
     pub test: Option<String>,
     pub profile: String,
@@ -142,6 +187,14 @@ pub(crate) enum LeftoverKind {
 }
 
 impl CleanFindings {
+    /// Returns findings of stacks alone.
+    pub(crate) fn of_stacks(leftovers: Vec<Leftover>) -> Self {
+        Self {
+            leftovers,
+            ..Self::default()
+        }
+    }
+
     /// Returns whether nothing was found for the request.
     pub(crate) fn is_unknown(&self) -> bool {
         self.leftovers.is_empty()
@@ -173,6 +226,23 @@ impl Leftover {
 
     pub(crate) fn is_stack(&self) -> bool {
         matches!(self.kind, LeftoverKind::Stack { .. })
+    }
+
+    /// Returns the ARN of a stack, if it is known.
+    pub(crate) fn stack_id(&self) -> Option<&str> {
+        match &self.kind {
+            LeftoverKind::Stack { stack_id, .. } => stack_id.as_deref(),
+            LeftoverKind::Bucket { .. } => None,
+        }
+    }
+
+    /// Returns whether a stack that exists has the tags by which this one was found.
+    fn is_marked_as(&self, stack: &Stack) -> bool {
+        if self.run_id.is_empty() {
+            self.installer.is_some() && stack.tag(INSTALLER_TAG) == self.installer.as_deref()
+        } else {
+            stack.tag(RUN_TAG) == Some(&self.run_id)
+        }
     }
 
     /// Returns an ID with the stack's name, since several runs may have left a stack of the same

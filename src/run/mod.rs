@@ -19,13 +19,17 @@ mod limits;
 pub(crate) mod pipeline;
 mod prepare;
 mod redact;
+mod relaunch;
 mod resume;
 mod retry;
 mod staging;
 mod stop;
 
 pub(crate) use check::{CheckScope, UnansweredCheck, check_assumptions};
-pub(crate) use clean::{CleanFindings, CleanRequest, Leftover, SearchScope, clean, find, run_id};
+pub(crate) use clean::{
+    CleanFindings, CleanRequest, Leftover, OWN_REGION, SearchError, SearchScope, StackType, clean,
+    find, run_id,
+};
 pub(crate) use deletion::DeletionOptions;
 pub(crate) use deploy::{
     Decide, Decision, DeployOptions, Proposed, deploy, foreign_stacks, shared_stacks,
@@ -33,6 +37,7 @@ pub(crate) use deploy::{
 pub(crate) use error::RunError;
 pub(crate) use harness::EndedRun;
 pub(crate) use prepare::{PrepareError, prepare};
+pub(crate) use relaunch::{NestedStack, RelaunchError, nested_stack};
 pub(crate) use resume::{ResumeError, ResumeRequest, Resumption, resume};
 pub(crate) use staging::Staging;
 pub(crate) use stop::{Budget, StopReason};

@@ -10,7 +10,7 @@ use futures::future::join_all;
 
 use super::RunSettings;
 use super::cell::CellVerdict;
-use super::clean::{self, CleanFindings, CleanRequest, Leftover, LeftoverKind};
+use super::clean::{self, CleanFindings, CleanRequest, Leftover, LeftoverKind, SearchError};
 use super::deletion::{self, DeletionOptions};
 use super::harness::{EndedRun, RunContext, RunHarness};
 use super::journal::{Journal, JournalHeader, JournalRecord};
@@ -34,7 +34,7 @@ pub(crate) enum ResumeError {
     #[error("no journal, stack or bucket was found for run {0}")]
     NotFound(String),
     #[error(transparent)]
-    Aws(#[from] AwsError),
+    Search(#[from] SearchError),
     #[error("the run's journal: {0}")]
     Journal(#[from] io::Error),
 }

@@ -24,7 +24,8 @@ const LONGEST_FAILURE: Duration = Duration::from_secs(15);
 /// everywhere.
 const MISSES: u32 = 3;
 
-const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
+/// The type of nested stacks.
+pub(crate) const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
 
 /// Follows a cell's stack.
 pub(crate) struct Watcher {

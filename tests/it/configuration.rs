@@ -237,3 +237,48 @@ fn an_endpoint_that_is_no_url() {
             .assert_says("http://localhost:4566");
     }
 }
+
+/// A bucket of each account by one name, and the branch where git knows none.
+#[test]
+fn buckets_and_branches_of_an_account_and_a_ci_system() {
+    let server = Server::take(Kind::Simulator);
+    let project = Project::copy_of("undeclared-parameter");
+    let config = project.read(".taskcat.yml");
+    project.write(
+        ".taskcat.yml",
+        &config.replacen(
+            "project:\n",
+            "project:\n  s3_bucket: staging-$[taskcat_account_id]\n",
+            1,
+        ),
+    );
+    let parameters = "Parameters:\n  Branch:\n    Type: String\n";
+    project.replace("templates/topic.template.yaml", "Parameters:\n", parameters);
+    project.replace(
+        ".taskcat.yml",
+        "parameters:",
+        "parameters:\n      Branch: $[taskcat_git_branch]",
+    );
+    let commit = "git init -q && git add . && git -c user.name=t -c user.email=t@example.com \
+        commit -qm x && git checkout -q --detach";
+    let status = std::process::Command::new("sh")
+        .args(["-c", commit])
+        .current_dir(project.path())
+        .status();
+    assert!(status.unwrap().success());
+    server.given(&["bucket", "staging-123456789012", "us-east-1"]);
+    let run = |args: &[&str]| {
+        let run = Taskcat::at(&project, &server.endpoint())
+            .env("GITHUB_HEAD_REF", "feature/login")
+            .env("GITHUB_REF_NAME", "26/merge")
+            .env("GITHUB_REF_TYPE", "branch");
+        run.args(["test", "run", "-l"])
+            .args(args.iter().copied())
+            .run()
+    };
+    run(&["-n"]).assert_code(0);
+    let standing = server.standing(&["us-east-1"]);
+    assert!(!standing.keys("staging-123456789012").is_empty());
+    assert_eq!(standing.stacks[0]["parameters"]["Branch"], "login");
+    run(&["--local"]).assert_code(0);
+}

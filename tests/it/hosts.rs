@@ -31,9 +31,20 @@ enum Before {
     Nothing,
     /// A run that has kept its stacks.
     Run,
+    /// The same with a nested stack.
+    NestedRun,
     /// A pipeline.
     Pipeline,
 }
+
+/// Nests the template of the project's test.
+const NESTING: &str = "\
+Resources:
+  Nested:
+    Type: AWS::CloudFormation::Stack
+    Properties:
+      TemplateURL: https://the-users-own-bucket.s3.us-east-1.amazonaws.com/given-bucket/templates/topic.template.yaml
+";
 
 /// Every command that calls AWS. Those of [`OFFLINE`] don't.
 const CALLING: &[Row] = &[
@@ -77,6 +88,30 @@ const CALLING: &[Row] = &[
         arguments: &["{run}", "-r", "us-east-1,eu-west-1"],
         before: Before::Run,
         calls: &["GetCallerIdentity", "DescribeStacks"],
+    },
+    Row {
+        command: "test retry",
+        arguments: &["us-east-1", "tCaT-given-bucket-topic-{run}", "Nested"],
+        before: Before::NestedRun,
+        calls: &["DescribeStackEvents", "DeleteStack", "CreateStack"],
+    },
+    Row {
+        command: "list",
+        arguments: &["-r", "us-east-1"],
+        before: Before::Run,
+        calls: &["GetCallerIdentity", "DescribeStacks"],
+    },
+    Row {
+        command: "deploy list",
+        arguments: &[],
+        before: Before::Nothing,
+        calls: &["DescribeRegions", "DescribeStacks"],
+    },
+    Row {
+        command: "delete",
+        arguments: &["{run}", "-w", "-r", "us-east-1,eu-west-1"],
+        before: Before::Run,
+        calls: &["DescribeStacks", "DeleteStack"],
     },
     Row {
         command: "upload",
@@ -216,6 +251,13 @@ impl User {
                 let run = self.run("test run", &["-l", "--no-delete"]);
                 run.assert_code(0);
                 run.report()["run_id"].as_str().map(str::to_owned)
+            }
+            Before::NestedRun => {
+                self.project.write("templates/nesting.yaml", NESTING);
+                let config = self.project.read(".taskcat.yml");
+                let nesting = config.replace("topic.template.yaml", "nesting.yaml");
+                self.project.write(".taskcat.yml", &nesting);
+                self.prepare(Before::Run)
             }
             Before::Pipeline => {
                 self.run("pipeline deploy", PIPELINE).assert_code(0);

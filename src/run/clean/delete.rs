@@ -107,8 +107,8 @@ async fn delete_stack(found: &Leftover, options: DeletionOptions, aws: &Aws, eve
     deletion::delete_found(&found.cell(), stack_id, clients, options, events).await;
 }
 
-/// Returns the ID of the run's stack; `None` if it doesn't exist anymore. A stack whose creation
-/// wasn't confirmed may appear late, so its absence is checked repeatedly.
+/// Returns the ID of the stack that was found; `None` if it doesn't exist anymore. A stack whose
+/// creation wasn't confirmed may appear late, so its absence is checked repeatedly.
 pub(in crate::run) async fn current_stack(
     found: &Leftover,
     stack_id: Option<&str>,
@@ -119,7 +119,7 @@ pub(in crate::run) async fn current_stack(
         let stack = clients
             .describe_stack(stack_id.unwrap_or(&found.name))
             .await?;
-        let ours = stack.filter(|stack| stack.tag("taskcat-id") == Some(&found.run_id));
+        let ours = stack.filter(|stack| found.is_marked_as(stack));
         if let Some(stack) = ours {
             return Ok((stack.status != StackStatus::DeleteComplete).then_some(stack.stack_id));
         }

@@ -7,8 +7,11 @@ use futures::future::join_all;
 use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 
-use super::{CleanFindings, CleanRequest, Leftover, LeftoverKind};
+use super::{
+    CleanFindings, CleanRequest, Leftover, LeftoverKind, OWN_REGION, RUN_TAG, SearchError,
+};
 use crate::aws::{Aws, AwsError, Bucket, ErrorKind, Stack};
+use crate::plan::INSTALLER_TAG;
 use crate::run::journal::{self, JournalRecord};
 use crate::run::prepare;
 
@@ -20,9 +23,13 @@ const BUCKETS_AT_ONCE: usize = 16;
 /// Searches journals, stacks and buckets.
 ///
 /// # Errors
-/// The account's regions or the caller's identity can't be determined.
-pub(crate) async fn find(request: &CleanRequest, aws: &Aws) -> Result<CleanFindings, AwsError> {
-    let (records, errors) = journal::read_all(&request.folders);
+/// Of no profile the account's regions or the caller's identity can be determined.
+pub(crate) async fn find(request: &CleanRequest, aws: &Aws) -> Result<CleanFindings, SearchError> {
+    let (records, errors) = if request.stacks_only {
+        (Vec::new(), Vec::new())
+    } else {
+        journal::read_all(&request.folders)
+    };
     let mut finder = LeftoverFinder {
         request,
         aws,
@@ -34,7 +41,9 @@ pub(crate) async fn find(request: &CleanRequest, aws: &Aws) -> Result<CleanFindi
         .unsearched
         .extend(errors.iter().map(ToString::to_string));
     for record in records {
-        if request.means(&record.header.project, &record.header.run_id) {
+        if request.means(&record.header.project, &record.header.run_id, None)
+            && request.stack_type.includes(false)
+        {
             finder.take_journal(record).await;
         }
     }
@@ -143,7 +152,7 @@ impl LeftoverFinder<'_> {
     }
 
     /// Returns the profiles and regions to search. The journal of a requested run lists them all.
-    async fn places(&mut self) -> Result<BTreeSet<(String, String)>, AwsError> {
+    async fn places(&mut self) -> Result<BTreeSet<(String, String)>, SearchError> {
         let mut places = BTreeSet::new();
         for record in &self.findings.journals {
             let header = &record.header;
@@ -160,50 +169,113 @@ impl LeftoverFinder<'_> {
             );
         }
         let search = &self.request.search;
-        let of_search =
-            |regions: Vec<String>| regions.into_iter().map(|it| (search.profile.clone(), it));
-        match &search.regions {
-            Some(regions) => places.extend(of_search(regions.clone())),
-            None if self.request.run_id().is_some() && !places.is_empty() => {}
-            None => match self.aws.regions(&search.profile).await {
-                Ok(regions) => places.extend(of_search(regions)),
-                Err(error) if error.is(ErrorKind::Denied) => {
-                    let home = self.aws.home_region(&search.profile).await;
-                    let message =
-                        format!("only {home} was searched (-r names more regions): {error}");
-                    self.findings.unsearched.push(message);
-                    places.extend(of_search(vec![home]));
-                }
-                Err(error) => return Err(error),
-            },
+        if search.regions.is_none() && self.request.run_id().is_some() && !places.is_empty() {
+            return Ok(places);
         }
+        let mut failed = Vec::new();
+        for profile in &search.profiles {
+            match self.regions(profile).await {
+                Ok(regions) => places.extend(regions.into_iter().map(|it| (profile.clone(), it))),
+                Err(error) => failed.push(SearchError {
+                    profile: profile.clone(),
+                    error: Box::new(error),
+                }),
+            }
+        }
+        self.skip_failed(failed, search.profiles.len())?;
         Ok(places)
     }
 
+    /// Returns the regions to search with a profile.
+    async fn regions(&mut self, profile: &str) -> Result<Vec<String>, AwsError> {
+        if let Some(regions) = &self.request.search.regions {
+            let mut named = regions.clone();
+            if let Some(own) = named.iter_mut().find(|it| *it == OWN_REGION) {
+                *own = self.aws.home_region(profile).await;
+            }
+            return Ok(named);
+        }
+        match self.aws.regions(profile).await {
+            Err(error) if error.is(ErrorKind::Denied) => {
+                let home = self.aws.home_region(profile).await;
+                let message = format!("only {home} was searched (-r names more regions): {error}");
+                self.findings.unsearched.push(message);
+                Ok(vec![home])
+            }
+            other => other,
+        }
+    }
+
+    /// Notes the profiles that can't be used.
+    ///
+    /// # Errors
+    /// None of `total` profiles can be used.
+    fn skip_failed(&mut self, failed: Vec<SearchError>, total: usize) -> Result<(), SearchError> {
+        if failed.len() == total
+            && let Some(first) = failed.first()
+        {
+            return Err(first.clone());
+        }
+        let notes = failed
+            .iter()
+            .map(|it| format!("profile {} was not searched: {}", it.profile, it.error));
+        self.findings.unsearched.extend(notes);
+        Ok(())
+    }
+
     /// Finds stacks and buckets by their tags.
-    async fn search(&mut self, places: BTreeSet<(String, String)>) -> Result<(), AwsError> {
-        let mut profiles: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    async fn search(&mut self, mut places: BTreeSet<(String, String)>) -> Result<(), SearchError> {
+        let mut profiles: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (profile, region) in &places {
-            profiles.entry(profile).or_default().push(region);
+            let regions = profiles.entry(profile.clone()).or_default();
+            regions.push(region.clone());
         }
+        let mut failed = Vec::new();
         for (profile, regions) in &profiles {
-            let home = regions.first().copied().unwrap_or_default();
-            self.account(profile, home).await?;
+            let home = regions.first().map(String::as_str).unwrap_or_default();
+            if let Err(error) = self.account(profile, home).await {
+                failed.push(SearchError {
+                    profile: profile.clone(),
+                    error: Box::new(error),
+                });
+            }
         }
+        for it in &failed {
+            places.retain(|(profile, _)| *profile != it.profile);
+        }
+        let total = profiles.len();
+        profiles.retain(|profile, _| failed.iter().all(|it| it.profile != *profile));
+        self.skip_failed(failed, total)?;
+        self.search_stacks(&places).await?;
+        if !self.request.stacks_only && self.request.stack_type.includes(false) {
+            for (profile, regions) in &profiles {
+                let regions: Vec<&str> = regions.iter().map(String::as_str).collect();
+                self.search_buckets(profile, &regions).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn search_stacks(
+        &mut self,
+        places: &BTreeSet<(String, String)>,
+    ) -> Result<(), SearchError> {
         let stacks = join_all(places.iter().map(async |(profile, region)| {
             let stacks = self.aws.clients(profile, region).await.all_stacks().await;
             (profile, region, stacks)
         }))
         .await;
-        let failed = stacks
+        let failed: Vec<_> = stacks
             .iter()
-            .filter_map(|(_, _, stacks)| stacks.as_ref().err());
-        if let Some(first) = failed
-            .clone()
-            .next()
-            .filter(|_| failed.count() == stacks.len())
+            .filter_map(|(profile, _, stacks)| Some((*profile, stacks.as_ref().err()?)))
+            .collect();
+        if failed.len() == stacks.len()
+            && let Some((profile, error)) = failed.first()
         {
-            return Err(first.clone());
+            return Err(SearchError {
+                profile: (*profile).clone(),
+                error: Box::new((*error).clone()),
+            });
         }
         for (profile, region, stacks) in stacks {
             match stacks {
@@ -218,41 +290,28 @@ impl LeftoverFinder<'_> {
                 }
             }
         }
-        for (profile, regions) in profiles {
-            self.search_buckets(profile, &regions).await;
-        }
         Ok(())
     }
 
     async fn take_stack(&mut self, profile: &str, region: &str, stack: Stack) {
-        // A nested stack is deleted with its parent.
-        let Some(run_id) = stack.tag("taskcat-id").filter(|_| !stack.is_nested()) else {
+        let Some(leftover) = self.of_taskcat(profile, region, &stack) else {
             return;
         };
-        let leftover = Leftover {
-            kind: LeftoverKind::Stack {
-                stack_id: Some(stack.stack_id.clone()),
-                unconfirmed_since: None,
-            },
-            name: stack.stack_name.clone(),
-            run_id: run_id.to_owned(),
-            project: stack
-                .tag("taskcat-project-name")
-                .unwrap_or_default()
-                .to_owned(),
-            test: stack.tag("taskcat-test-name").map(str::to_owned),
-            profile: profile.to_owned(),
-            account_id: self.known_account(profile),
-            region: region.to_owned(),
-            created: stack.created,
-        };
-        if !self.request.means(&leftover.project, &leftover.run_id) {
-            self.findings
-                .others
-                .insert((leftover.project, leftover.run_id));
+        let is_permanent = leftover.installer.is_some();
+        if !self.request.stack_type.includes(is_permanent) {
             return;
         }
-        let needs_event = !self.has_journal(run_id) && !self.request.quiet().is_zero();
+        let installer = leftover.installer.as_deref();
+        if !self
+            .request
+            .means(&leftover.project, &leftover.run_id, installer)
+        {
+            let name = leftover.installer.unwrap_or(leftover.project);
+            self.findings.others.insert((name, leftover.run_id));
+            return;
+        }
+        let quiet = self.request.quiet(is_permanent);
+        let needs_event = !self.has_journal(&leftover.run_id) && !quiet.is_zero();
         let newest = if needs_event {
             self.aws
                 .clients(profile, region)
@@ -265,6 +324,33 @@ impl LeftoverFinder<'_> {
             None
         };
         self.take(leftover, newest.or(stack.updated).or(stack.created));
+    }
+
+    /// Returns a stack that has the tags of a test run, of our `deploy run` or of TaskCat's; `None`
+    /// for others. Nested stacks are deleted with their parents.
+    fn of_taskcat(&self, profile: &str, region: &str, stack: &Stack) -> Option<Leftover> {
+        let run_id = stack.tag(RUN_TAG).unwrap_or_default();
+        let installer = stack.tag(INSTALLER_TAG);
+        // Our `deploy run` marks a stack by its name. TaskCat's stacks have the tags of a run, too.
+        let is_ours = !run_id.is_empty() || installer == Some(&stack.stack_name);
+        (is_ours && !stack.is_nested()).then(|| Leftover {
+            kind: LeftoverKind::Stack {
+                stack_id: Some(stack.stack_id.clone()),
+                unconfirmed_since: None,
+            },
+            name: stack.stack_name.clone(),
+            run_id: run_id.to_owned(),
+            project: stack
+                .tag("taskcat-project-name")
+                .unwrap_or_default()
+                .to_owned(),
+            installer: installer.map(str::to_owned),
+            test: stack.tag("taskcat-test-name").map(str::to_owned),
+            profile: profile.to_owned(),
+            account_id: self.known_account(profile),
+            region: region.to_owned(),
+            created: stack.created,
+        })
     }
 
     /// Finds automatic buckets by the run's tag. A bucket that was never tagged can only be found
@@ -303,8 +389,7 @@ impl LeftoverFinder<'_> {
                     .find(|(key, _)| key == name)
                     .map(|(_, value)| value.clone())
             };
-            let Some(run_id) = tag("taskcat-id").filter(|_| regions.contains(&region.as_str()))
-            else {
+            let Some(run_id) = tag(RUN_TAG).filter(|_| regions.contains(&region.as_str())) else {
                 continue;
             };
             let leftover = Leftover {
@@ -314,13 +399,17 @@ impl LeftoverFinder<'_> {
                 name: bucket.name,
                 run_id,
                 project: tag("taskcat-project-name").unwrap_or_default(),
+                installer: None,
                 test: None,
                 profile: profile.to_owned(),
                 account_id: self.known_account(profile),
                 region,
                 created: bucket.created,
             };
-            if self.request.means(&leftover.project, &leftover.run_id) {
+            if self
+                .request
+                .means(&leftover.project, &leftover.run_id, None)
+            {
                 self.take(leftover, bucket.created)
             } else {
                 _ = self
@@ -369,15 +458,16 @@ impl LeftoverFinder<'_> {
 
     /// Adds a leftover of a run that has ended or is in progress.
     fn take(&mut self, leftover: Leftover, newest: Option<Timestamp>) {
-        let known = self
-            .findings
-            .leftovers
-            .iter()
-            .any(|it| it.name == leftover.name && it.region == leftover.region);
-        if known {
+        let is_same = |it: &Leftover| {
+            it.name == leftover.name
+                && it.region == leftover.region
+                && it.account_id == leftover.account_id
+        };
+        if self.findings.leftovers.iter().any(is_same) {
             return;
         }
-        let seems_alive = !self.has_journal(&leftover.run_id) && age(newest) < self.request.quiet();
+        let quiet = self.request.quiet(leftover.installer.is_some());
+        let seems_alive = !self.has_journal(&leftover.run_id) && age(newest) < quiet;
         if self.findings.running_runs.contains(&leftover.run_id) || seems_alive {
             self.findings.running.push(leftover);
         } else {
@@ -396,6 +486,7 @@ impl LeftoverFinder<'_> {
                     name: name.to_owned(),
                     run_id: header.run_id.clone(),
                     project: header.project.clone(),
+                    installer: None,
                     test: None,
                     profile: profile.to_owned(),
                     account_id: account_id.to_owned(),
