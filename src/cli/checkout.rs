@@ -227,8 +227,11 @@ impl GitRepository {
         for name in REPOSITORY_VARIABLES {
             command.env_remove(name);
         }
-        // Nobody could answer.
+        // Nobody could answer a question about a password, a passphrase or an unknown host.
         command.env("GIT_TERMINAL_PROMPT", "0");
+        if !has_ssh_command() {
+            command.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
+        }
         if env::var_os("GIT_ALLOW_PROTOCOL").is_none() {
             // A repository from the network must not bring a folder of this machine along as its
             // submodule, which would then be uploaded.
@@ -281,6 +284,19 @@ impl GitRepository {
             }
         }
     }
+}
+
+/// Returns whether the user has chosen how git runs SSH
+/// (<https://git-scm.com/docs/git-config#Documentation/git-config.txt-coresshCommand>).
+fn has_ssh_command() -> bool {
+    let is_set = |name: &&str| env::var_os(name).is_some();
+    let asked = || {
+        Command::new("git")
+            .args(["config", "--get", "core.sshCommand"])
+            .stderr(Stdio::null())
+            .output()
+    };
+    ["GIT_SSH_COMMAND", "GIT_SSH"].iter().any(is_set) || asked().is_ok_and(|it| it.status.success())
 }
 
 fn refused(message: String, help: &str) -> CliError {

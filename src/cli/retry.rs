@@ -12,9 +12,10 @@ use super::{AwsArgs, Verbosity, block_on, output, streams};
 use crate::aws::DEFAULT_PROFILE;
 use crate::catalog::s3_url::{self, S3UrlTarget};
 use crate::config::{BaseConfig, OnlyTest, ValueOrigin};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::mask::MASK;
-use crate::plan::TestLimits;
+use crate::plan::{PlanDraft, TestLimits};
+use crate::report::folder::Folder;
 use crate::run::{self, CleanFindings, DeletionOptions, NestedStack, RelaunchError};
 
 /// The name of the test, as in TaskCat.
@@ -73,7 +74,10 @@ impl RetryArgs {
         let config = &project.loaded.config;
         let nested = block_on(self.find(config, aws))?;
         let only_test = self.test(&nested, &project)?;
+        self.refuse_unreadable(&only_test, aws)?;
         if nested.existing.is_some() {
+            // Whatever would prevent the launch is found before anything is deleted.
+            drop(Folder::claim(&self.output_directory)?);
             let exit = block_on(self.delete(nested, config, aws, verbosity))?;
             if exit != ExitStatus::Passed {
                 return Ok(exit);
@@ -143,6 +147,22 @@ impl RetryArgs {
             parameters,
             origin: ValueOrigin::CommandLine("test retry".into()),
         })
+    }
+
+    /// Returns an error if the template, or one that it nests, cannot be read.
+    fn refuse_unreadable(&self, only_test: &OnlyTest, aws: &AwsArgs) -> Result<(), CliError> {
+        let project = CliProject::load_with(
+            &self.project_root,
+            &self.config_file,
+            aws,
+            Vec::new(),
+            Some(only_test.clone()),
+        )?;
+        let (_, found) = PlanDraft::templates(&project.loaded, &project.root, false);
+        if found.iter().any(|it| it.severity == Severity::Error) {
+            return Err(CliError::Diagnostics(found));
+        }
+        Ok(())
     }
 
     async fn delete(

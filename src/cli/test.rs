@@ -368,7 +368,10 @@ impl TestRunArgs {
                 .unwrap_or_default(),
             foresee: Some(&foresee),
         };
-        remains::warn_of_earlier_runs(&folders, aws);
+        // The run of the nested stack's parent has been kept on purpose.
+        if self.only_test.is_none() {
+            remains::warn_of_earlier_runs(&folders, aws);
+        }
         let mut consumers = report::files(folder).map_err(CliError::unwritten)?;
         asking.read_keys(&mut view);
         consumers.push(terminal::consumer(view));

@@ -116,6 +116,12 @@ fn what_cannot_be_retried_is_refused() {
     )
     .assert_code(2)
     .assert_says("the template of Network isn't in this project");
+    // Nothing is deleted that can't be launched again.
+    project.write("templates/network.yaml", "Resources: [\n");
+    let args = ["us-east-1", &parent, "Network"];
+    retry(&project, &server.endpoint(), &args)
+        .assert_code(2)
+        .assert_says("templates/network.yaml");
     assert_eq!(server.standing(&REGIONS).stacks.len(), 3);
 }
 

@@ -6,6 +6,7 @@ use crate::project::Project;
 use crate::proxy::Proxy;
 use crate::servers::{Kind, Server};
 use crate::taskcat::{Outcome, Taskcat};
+use crate::terminal::{for_aws, on_terminal};
 
 const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
 const RUN: &str = "0123456789abcdef0123456789abcdef";
@@ -289,4 +290,35 @@ fn regions_are_verified() {
     delete(&["shop-main", "-r", "default", "-s", "all"])
         .assert_code(0)
         .assert_says("1 stack and 0 buckets deleted");
+}
+
+/// On a terminal, what would be deleted is shown first, and nothing goes without a yes.
+#[test]
+#[ignore = "needs Python; run tests/run.sh"]
+fn a_terminal_is_asked() {
+    let server = server_with_stacks();
+    let project = Project::empty("elsewhere");
+    let answer = |args: &[&str], answer: &str| {
+        let endpoint = server.endpoint();
+        let actions = ["wait=Delete them?", &format!("type={answer}")];
+        let args = [args, &["-w", "-r", "us-east-1,eu-west-1"]].concat();
+        on_terminal(&project, "40x160", &for_aws(&endpoint), &args, &actions)
+    };
+    let delete = ["delete", "nifty-fox"];
+    let end = answer(&delete, "n\r");
+    assert_eq!(end["code"], 0, "{end:#}");
+    let output = end["output"].as_str().unwrap();
+    assert!(
+        output.contains("tCaT-shop-main-installed  us-east-1"),
+        "{output}"
+    );
+    assert!(output.contains("permanent stack nifty-fox"), "{output}");
+    assert_eq!(names(&server).len(), 7);
+    assert_eq!(answer(&delete, "y\r")["code"], 0);
+    assert_eq!(names(&server).len(), 6);
+    let clean = ["test", "clean", "ALL", "--include-running"];
+    answer(&clean, "\r");
+    assert_eq!(names(&server).len(), 6);
+    assert_eq!(answer(&clean, "y\r")["code"], 0);
+    assert_eq!(names(&server).len(), 3);
 }

@@ -204,9 +204,13 @@ fn a_tilde_is_the_home_directory() {
             elsewhere(&[args, &[&format!("--project-root={root}")]].concat()).assert_code(0);
         }
     }
-    elsewhere(&["plan", "-p", "~nobody"])
+    elsewhere(&["plan", "-p", "~no-such-user"])
         .assert_code(2)
-        .assert_says("the project root ~nobody doesn't exist");
+        .assert_says("the project root ~no-such-user doesn't exist");
+    // Another user's home, which has no project.
+    elsewhere(&["plan", "-p", "~root/no-such-project"])
+        .assert_code(2)
+        .assert_says("the project root /root/no-such-project doesn't exist");
 }
 
 #[test]
