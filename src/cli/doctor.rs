@@ -5,17 +5,16 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::discovery::CONFIGURATION;
 use super::error::{CliError, ExitStatus, help};
 use super::paths::path;
 use super::project::CliProject;
-use super::{AwsArgs, block_on, output, streams};
+use super::{AwsArgs, block_on, discovery, output, streams};
 use crate::aws::{DEFAULT_PROFILE, Setup, explicit_profile, profile_argument};
 use crate::catalog;
-use crate::config::{BaseConfig, legacy};
+use crate::config::{self, BaseConfig, legacy};
 use crate::input;
 use crate::plan::profile_of;
-
-const CONFIGURATION: &str = "./.taskcat.yml";
 
 /// Check the profiles, credentials, regions and network settings for calls to AWS.
 ///
@@ -52,7 +51,8 @@ struct UsedProfile {
 }
 
 impl DoctorArgs {
-    pub(super) fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
+    pub(super) fn run(mut self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
+        self.project_root = discovery::locate(&self.project_root, &self.input_file);
         let project = if self.is_in_project() {
             Some(CliProject::load(
                 &self.project_root,
@@ -103,7 +103,7 @@ impl DoctorArgs {
     /// Whether there is a configuration to look at, or one is asked for.
     fn is_in_project(&self) -> bool {
         self.input_file != Path::new(CONFIGURATION)
-            || input::is_given(&self.project_root.join(&self.input_file))
+            || config::project_file(&self.project_root).is_some()
             || input::is_given(&self.project_root.join(legacy::PROJECT_FILE))
     }
 }

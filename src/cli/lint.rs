@@ -10,7 +10,9 @@ use super::error::{CliError, ExitStatus};
 use super::lint_job::{LintChoice, StandaloneTemplates};
 use super::paths::path;
 use super::project::{CliProject, found_root};
-use super::{AwsArgs, block_on, github, output, streams};
+use super::stdin::StdinTemplate;
+use super::{AwsArgs, block_on, discovery, github, output, streams};
+use crate::config;
 use crate::diagnostic::Diagnostic;
 use crate::lint::output::{self as formats, LintResult};
 use crate::lint::{
@@ -31,7 +33,8 @@ const DEFAULT_INPUT: &str = "./.taskcat.yml";
 /// or the resource, and by a comment `# taskcat: ignore RULE` on its line or the line above.
 #[derive(Args)]
 pub(super) struct LintArgs {
-    /// Templates to check by themselves, without the tests of a configuration.
+    /// Templates to check by themselves, without the tests of a configuration; `-` reads one from
+    /// standard input.
     #[arg(value_name = "TEMPLATE", value_parser = path())]
     templates: Vec<PathBuf>,
 
@@ -118,7 +121,8 @@ impl LintArgs {
             all: self.all,
             guard_rules: self.guard_rules.clone(),
         };
-        let (job, shown_root) = self.job(aws, &choice)?;
+        let given = self.given_on_stdin()?;
+        let (job, shown_root) = self.job(aws, &choice, given.as_ref())?;
         let outcome = block_on(async {
             lint::run(&job)
                 .await
@@ -172,15 +176,39 @@ impl LintArgs {
         })
     }
 
+    fn given_on_stdin(&self) -> Result<Option<StdinTemplate>, CliError> {
+        let inputs = || self.templates.iter().chain([&self.input_file]);
+        if self.templates.len() > 1 && inputs().any(|it| it.as_os_str() == "-") {
+            let message = "`-` cannot be combined with other templates";
+            return Err(CliError::Usage(message.to_owned()));
+        }
+        inputs()
+            .find_map(|it| StdinTemplate::instead_of(it).transpose())
+            .transpose()
+            .map_err(|error| CliError::local("cannot read standard input", error))
+    }
+
     /// Returns what to lint, and the directory that paths are shown relative to.
-    fn job(&self, aws: &AwsArgs, choice: &LintChoice) -> Result<(LintJob, PathBuf), CliError> {
-        let root = found_root(&self.project_root)?;
-        let (settings, warnings) = CfnLintSettings::read(&root).map_err(CliError::Diagnostics)?;
+    fn job(
+        &self,
+        aws: &AwsArgs,
+        choice: &LintChoice,
+        given: Option<&StdinTemplate>,
+    ) -> Result<(LintJob, PathBuf), CliError> {
+        let mut root = found_root(&self.project_root)?;
+        let (mut settings, warnings) =
+            CfnLintSettings::read(&root).map_err(CliError::Diagnostics)?;
         if choice.engine != LintEngineKind::CfnLint {
             output::diagnostics(&warnings);
         }
+        if let Some(given) = given {
+            let templates = StandaloneTemplates::find(given.folder(), &[given.path().to_owned()])?;
+            let job = templates.job(&settings, choice, self.follow_links)?;
+            return Ok((job, given.folder().to_owned()));
+        }
         let mut named = self.templates.clone();
-        let has_input = root.join(&self.input_file).exists();
+        let has_input =
+            root.join(&self.input_file).exists() || config::project_file(&root).is_some();
         if named.is_empty() && !has_input && self.input_file == Path::new(DEFAULT_INPUT) {
             let found = settings.found_templates(&root).into_iter();
             named.extend(found.map(PathBuf::from));
@@ -190,7 +218,12 @@ impl LintArgs {
             let job = templates.job(&settings, choice, self.follow_links)?;
             return Ok((job, root));
         }
-        let mut project = CliProject::load(&self.project_root, &self.input_file, aws, Vec::new())?;
+        let located = discovery::locate(&self.project_root, &self.input_file);
+        if located != self.project_root {
+            root = found_root(&located)?;
+            (settings, _) = CfnLintSettings::read(&root).map_err(CliError::Diagnostics)?;
+        }
+        let mut project = CliProject::load(&root, &self.input_file, aws, Vec::new())?;
         project.follow_links = self.follow_links;
         output::diagnostics(&project.loaded.warnings);
         if project.loaded.config.tests.is_empty() {

@@ -7,17 +7,22 @@ mod assets;
 mod check;
 mod checkout;
 mod clean;
+mod completions;
 mod config;
 mod delete;
 mod deploy;
+mod discovery;
 mod doctor;
 mod error;
+mod git;
 mod github;
 mod lint;
 mod lint_job;
 mod list;
+mod man;
 mod mfa;
 mod output;
+mod package;
 mod paths;
 mod pipeline;
 mod plan;
@@ -28,8 +33,10 @@ mod render;
 mod report;
 mod resume;
 mod retry;
+mod schema;
 mod simulator;
 mod span;
+mod stdin;
 mod streams;
 mod test;
 mod test_command;
@@ -122,6 +129,10 @@ enum Command {
 
     Upload(upload::UploadArgs),
 
+    Package(package::PackageArgs),
+
+    PackageSingle(package::PackageSingleArgs),
+
     Render(render::RenderArgs),
 
     UpdateAmi(update_ami::UpdateAmiArgs),
@@ -147,6 +158,12 @@ enum Command {
     Config(config::ConfigCommand),
 
     Doctor(doctor::DoctorArgs),
+
+    Schema(schema::SchemaArgs),
+
+    Completions(completions::CompletionsArgs),
+
+    Man(man::ManArgs),
 }
 
 /// How much to print.
@@ -202,6 +219,8 @@ fn run(cli: Cli) -> ExitStatus {
     let result = match cli.command {
         Command::Test(command) => command.run(&cli.aws, verbosity),
         Command::Upload(args) => args.run(&cli.aws, verbosity),
+        Command::Package(args) => args.run(&cli.aws, verbosity),
+        Command::PackageSingle(args) => args.run(&cli.aws, verbosity),
         Command::Deploy(command) => command.run(&cli.aws, verbosity),
         Command::List(args) => args.run(&cli.aws),
         Command::Delete(args) => args.run(&cli.aws, verbosity),
@@ -214,6 +233,9 @@ fn run(cli: Cli) -> ExitStatus {
         Command::Simulator(args) => args.run(),
         Command::Config(command) => command.run(&cli.aws),
         Command::Doctor(args) => args.run(&cli.aws),
+        Command::Schema(args) => Ok(args.run()),
+        Command::Completions(args) => Ok(args.run()),
+        Command::Man(args) => args.run(),
     };
     result.unwrap_or_else(CliError::report)
 }

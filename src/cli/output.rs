@@ -12,7 +12,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::span::span;
-use super::{Verbosity, streams};
+use super::{Verbosity, stdin, streams};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::input;
 use crate::mask::MASK;
@@ -222,6 +222,9 @@ pub(super) fn near_place(location: &Location) -> String {
 
 /// Returns a path relative to the working directory.
 fn near(path: &Path) -> &Path {
+    if stdin::is_from_stdin(path) {
+        return Path::new("<stdin>");
+    }
     env::current_dir()
         .ok()
         .and_then(|here| path.strip_prefix(here).ok())

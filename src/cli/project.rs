@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
 use super::error::CliError;
-use super::{AwsArgs, assets, listed, output};
+use super::{AwsArgs, assets, discovery, listed, output};
 use crate::catalog;
 use crate::config::{self, CommandLineValue, LoadRequest, LoadedConfig, OnlyTest};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -17,7 +17,7 @@ use crate::event::{CellId, PredictedFailure};
 use crate::input;
 use crate::launch::hook;
 use crate::links::{PathEscape, ProjectBoundary};
-use crate::package;
+use crate::package::{self, PackageRequest, PackageSelection};
 use crate::plan::PlanDraft;
 use crate::plan::forecast::{self, Facts, Forecast, MissingFiles, RegionScope, StagedState};
 use crate::run::Staging;
@@ -34,6 +34,8 @@ pub(super) struct CliProject {
     pub loaded: LoadedConfig,
     /// Whether links out of the project may be followed.
     pub follow_links: bool,
+    /// The program that builds images of Lambda functions; `None` to search for one.
+    pub container_cli: Option<OsString>,
 }
 
 impl CliProject {
@@ -56,7 +58,7 @@ impl CliProject {
         mut command_line: Vec<CommandLineValue>,
         only_test: Option<OnlyTest>,
     ) -> Result<Self, CliError> {
-        let root = found_root(root)?;
+        let root = found_root(&discovery::locate(root, input_file))?;
         command_line.extend(
             aws.profile()
                 .map(|name| argument("project.auth.default", name, "--profile")),
@@ -81,6 +83,7 @@ impl CliProject {
             root,
             loaded,
             follow_links: false,
+            container_cli: None,
         })
     }
 
@@ -346,7 +349,7 @@ impl CliProject {
     }
 
     /// Returns errors for configured directories of Lambda functions outside of the project.
-    fn lambda_paths_outside(&self) -> Vec<Diagnostic> {
+    pub(super) fn lambda_paths_outside(&self) -> Vec<Diagnostic> {
         let bounds = ProjectBoundary::new(&self.root, self.follow_links);
         let project = &self.loaded.config.project;
         let source = project
@@ -398,6 +401,21 @@ impl CliProject {
         }
     }
 
+    /// Returns what to package, whether or not the configuration disables packaging.
+    pub(super) fn package_request(&self, selection: PackageSelection) -> PackageRequest {
+        let project = &self.loaded.config.project;
+        let path = |it: &Option<String>| it.clone().unwrap_or_default().into();
+        PackageRequest {
+            project_root: self.root.clone(),
+            lambda_source_path: path(&project.lambda_source_path),
+            lambda_zip_path: path(&project.lambda_zip_path),
+            build_submodules: project.build_submodules != Some(false),
+            follow_links: self.follow_links,
+            selection,
+            container_cli: self.container_cli.clone(),
+        }
+    }
+
     /// Returns what to package and stage.
     ///
     /// # Errors
@@ -409,19 +427,8 @@ impl CliProject {
     ) -> Result<Staging, CliError> {
         let mut outside = self.lambda_paths_outside();
         let project = &self.loaded.config.project;
-        let package = (package_lambda && project.package_lambda != Some(false)).then(|| {
-            package::PackageRequest {
-                project_root: self.root.clone(),
-                lambda_source_path: project
-                    .lambda_source_path
-                    .clone()
-                    .unwrap_or_default()
-                    .into(),
-                lambda_zip_path: project.lambda_zip_path.clone().unwrap_or_default().into(),
-                build_submodules: project.build_submodules != Some(false),
-                follow_links: self.follow_links,
-            }
-        });
+        let package = (package_lambda && project.package_lambda != Some(false))
+            .then(|| self.package_request(PackageSelection::default()));
         let exclusions =
             Exclusions::load(&self.root, exclude_prefixes).map_err(CliError::Diagnostics)?;
         let follow_links = self.follow_links;

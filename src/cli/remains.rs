@@ -3,7 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use super::{AwsArgs, output};
+use super::{AwsArgs, discovery, output};
 use crate::event::CellId;
 use crate::process;
 use crate::run::EndedRun;
@@ -11,9 +11,10 @@ use crate::run::journal::{self, JournalFolders, JournalHeader, Ledger};
 
 /// Returns the directories of a project's journals.
 pub(super) fn journal_folders(project_root: &Path, output: Option<&Path>) -> JournalFolders {
+    let project_root = discovery::locate(project_root, Path::new(discovery::CONFIGURATION));
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     JournalFolders {
-        project_root: absolute(project_root),
+        project_root: absolute(&project_root),
         output: output.map(absolute),
         state: state_folder(),
     }

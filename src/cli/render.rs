@@ -6,8 +6,10 @@ use clap::{Args, ValueEnum};
 
 use super::error::{CliError, ExitStatus};
 use super::paths::path;
+use super::stdin::StdinTemplate;
 use super::{output, streams};
 use crate::catalog;
+use crate::config;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::input;
 use crate::plan;
@@ -24,7 +26,7 @@ use crate::yaml;
 /// the launch is printed as `{"Unknown": "<why>"}`.
 #[derive(Args)]
 pub(super) struct RenderArgs {
-    /// Path of the template.
+    /// Path of the template; `-` reads it from standard input, without the templates that it nests.
     #[arg(value_name = "TEMPLATE", value_parser = path())]
     template: PathBuf,
 
@@ -54,7 +56,9 @@ enum RenderFormat {
 
 impl RenderArgs {
     pub(super) fn run(self) -> Result<ExitStatus, CliError> {
-        let (templates, asked) = self.templates()?;
+        let given = StdinTemplate::instead_of(&self.template)
+            .map_err(|error| CliError::local("cannot read standard input", error))?;
+        let (templates, asked) = self.templates(given.as_ref())?;
         if !catalog::is_known_region(&self.region) {
             output::diagnostics(&[plan::unknown_region(&self.region)]);
         }
@@ -94,17 +98,19 @@ impl RenderArgs {
     }
 
     /// Returns the template and those that it nests, with its path in the project that contains it.
-    fn templates(&self) -> Result<(Templates, String), CliError> {
+    fn templates(&self, given: Option<&StdinTemplate>) -> Result<(Templates, String), CliError> {
         let unreadable = |error| {
             CliError::local(
                 format_args!("cannot read the template {}", self.template.display()),
                 input::reason(&error),
             )
         };
-        let file = self.template.canonicalize().map_err(unreadable)?;
+        let path = given.map_or(self.template.as_path(), StdinTemplate::path);
+        let file = path.canonicalize().map_err(unreadable)?;
         let folder = file.parent().unwrap_or(&file);
-        let is_root = |folder: &&Path| folder.join(".taskcat.yml").is_file();
-        let root = folder.ancestors().find(is_root).unwrap_or(folder);
+        let is_root = |folder: &&Path| config::project_file(folder).is_some();
+        let mut above = folder.ancestors().filter(|_| given.is_none());
+        let root = above.find(is_root).unwrap_or(folder);
         let relative = file
             .strip_prefix(root)
             .unwrap_or(&file)

@@ -1,6 +1,7 @@
 //! `taskcat test run`.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
@@ -13,7 +14,7 @@ use super::error::{CliError, ExitStatus, exit_of};
 use super::paths::path;
 use super::project::{CliProject, argument};
 use super::simulator::{LocalSimulator, SimulatorBehavior};
-use super::{AwsArgs, Verbosity, block_on, check, github, output, remains, streams};
+use super::{AwsArgs, Verbosity, block_on, check, discovery, github, output, remains, streams};
 use crate::config::{BaseConfig, CommandLineValue, OnlyTest};
 use crate::duration::HumanDuration;
 use crate::event::{CellId, RunStarted, RunTask};
@@ -30,6 +31,9 @@ use crate::template::Templates;
 /// The speed of `--local`: a stack that takes two minutes on AWS takes a second here. A higher
 /// speed gains little, since stacks are polled every half second.
 const LOCAL_SPEED: &str = "120";
+
+/// The directory for the reports, in the working directory or in the project found above it.
+const OUTPUT_DIRECTORY: &str = "./taskcat_outputs";
 
 #[derive(Args)]
 #[command(mut_arg("speed", |speed| speed.requires("local").default_value(LOCAL_SPEED)))]
@@ -74,7 +78,7 @@ pub(super) struct TestRunArgs {
     keep_failed: bool,
 
     /// Directory for the reports.
-    #[arg(short, long, default_value = "./taskcat_outputs", value_name = "DIR",
+    #[arg(short, long, default_value = OUTPUT_DIRECTORY, value_name = "DIR",
         value_parser = path())]
     pub(super) output_directory: PathBuf,
 
@@ -150,6 +154,11 @@ pub(super) struct TestRunArgs {
     #[arg(long)]
     follow_links: bool,
 
+    /// Program that builds and runs images of Lambda functions [default: the first of docker,
+    /// podman, finch and nerdctl that works].
+    #[arg(long, value_name = "PROGRAM")]
+    container_cli: Option<OsString>,
+
     /// Keep the objects of a shared bucket while another run's marker is younger than this.
     #[arg(long, value_name = "DURATION", default_value = "12h")]
     marker_limit: HumanDuration,
@@ -180,7 +189,16 @@ struct TestSubject<'s> {
 }
 
 impl TestRunArgs {
-    pub(super) fn run(self, aws: &AwsArgs, verbosity: Verbosity) -> Result<ExitStatus, CliError> {
+    pub(super) fn run(
+        mut self,
+        aws: &AwsArgs,
+        verbosity: Verbosity,
+    ) -> Result<ExitStatus, CliError> {
+        let root = discovery::locate(&self.project_root, &self.input_file);
+        if root != self.project_root && self.output_directory.as_os_str() == OUTPUT_DIRECTORY {
+            self.output_directory = root.join(OUTPUT_DIRECTORY);
+        }
+        self.project_root = root;
         if self.lints() {
             lint::prepare();
         }
@@ -242,6 +260,7 @@ impl TestRunArgs {
             redaction.know_buckets(tests.filter_map(|test| test.s3_bucket.clone()));
         }
         project.follow_links = self.follow_links;
+        project.container_cli.clone_from(&self.container_cli);
         project.trim(&self.test_names, &self.regions)?;
         if self.skip_upload
             && project

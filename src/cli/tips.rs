@@ -33,10 +33,9 @@ const OTHER_NAMES: [(&[&str], &[&str]); 7] = [
 ];
 
 /// Subcommands of other tools, and ours for them.
-const OTHER_COMMANDS: [(&[&str], &str); 4] = [
+const OTHER_COMMANDS: [(&[&str], &str); 3] = [
     (&["ls"], "list"),
     (&["delete", "rm", "remove", "destroy"], "clean"),
-    (&["package"], "upload"),
     (&["validate", "check"], "plan"),
 ];
 

@@ -1,5 +1,6 @@
 //! `taskcat upload`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::error::{CliError, ExitStatus, exit_of};
@@ -61,6 +62,11 @@ pub(super) struct UploadArgs {
     #[arg(long)]
     follow_links: bool,
 
+    /// Program that builds and runs images of Lambda functions [default: the first of docker,
+    /// podman, finch and nerdctl that works].
+    #[arg(long, value_name = "PROGRAM")]
+    container_cli: Option<OsString>,
+
     /// Keep the objects of a shared bucket while another run's marker is younger than this.
     #[arg(long, value_name = "DURATION", default_value = "12h")]
     marker_limit: HumanDuration,
@@ -75,6 +81,7 @@ impl UploadArgs {
         let mut project =
             CliProject::load(&self.project_root, &self.config_file, aws, self.arguments())?;
         project.follow_links = self.follow_links;
+        project.container_cli.clone_from(&self.container_cli);
         let mut staging = project.staging(!self.disable_lambda_packaging, &self.exclude_prefix)?;
         staging.marker_limit = self.marker_limit.0;
         output::diagnostics(&project.loaded.warnings);

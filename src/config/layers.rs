@@ -18,6 +18,8 @@ use crate::input::is_given;
 use crate::yaml::{self, Node, NodeValue};
 
 const PROJECT_FILE: &str = ".taskcat.yml";
+/// Another usual name, which TaskCat doesn't read.
+const OTHER_PROJECT_FILE: &str = ".taskcat.yaml";
 const OVERRIDES_FILE: &str = ".taskcat_overrides.yml";
 
 /// The layers of the input file.
@@ -87,9 +89,35 @@ pub(super) fn global(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -
     }
 }
 
+/// Returns the configuration in a project's root; `.taskcat.yml` takes precedence. Legacy ones
+/// don't count.
+pub fn project_file(root: &Path) -> Option<PathBuf> {
+    let names = [PROJECT_FILE, OTHER_PROJECT_FILE].into_iter();
+    names
+        .map(|name| root.join(name))
+        .find(|file| is_given(file))
+}
+
+/// Returns the file to read instead of a missing `.taskcat.yml`. Warns about the other name.
+fn named_otherwise(file: PathBuf, diagnostics: &mut Vec<Diagnostic>) -> PathBuf {
+    let other = file.with_file_name(OTHER_PROJECT_FILE);
+    if !file.ends_with(PROJECT_FILE) || !is_given(&other) {
+        return file;
+    }
+    let help = "rename it to .taskcat.yml, the only name that TaskCat reads";
+    if is_given(&file) {
+        let message = format!("ignoring {OTHER_PROJECT_FILE}, since there is a {PROJECT_FILE}");
+        diagnostics.push(Diagnostic::warning(message));
+        return file;
+    }
+    let message = format!("the configuration is named {OTHER_PROJECT_FILE}");
+    diagnostics.push(Diagnostic::warning(message).help(help));
+    other
+}
+
 /// Reads the input file: a project's configuration, a legacy one, or a template.
 pub(super) fn input(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> InputLayers {
-    let file = request.in_project(&request.input_file);
+    let file = named_otherwise(request.in_project(&request.input_file), diagnostics);
     if !is_given(&file) && file.ends_with(PROJECT_FILE) {
         let legacy_file = request.in_project(Path::new(legacy::PROJECT_FILE));
         if is_given(&legacy_file) {
@@ -134,7 +162,7 @@ fn help_with_missing(request: &LoadRequest, file: &Path) -> String {
             .to_owned();
     }
     let folder = file.parent().unwrap_or(file);
-    let near = [".taskcat.yaml", "taskcat.yml", "taskcat.yaml"]
+    let near = ["taskcat.yml", "taskcat.yaml"]
         .into_iter()
         .find(|name| is_given(&folder.join(name)));
     if let Some(near) = near {
@@ -167,7 +195,7 @@ fn is_template(root: &Node) -> bool {
 
 /// Reads the project file beside an input file that is a template; it may be missing.
 fn project_of_template(request: &LoadRequest, diagnostics: &mut Vec<Diagnostic>) -> ConfigLayer {
-    let file = request.in_project(Path::new(PROJECT_FILE));
+    let file = named_otherwise(request.in_project(Path::new(PROJECT_FILE)), diagnostics);
     let legacy_file = request.in_project(Path::new(legacy::PROJECT_FILE));
     if is_given(&file) {
         read(&file, diagnostics).map_or_else(ConfigLayer::default, |(source, root)| {

@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use merge::{ConfigLayer, ConfigSetting, PROPAGATED_KEYS, SettingContent, SettingSection};
 
+pub use layers::project_file;
 pub use merge::OnlyTest;
 pub use origin::ValueOrigin;
 pub use schema::{

@@ -513,10 +513,10 @@ pub fn json_schema() -> &'static serde_json::Value {
         let settings = SchemaSettings::draft07()
             .with_transform(RecursiveTransform(without_null))
             .with_transform(RecursiveTransform(crate::json_schema::join_lines));
-        settings
+        let schema = settings
             .into_generator()
-            .into_root_schema_for::<BaseConfig>()
-            .to_value()
+            .into_root_schema_for::<BaseConfig>();
+        crate::json_schema::with_id(schema, "config").to_value()
     })
 }
 

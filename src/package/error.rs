@@ -20,10 +20,26 @@ pub(crate) enum PackageError {
     },
 
     #[error(
-        "{lambda} has a Dockerfile, and `docker` was not found on PATH: install it, or build the \
-         Lambda without"
+        "{lambda} has a Dockerfile, and none of `docker`, `podman`, `finch` and `nerdctl` was \
+         found on PATH: install one, or build the Lambda without"
     )]
-    DockerMissing { lambda: String },
+    EngineMissing { lambda: String },
+
+    #[error(
+        "{lambda} has a Dockerfile, and `{program}` was not found on PATH: install it, or build \
+         the Lambda without"
+    )]
+    ProgramMissing { lambda: String, program: String },
+
+    #[error(
+        "there is no Lambda function `{name}` in {folder}{}",
+        nearest.as_ref().map(|it| format!("; did you mean `{it}`?")).unwrap_or_default()
+    )]
+    UnknownFunction {
+        name: String,
+        folder: String,
+        nearest: Option<String>,
+    },
 
     #[error(
         "{lambda} has a requirements.txt, and none of `pip3`, `pip` and `python3` was found on \

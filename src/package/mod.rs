@@ -1,20 +1,20 @@
 //! Packages Lambda functions: each folder under `project.lambda_source_path` becomes
 //! `<project.lambda_zip_path>/<name>/lambda.zip`.
 //!
-//! Follows TaskCat's `_lambda_build.py`, with one file per kind of build: `docker` if there is a
+//! Follows TaskCat's `_lambda_build.py`, with one file per kind of build: `container` if there is a
 //! `Dockerfile`, `pip` if there is a `requirements.txt`, otherwise only `archive`. `source` finds
 //! the folders, including those in git submodules. Archives are reproducible, so that staging
 //! uploads nothing if nothing changed. `run` calls [`package`] before staging, and turns
 //! [`PackageProgress`] into events.
 
 mod archive;
-mod docker;
+mod container;
 mod error;
 mod pip;
 mod source;
 mod tree;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,9 +25,10 @@ pub(crate) use error::PackageError;
 pub(crate) use source::BuildMethod;
 
 use crate::links::PathEscape;
+use container::ContainerCli;
 use source::LambdaSource;
 
-/// Time limit for pip or a docker command.
+/// Time limit for pip or a command of the container engine.
 const BUILD_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// What to package: the related keys of `project` in `.taskcat.yml`.
@@ -43,6 +44,22 @@ pub(crate) struct PackageRequest {
     pub build_submodules: bool,
     /// Package files that links outside the project point to, too.
     pub follow_links: bool,
+    pub selection: PackageSelection,
+    /// The program that builds and runs images; `None` for the first of docker, podman, finch and
+    /// nerdctl that works.
+    pub container_cli: Option<OsString>,
+}
+
+/// Which Lambda functions to package; all by default.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PackageSelection {
+    /// The folder of a single function in the folder of sources. Those of submodules are left out,
+    /// too.
+    pub name: Option<String>,
+    /// Paths of changed files, relative to the project root: functions without any of them are left
+    /// out. If nothing has changed at all, all functions are packaged, as in TaskCat
+    /// (`_lambda_build.py`), and those of submodules always are.
+    pub changed: Option<Vec<String>>,
 }
 
 /// A finished archive.
@@ -93,8 +110,8 @@ pub(crate) fn escapes(request: &PackageRequest) -> Vec<PathEscape> {
 /// Packages all Lambda functions, as many concurrently as there are cores; returns the archives in
 /// the order of their folders.
 ///
-/// If the future is dropped, pip and docker are killed, the container is removed, and no partial
-/// archive is left.
+/// If the future is dropped, pip and the container engine are killed, the container is removed, and
+/// no partial archive is left.
 ///
 /// # Errors
 /// Each Lambda that could not be packaged; the others still are.
@@ -105,7 +122,7 @@ pub(crate) async fn package(
     package_with(request, progress, None).await
 }
 
-/// Packages; `programs` replaces PATH in the search for docker and pip.
+/// Packages; `programs` replaces PATH in the search for the container engine and pip.
 async fn package_with(
     request: &PackageRequest,
     progress: impl Fn(PackageProgress),
@@ -120,16 +137,21 @@ async fn package_with(
         .into_iter()
         .map(PackageProgress::Warning)
         .for_each(&progress);
+    let container_cli = ContainerCli::new(request.container_cli.as_deref(), programs);
+    let container_cli = &container_cli;
     let stop = CancellationToken::new();
     let _stop_when_dropped = stop.clone().drop_guard();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let progress = &progress;
     let stop = &stop;
-    let mut results: Vec<_> = stream::iter(lambdas.into_iter().enumerate())
-        .map(|(at, lambda)| async move { (at, build_one(&lambda, progress, programs, stop).await) })
-        .buffer_unordered(cores)
-        .collect()
-        .await;
+    let mut results: Vec<_> =
+        stream::iter(lambdas.into_iter().enumerate())
+            .map(|(at, lambda)| async move {
+                (at, build_one(&lambda, progress, container_cli, stop).await)
+            })
+            .buffer_unordered(cores)
+            .collect()
+            .await;
     results.sort_unstable_by_key(|(at, _)| *at);
     let mut archives = Vec::new();
     for (_, result) in results {
@@ -150,7 +172,7 @@ async fn package_with(
 async fn build_one(
     lambda: &LambdaSource,
     progress: impl Fn(PackageProgress),
-    programs: Option<&OsStr>,
+    container_cli: &ContainerCli<'_>,
     stop: &CancellationToken,
 ) -> Result<Option<LambdaArchive>, PackageError> {
     progress(PackageProgress::Started {
@@ -158,8 +180,8 @@ async fn build_one(
         build: lambda.build,
     });
     let built = match lambda.build {
-        BuildMethod::Docker => docker::build(lambda, programs).await?,
-        BuildMethod::Pip => pip::build(lambda, programs, stop).await?,
+        BuildMethod::Docker => container::build(lambda, container_cli).await?,
+        BuildMethod::Pip => pip::build(lambda, container_cli.programs, stop).await?,
         BuildMethod::Plain => {
             let lambda = lambda.clone();
             let stop = stop.clone();
@@ -255,6 +277,8 @@ mod tests {
                 lambda_zip_path: "functions/packages".into(),
                 build_submodules: true,
                 follow_links: false,
+                selection: PackageSelection::default(),
+                container_cli: None,
             };
             self.package_as(&request, programs).await
         }
@@ -489,6 +513,8 @@ mod tests {
             lambda_zip_path: "./functions/../zips".into(),
             build_submodules: false,
             follow_links: false,
+            selection: PackageSelection::default(),
+            container_cli: None,
         };
         let (archives, _) = project.package_as(&request, None).await.unwrap();
         assert_eq!(
@@ -529,6 +555,8 @@ mod tests {
             lambda_zip_path: zip.into(),
             build_submodules: true,
             follow_links: false,
+            selection: PackageSelection::default(),
+            container_cli: None,
         };
         for zip in ["lambdas/zips", "lambdas", "lambdas/f/zips"] {
             for _ in 0..2 {
@@ -564,6 +592,8 @@ mod tests {
             lambda_zip_path: "zips".into(),
             build_submodules: false,
             follow_links: false,
+            selection: PackageSelection::default(),
+            container_cli: None,
         };
         let (started, mut has_started) = tokio::sync::mpsc::unbounded_channel();
         let running = tokio::spawn(async move {
@@ -726,8 +756,8 @@ mod tests {
             .await
             .unwrap_err();
         let expected = [
-            "functions/source/image has a Dockerfile, and `docker` was not found on PATH: \
-             install it, or build the Lambda without",
+            "functions/source/image has a Dockerfile, and none of `docker`, `podman`, `finch` and \
+             `nerdctl` was found on PATH: install one, or build the Lambda without",
             "functions/source/python has a requirements.txt, and none of `pip3`, `pip` and \
              `python3` was found on \
              PATH: install Python with pip",
@@ -745,6 +775,104 @@ mod tests {
         let path = folder.join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// An engine that isn't running is passed over for one that is.
+    #[tokio::test]
+    async fn the_first_engine_that_works_is_used() {
+        let programs = tempfile::tempdir().unwrap();
+        let folder = programs.path();
+        let log = folder.join("log");
+        let works = format!(
+            "echo \"$(basename $0) $1\" >> {log:?}; if [ \"$1\" = cp ]; then echo zip > \
+             \"$3/lambda.zip\"; fi"
+        );
+        program(folder, "docker", "echo 'no daemon' >&2; exit 1");
+        program(folder, "podman", &works);
+        program(folder, "nerdctl", &works);
+        let project = TempProject::new(&[("functions/source/f/Dockerfile", "FROM scratch")]);
+        let mut request = PackageRequest {
+            project_root: project.0.path().into(),
+            lambda_source_path: "functions/source".into(),
+            lambda_zip_path: "functions/packages".into(),
+            build_submodules: true,
+            follow_links: false,
+            selection: PackageSelection::default(),
+            container_cli: None,
+        };
+        // The programs need those of the system.
+        let path = std::env::var_os("PATH").unwrap();
+        let path = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
+        let path = std::env::join_paths(path).unwrap();
+        let calls = async |request: &PackageRequest| {
+            fs::write(&log, "").unwrap();
+            let packaged = project.package_as(request, Some(&path)).await;
+            (packaged, fs::read_to_string(&log).unwrap())
+        };
+        let (packaged, called) = calls(&request).await;
+        packaged.unwrap();
+        let verbs = ["version", "build", "run", "cp", "rm"];
+        let of = |engine: &str, verbs: &[&str]| -> String {
+            verbs.iter().map(|it| format!("{engine} {it}\n")).collect()
+        };
+        assert_eq!(called, of("podman", &verbs));
+        request.container_cli = Some("nerdctl".into());
+        let (packaged, called) = calls(&request).await;
+        packaged.unwrap();
+        assert_eq!(called, of("nerdctl", &verbs[1..]));
+        request.container_cli = Some("nonesuch".into());
+        let (packaged, _) = calls(&request).await;
+        let expected = "functions/source/f has a Dockerfile, and `nonesuch` was not found on PATH: \
+            install it, or build the Lambda without";
+        assert_eq!(packaged.unwrap_err(), [expected]);
+    }
+
+    #[tokio::test]
+    async fn functions_are_selected_by_name_and_by_changes() {
+        let project = TempProject::new(&[
+            ("functions/source/first/a", ""),
+            ("functions/source/second/deep/b", ""),
+            ("submodules/other/functions/source/third/c", ""),
+        ]);
+        let check = async |name: Option<&str>, changed: Option<&[&str]>, expect: &[&str]| {
+            let strings = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect();
+            let request = PackageRequest {
+                project_root: project.0.path().into(),
+                lambda_source_path: "functions/source".into(),
+                lambda_zip_path: "functions/packages".into(),
+                build_submodules: true,
+                follow_links: false,
+                selection: PackageSelection {
+                    name: name.map(str::to_owned),
+                    changed: changed.map(strings),
+                },
+                container_cli: None,
+            };
+            let packaged = project.package_as(&request, None).await;
+            let packaged = match packaged {
+                Ok((archives, _)) => archives.into_iter().map(|it| it.lambda).collect(),
+                Err(errors) => errors,
+            };
+            assert_eq!(packaged, expect, "{name:?} {changed:?}");
+        };
+        let first = "functions/source/first";
+        let second = "functions/source/second";
+        let third = "submodules/other/functions/source/third";
+        check(None, None, &[first, second, third]).await;
+        check(Some("first"), None, &[first]).await;
+        check(Some("second"), Some(&["README.md"]), &[]).await;
+        check(None, Some(&[]), &[first, second, third]).await;
+        check(None, Some(&["README.md"]), &[third]).await;
+        check(
+            None,
+            Some(&["functions/source/second/deep/b"]),
+            &[second, third],
+        )
+        .await;
+        check(None, Some(&["functions/source/fir"]), &[third]).await;
+        let missing = "there is no Lambda function `frist` in functions/source; did you mean \
+            `first`?";
+        check(Some("frist"), None, &[missing]).await;
     }
 
     #[tokio::test]

@@ -1,15 +1,15 @@
 //! Finds the folders of Lambda functions, how to build each, and where to put its archive.
 //!
-//! Follows TaskCat's `_build_lambdas` and `_recurse`. A selection (those changed since a commit, a
-//! single one) would belong between [`find`] and the builds.
+//! Follows TaskCat's `_build_lambdas` and `_recurse`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::{PackageError, PackageRequest};
+use super::{PackageError, PackageRequest, PackageSelection};
 use crate::links::ProjectBoundary;
+use crate::spelling::nearest;
 
 /// A folder to package.
 #[derive(Clone, Debug)]
@@ -49,6 +49,7 @@ pub(super) fn find(request: &PackageRequest) -> FoundSources {
     let mut search = SourceSearch {
         root: PathBuf::new(),
         bounds,
+        selection: request.selection.clone(),
         found: FoundSources::default(),
     };
     match std::path::absolute(&request.project_root) {
@@ -64,6 +65,7 @@ pub(super) fn find(request: &PackageRequest) -> FoundSources {
     let source = search.root.join(&request.lambda_source_path);
     let zip = search.root.join(&request.lambda_zip_path);
     if !source.is_dir() {
+        search.refuse_unknown(&source, Vec::new());
         return search.found;
     }
     for checked in [
@@ -78,7 +80,11 @@ pub(super) fn find(request: &PackageRequest) -> FoundSources {
     let source = resolve(&source);
     let zip = resolve(&zip);
     search.folder(&source, &zip);
-    if request.build_submodules {
+    let names = search.names(&source);
+    search.refuse_unknown(&source, names);
+    // A single function is one of the project itself, and changes are those of its own repository.
+    search.selection.changed = None;
+    if request.build_submodules && search.selection.name.is_none() {
         search.submodules(&search.root.clone(), &source, &zip);
     }
     search.found
@@ -87,6 +93,7 @@ pub(super) fn find(request: &PackageRequest) -> FoundSources {
 struct SourceSearch {
     root: PathBuf,
     bounds: ProjectBoundary,
+    selection: PackageSelection,
     found: FoundSources,
 }
 
@@ -95,6 +102,9 @@ impl SourceSearch {
     fn folder(&mut self, source: &Path, zip: &Path) {
         let mut by_output: BTreeMap<PathBuf, Vec<LambdaSource>> = BTreeMap::new();
         for path in self.children(source) {
+            if !self.selects(&path) {
+                continue;
+            }
             let is_folder = match fs::metadata(&path) {
                 Ok(metadata) => metadata.is_dir(),
                 Err(error) => {
@@ -146,6 +156,39 @@ impl SourceSearch {
         }
         lambdas.sort_unstable_by(|a, b| a.source.cmp(&b.source));
         self.found.lambdas.extend(lambdas);
+    }
+
+    fn selects(&self, path: &Path) -> bool {
+        let PackageSelection { name, changed } = &self.selection;
+        let is_named = name
+            .as_deref()
+            .is_none_or(|name| path.file_name() == Some(OsStr::new(name)));
+        let folder = self.name(path);
+        let is_within = |file: &String| Path::new(file).starts_with(&folder);
+        let has_changed = changed
+            .as_ref()
+            .is_none_or(|changed| changed.is_empty() || changed.iter().any(is_within));
+        is_named && has_changed
+    }
+
+    /// Adds an error if the selected function doesn't exist.
+    fn refuse_unknown(&mut self, source: &Path, known: Vec<String>) {
+        let Some(name) = &self.selection.name else {
+            return;
+        };
+        if !known.contains(name) {
+            self.found.errors.push(PackageError::UnknownFunction {
+                name: name.clone(),
+                folder: self.name(source),
+                nearest: nearest(name, known.iter().map(String::as_str)).map(str::to_owned),
+            });
+        }
+    }
+
+    fn names(&mut self, source: &Path) -> Vec<String> {
+        let folders = self.children(source).into_iter().filter(|it| it.is_dir());
+        let names = folders.filter_map(|it| Some(it.file_name()?.to_str()?.to_owned()));
+        names.collect()
     }
 
     fn lambda(&self, source: PathBuf, output: &Path, zip: &Path) -> LambdaSource {

@@ -13,7 +13,7 @@ pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
 
 /// Returns the JSON Schema (2020-12) of `report.json`.
 pub fn schema() -> schemars::Schema {
-    crate::json_schema::of_output::<RunReport>()
+    crate::json_schema::of_output::<RunReport>("report")
 }
 
 #[cfg(test)]

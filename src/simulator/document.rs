@@ -64,7 +64,13 @@ pub(super) fn read<T: DeserializeOwned + JsonSchema + Default>(
     })
 }
 
-/// Returns the JSON Schema (2020-12) of the files that are read as a `T`.
+/// Returns the JSON Schema (2020-12) of the files that are read as a `T`, as it is published.
+#[cfg(test)]
+pub(super) fn published<T: JsonSchema>(name: &str) -> Schema {
+    crate::json_schema::with_id(schema::<T>(), name)
+}
+
+/// Returns the schema without its `$id`.
 pub(super) fn schema<T: JsonSchema>() -> Schema {
     let mut settings = SchemaSettings::draft2020_12();
     // Optional values are left out; they are never `null`.

@@ -63,6 +63,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "diagnostic",
             "event",
             "input",
+            "json_schema",
             "process",
             "template",
             "yaml",
@@ -86,7 +87,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "catalog", "duration", "event", "input", "plan", "spelling", "status",
         ],
     ),
-    ("package", &["input", "links", "process"]),
+    ("package", &["input", "links", "process", "spelling"]),
     (
         "stage",
         &[

@@ -40,7 +40,11 @@ fn what_is_missing_is_named() {
     let server = Server::take(Kind::Moto);
     let proxy = Proxy::before(&server);
     for (scenario, program, function) in [
-        ("docker-lambda", "docker", "image"),
+        (
+            "docker-lambda",
+            "`docker`, `podman`, `finch` and `nerdctl`",
+            "image",
+        ),
         ("sample", "pip", "label"),
     ] {
         let project = Project::copy_of(scenario);

@@ -19,6 +19,7 @@ pub struct Taskcat {
     command: Command,
     project: PathBuf,
     unread: Option<Stream>,
+    stdin: Option<String>,
 }
 
 /// What a program writes to.
@@ -66,6 +67,7 @@ impl Taskcat {
             command,
             project: project.path(),
             unread: None,
+            stdin: None,
         }
     }
 
@@ -106,6 +108,7 @@ impl Taskcat {
             command,
             project: project.path(),
             unread: None,
+            stdin: None,
         }
     }
 
@@ -130,6 +133,18 @@ impl Taskcat {
         self
     }
 
+    /// In a directory of the project.
+    pub fn within(mut self, folder: &str) -> Self {
+        self.command.current_dir(self.project.join(folder));
+        self
+    }
+
+    /// With a text on standard input, which is empty otherwise.
+    pub fn stdin(mut self, text: &str) -> Self {
+        self.stdin = Some(text.to_owned());
+        self
+    }
+
     pub fn run(self) -> Outcome {
         self.start().wait()
     }
@@ -146,6 +161,11 @@ impl Taskcat {
             .stdin(std::process::Stdio::null())
             .stdout(file("stdout"))
             .stderr(file("stderr"));
+        if let Some(text) = &self.stdin {
+            fs::write(folder.join("stdin"), text).unwrap();
+            self.command
+                .stdin(File::open(folder.join("stdin")).unwrap());
+        }
         if let Some(stream) = self.unread {
             let (reader, writer) = std::io::pipe().unwrap();
             drop(reader);

@@ -164,10 +164,10 @@ fn a_configuration_that_is_elsewhere_is_found() {
     offline(&project, &["plan"])
         .assert_code(2)
         .assert_says("help: create it, with `project: {name: NAME");
-    project.write(".taskcat.yaml", "");
+    project.write("taskcat.yaml", "");
     offline(&project, &["plan"])
         .assert_code(2)
-        .assert_says("help: rename .taskcat.yaml to .taskcat.yml");
+        .assert_says("help: rename taskcat.yaml to .taskcat.yml");
     project.write(".taskcat.yml", "tests: {}\n");
     project.write("a/b/c", "");
     let root = project.path().canonicalize().unwrap();

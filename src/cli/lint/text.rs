@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::cli::{output, streams};
+use crate::cli::{output, stdin, streams};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::lint::Finding;
 use crate::lint::output::{LintResult, where_it_holds};
@@ -15,8 +15,7 @@ pub(super) fn tell(report: &LintResult, root: &Path) {
     for finding in report.findings {
         let template = Some(&finding.template);
         if before != template {
-            let path = root.join(&finding.template);
-            let path = path.display();
+            let path = shown(&root.join(&finding.template));
             streams::tell(format_args!("Linting detected issues in: {path}"));
         }
         before = template;
@@ -30,9 +29,16 @@ pub(super) fn tell(report: &LintResult, root: &Path) {
         .filter(|path| !found.contains(path))
         .collect();
     for path in passed {
-        let path = root.join(path);
-        streams::tell(format_args!("Linting passed for file: {}", path.display()));
+        let path = shown(&root.join(path));
+        streams::tell(format_args!("Linting passed for file: {path}"));
     }
+}
+
+fn shown(path: &Path) -> String {
+    if stdin::is_from_stdin(path) {
+        return "<stdin>".to_owned();
+    }
+    path.display().to_string()
 }
 
 /// Returns the line that TaskCat prints (`_cfn_lint.py`), for scripts that parse it.

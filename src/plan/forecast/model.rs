@@ -244,7 +244,7 @@ enum AssumptionSubject {
 
 /// Returns the JSON Schema (2020-12) of the report.
 pub fn schema() -> schemars::Schema {
-    crate::json_schema::of_output::<PlanReport>()
+    crate::json_schema::of_output::<PlanReport>("plan")
 }
 
 impl VerdictCounts {

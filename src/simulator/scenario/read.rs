@@ -35,7 +35,7 @@ fn scenario(file: &Arc<Path>, parsed: Parsed) -> Result<(Scenario, Seeds), Vec<D
 /// Returns the JSON Schema (2020-12) of a scenario file.
 #[cfg(test)]
 pub(crate) fn schema() -> Schema {
-    document::schema::<ScenarioFile>()
+    document::published::<ScenarioFile>("scenario")
 }
 
 /// Checks the keys of a rule that depend on each other.

@@ -40,7 +40,7 @@ pub(crate) fn read(path: &Path) -> Result<Seeds, Vec<Diagnostic>> {
 /// Returns the JSON Schema (2020-12) of a seed file.
 #[cfg(test)]
 pub(crate) fn schema() -> Schema {
-    document::schema::<SeedFile>()
+    document::published::<SeedFile>("seed")
 }
 
 /// Checks what the schema can't express, and reads the files that become objects. `prefix` is the

@@ -1,15 +1,18 @@
 //! Packages a Lambda with a `Dockerfile`: builds and runs the image, and copies its `/output`.
 //!
-//! Like TaskCat's `_docker_build` and `_docker_extract`, with the system's `docker` program, which
-//! finds the engine by its own settings (contexts, `DOCKER_HOST`).
+//! Like TaskCat's `_docker_build` and `_docker_extract`, with the command line of a container
+//! engine, which finds the engine by its own settings (contexts, `DOCKER_HOST`). docker, podman,
+//! finch and nerdctl take the same arguments for this.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 use walkdir::WalkDir;
 
@@ -19,28 +22,88 @@ use crate::input;
 use crate::links::ProjectBoundary;
 use crate::process::{self, ExitReason, FinishedProcess, last_lines};
 
+/// The programs that are looked for, in this order.
+const KNOWN: [&str; 4] = ["docker", "podman", "finch", "nerdctl"];
+
+/// Time limit for the question whether an engine works.
+const PROBE_LIMIT: Duration = Duration::from_secs(20);
+
+/// The command line of a container engine. It is searched for once, when the first image is built.
+pub(super) struct ContainerCli<'a> {
+    named: Option<&'a OsStr>,
+    /// Replaces PATH.
+    pub programs: Option<&'a OsStr>,
+    found: OnceCell<Option<OsString>>,
+}
+
+impl<'a> ContainerCli<'a> {
+    pub(super) fn new(named: Option<&'a OsStr>, programs: Option<&'a OsStr>) -> Self {
+        Self {
+            named,
+            programs,
+            found: OnceCell::new(),
+        }
+    }
+
+    /// Returns the named program, or the first one whose engine answers. If none does, the first
+    /// one that exists: its errors say why.
+    async fn program(&self) -> Option<OsString> {
+        if let Some(named) = self.named {
+            return Some(named.to_owned());
+        }
+        self.found.get_or_init(|| self.search()).await.clone()
+    }
+
+    async fn search(&self) -> Option<OsString> {
+        let mut first = None;
+        for name in KNOWN {
+            let mut command = process::command(name, self.programs);
+            command.arg("version");
+            match process::run(command, Vec::new(), PROBE_LIMIT).await {
+                Ok(finished) if finished.end.is_success() => return Some(name.into()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                _ => first = first.or(Some(name)),
+            }
+        }
+        first.map(OsString::from)
+    }
+}
+
 pub(super) async fn build(
     lambda: &LambdaSource,
-    programs: Option<&OsStr>,
+    cli: &ContainerCli<'_>,
 ) -> Result<BuildResult, PackageError> {
+    let Some(program) = cli.program().await else {
+        return Err(PackageError::EngineMissing {
+            lambda: lambda.name.clone(),
+        });
+    };
     let tag = tag(&lambda.source);
-    let docker = DockerEngine { lambda, programs };
-    docker
+    let engine = ContainerEngine {
+        lambda,
+        program: &program,
+        programs: cli.programs,
+    };
+    let file = lambda.source.join("Dockerfile");
+    engine
         .run(&[
             OsStr::new("build"),
             OsStr::new("--tag"),
             OsStr::new(&tag),
+            OsStr::new("--file"),
+            file.as_os_str(),
             lambda.source.as_os_str(),
         ])
         .await?;
     let container = format!("{tag}-{}", Uuid::new_v4().simple());
     let mut removal = ContainerGuard {
         container: &container,
-        programs,
+        program: &program,
+        programs: cli.programs,
         is_due: true,
     };
-    let taken = take_output(&docker, &tag, &container).await;
-    let removed = docker
+    let taken = take_output(&engine, &tag, &container).await;
+    let removed = engine
         .run(
             ["rm", "--force", "--volumes", &container]
                 .map(OsStr::new)
@@ -78,11 +141,11 @@ fn tag(source: &Path) -> String {
 
 /// Runs the image to its end, and copies its `/output` to a temporary folder.
 async fn take_output(
-    docker: &DockerEngine<'_>,
+    engine: &ContainerEngine<'_>,
     tag: &str,
     container: &str,
 ) -> Result<TempDir, PackageError> {
-    docker
+    engine
         .run(["run", "--name", container, tag].map(OsStr::new).as_slice())
         .await?;
     let output = tempfile::Builder::new()
@@ -93,7 +156,7 @@ async fn take_output(
             error,
         })?;
     let from = format!("{container}:/output/.");
-    docker
+    engine
         .run(&[
             OsStr::new("cp"),
             OsStr::new(&from),
@@ -103,25 +166,29 @@ async fn take_output(
     Ok(output)
 }
 
-struct DockerEngine<'a> {
+struct ContainerEngine<'a> {
     lambda: &'a LambdaSource,
+    program: &'a OsStr,
     programs: Option<&'a OsStr>,
 }
 
-impl DockerEngine<'_> {
+impl ContainerEngine<'_> {
     async fn run(&self, arguments: &[&OsStr]) -> Result<FinishedProcess, PackageError> {
         let lambda = || self.lambda.name.clone();
-        let mut command = process::command("docker", self.programs);
+        let mut command = process::command(self.program, self.programs);
         command.args(arguments);
         let finished = match process::run(command, Vec::new(), super::BUILD_LIMIT).await {
             Ok(finished) => finished,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(PackageError::DockerMissing { lambda: lambda() });
+                return Err(PackageError::ProgramMissing {
+                    lambda: lambda(),
+                    program: self.program.to_string_lossy().into_owned(),
+                });
             }
             Err(error) => {
                 return Err(PackageError::Start {
                     lambda: lambda(),
-                    program: "docker".into(),
+                    program: self.program.to_string_lossy().into_owned(),
                     error,
                 });
             }
@@ -133,7 +200,7 @@ impl DockerEngine<'_> {
             .first()
             .map(|verb| verb.to_string_lossy())
             .unwrap_or_default();
-        let program = format!("docker {verb}");
+        let program = format!("{} {verb}", self.program.to_string_lossy());
         let output = last_lines(&finished.output.text(), 20);
         Err(PackageError::Failed {
             lambda: lambda(),
@@ -144,10 +211,11 @@ impl DockerEngine<'_> {
     }
 }
 
-/// Removes the container when the build is cancelled. The removal can't be awaited; docker finishes
-/// it by itself.
+/// Removes the container when the build is cancelled. The removal can't be awaited; the engine
+/// finishes it by itself.
 struct ContainerGuard<'a> {
     container: &'a str,
+    program: &'a OsStr,
     programs: Option<&'a OsStr>,
     is_due: bool,
 }
@@ -157,7 +225,7 @@ impl Drop for ContainerGuard<'_> {
         if !self.is_due {
             return;
         }
-        let mut command = process::command("docker", self.programs).into_std();
+        let mut command = process::command(self.program, self.programs).into_std();
         command
             .args(["rm", "--force", "--volumes", self.container])
             .process_group(0);

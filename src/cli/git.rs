@@ -1,0 +1,107 @@
+//! Asks the system's `git` which files of a project have changed.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use super::error::CliError;
+use crate::diagnostic::Diagnostic;
+
+/// A project in a Git repository, which may be one of its folders.
+pub(super) struct GitProject<'a> {
+    root: &'a Path,
+}
+
+impl<'a> GitProject<'a> {
+    /// # Errors
+    /// `git` can't be run, or the project isn't in a repository. `flag` needs it.
+    pub(super) fn open(root: &'a Path, flag: &str) -> Result<Self, CliError> {
+        let project = Self { root };
+        let output = project.run(&["rev-parse", "--show-toplevel"])?;
+        if output.status.success() {
+            return Ok(project);
+        }
+        let message = format!("{flag}: {} is not in a Git repository", root.display());
+        let help = message_of(&output);
+        Err(refused(message, &help))
+    }
+
+    /// Returns the ID of the commit that a name means.
+    ///
+    /// # Errors
+    /// There is none, or `flag` names something else.
+    pub(super) fn commit(&self, name: &str, flag: &str) -> Result<String, CliError> {
+        let revision = format!("{name}^{{commit}}");
+        let output = self.run(&[
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            &revision,
+        ])?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        }
+        let message = format!("{flag}: the repository has no commit, branch or tag `{name}`");
+        let help = "fetch it first; a shallow clone (`fetch-depth` in GitHub Actions, \
+            `git-clone-depth` in CodeBuild) lacks earlier commits and other branches";
+        Err(refused(message, help))
+    }
+
+    /// Returns the files of the repository that differ between two commits: those of the project
+    /// relative to it, others with `../`. A submodule counts as one file.
+    pub(super) fn changed_between(&self, from: &str, to: &str) -> Result<Vec<String>, CliError> {
+        let output = self.run(&["rev-parse", "--show-prefix"])?;
+        let prefix = String::from_utf8_lossy(&output.stdout)
+            .trim_end()
+            .to_owned();
+        let changed = self.paths(&["diff", "--name-only", "-z", "--no-renames", from, to, "--"])?;
+        let relative = changed.iter().map(|path| match path.strip_prefix(&prefix) {
+            Some(path) => path.to_owned(),
+            None => format!("../{path}"),
+        });
+        Ok(relative.collect())
+    }
+
+    fn paths(&self, args: &[&str]) -> Result<Vec<String>, CliError> {
+        let output = self.run(args)?;
+        if !output.status.success() {
+            let command = args.first().copied().unwrap_or_default();
+            let reason = message_of(&output);
+            return Err(CliError::local(
+                format_args!("`git {command}` failed"),
+                reason,
+            ));
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        let paths = text.split('\0').filter(|path| !path.is_empty());
+        Ok(paths.map(str::to_owned).collect())
+    }
+
+    fn run(&self, args: &[&str]) -> Result<Output, CliError> {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(self.root).args(args);
+        git.output().map_err(|error| match error.kind() {
+            ErrorKind::NotFound => refused(
+                "`git` was not found on PATH".to_owned(),
+                "install Git, or leave out the options that compare commits",
+            ),
+            _ => CliError::local("cannot run `git`", error),
+        })
+    }
+}
+
+fn message_of(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let line = text.lines().next().unwrap_or_default();
+    line.trim_start_matches("fatal: ").to_owned()
+}
+
+fn refused(message: String, help: &str) -> CliError {
+    let error = Diagnostic::error(message);
+    CliError::Diagnostics(vec![if help.is_empty() {
+        error
+    } else {
+        error.help(help)
+    }])
+}
