@@ -13,7 +13,6 @@ use crate::aws::DEFAULT_PROFILE;
 use crate::catalog::s3_url::{self, S3UrlTarget};
 use crate::config::{BaseConfig, OnlyTest, ValueOrigin};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::mask::MASK;
 use crate::plan::{PlanDraft, TestLimits};
 use crate::report::folder::Folder;
 use crate::run::{self, CleanFindings, DeletionOptions, NestedStack, RelaunchError};
@@ -126,9 +125,10 @@ impl RetryArgs {
         let mut unknown = Vec::new();
         let mut parameters = Vec::new();
         for (key, value) in &nested.parameters {
-            match configured(config, key).filter(|_| value == MASK) {
+            let is_hidden = !value.is_empty() && value.chars().all(|c| c == '*');
+            match configured(config, key).filter(|_| is_hidden) {
                 Some(configured) => parameters.push((key.clone(), configured)),
-                None if value == MASK => {
+                None if is_hidden => {
                     let message =
                         format!("the value of `{key}` is hidden in the events of the parent stack");
                     let help = format!("set project.parameters.{key} in the configuration");

@@ -148,12 +148,10 @@ fn a_denied_call_launches_nothing() {
 fn a_hidden_value_is_taken_from_the_configuration() {
     let server = Server::take(Kind::Simulator);
     let project = Project::copy_of("deploy");
-    // As the events show it.
-    project.replace("templates/shop.yaml", "10.0.0.0/16", "'****'");
     project.replace(
-        "templates/network.yaml",
-        "    Type: AWS::EC2::VPC\n    Properties:\n      CidrBlock:",
-        "    Type: AWS::SNS::Topic\n    Properties:\n      DisplayName:",
+        "templates/shop.yaml",
+        "  Cidr:\n    Type: String\n",
+        "  Cidr:\n    Type: String\n    NoEcho: true\n",
     );
     Taskcat::test_run(&project, &server)
         .args(["-l", "-n"])

@@ -19,18 +19,23 @@ pub(crate) fn write_event(xml: &mut XmlWriter, stack: &StackRecord, event: &Even
         .text("Timestamp", format_timestamp(event.at))
         .text("ResourceStatus", event.status.as_str())
         .optional("ResourceStatusReason", event.reason.as_deref())
-        .optional("ResourceProperties", event_properties(event))
+        .optional("ResourceProperties", event_properties(stack, event))
         .optional("ClientRequestToken", event.token.as_deref());
 }
 
-/// Returns the properties of the resource that the event is about, as JSON.
-pub(crate) fn event_properties(event: &EventRecord) -> Option<String> {
+/// Returns the properties of the resource that the event is about, as JSON without the values of
+/// `NoEcho` parameters.
+fn event_properties(stack: &StackRecord, event: &EventRecord) -> Option<String> {
     let properties = event.properties.as_ref()?;
     let object = properties
         .iter()
         .map(|(name, value)| (name.clone(), value.to_json()))
         .collect();
-    Some(serde_json::Value::Object(object).to_string())
+    let mut object = serde_json::Value::Object(object);
+    if let Some(revision) = &stack.revision {
+        revision.secrets().mask_json(&mut object);
+    }
+    Some(object.to_string())
 }
 
 /// Writes a list of strings.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::parsed_template::ParsedTemplate;
+use crate::mask::Secrets;
 
 /// A template with the values of its parameters, as the last call has set them for a stack.
 #[derive(Clone)]
@@ -62,6 +63,23 @@ impl Revision {
             .get(&value)
             .filter(|_| parameter.kind.starts_with("AWS::SSM::Parameter::Value<"));
         Some((value, ssm_values))
+    }
+
+    /// Returns the values of `NoEcho` parameters, which calls that describe a stack or its events
+    /// mask
+    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html>).
+    pub(crate) fn secrets(&self) -> Secrets {
+        let hidden = self
+            .source
+            .template
+            .parameters
+            .iter()
+            .filter(|it| it.no_echo);
+        let values = hidden.filter_map(|it| self.value(&it.key));
+        Secrets::new(values.flat_map(|(value, stored)| {
+            let stored = stored.cloned();
+            std::iter::once(value).chain(stored)
+        }))
     }
 }
 
