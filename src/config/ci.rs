@@ -3,47 +3,64 @@
 
 /// The variables of each CI system, the one of a pull request's source branch first:
 ///
-/// - CodeBuild, `refs/heads/…` or `refs/tags/…`, set for builds that a webhook starts
+/// - CodeBuild: set for builds that a webhook starts; the source version may also be a commit or a
+///   pull request
 ///   (<https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html>)
 /// - GitHub Actions: `GITHUB_HEAD_REF` is set for pull requests, whose `GITHUB_REF_NAME` is
 ///   `26/merge` (<https://docs.github.com/en/actions/reference/variables-reference>)
 /// - GitLab (<https://docs.gitlab.com/ci/variables/predefined_variables/>)
+/// - Bitbucket (<https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets/>)
+/// - CircleCI (<https://circleci.com/docs/reference/variables/>)
+/// - Azure Pipelines (<https://learn.microsoft.com/en-us/azure/devops/pipelines/build/variables>)
 /// - Jenkins: `CHANGE_BRANCH` of a change request, whose `BRANCH_NAME` is `PR-24`
 ///   (<https://www.jenkins.io/doc/book/pipeline/multibranch/>), and `GIT_BRANCH` of the git plugin,
 ///   which has the remote's name before it (<https://plugins.jenkins.io/git/>)
-const VARIABLES: [CiVariable; 9] = [
-    CiVariable::always("CODEBUILD_WEBHOOK_HEAD_REF"),
-    CiVariable::always("GITHUB_HEAD_REF"),
-    CiVariable {
-        name: "GITHUB_REF_NAME",
-        unless: Some(("GITHUB_REF_TYPE", Some("tag"))),
-    },
-    CiVariable::always("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME"),
-    CiVariable::always("CI_COMMIT_BRANCH"),
-    CiVariable {
-        name: "CI_COMMIT_REF_NAME",
-        unless: Some(("CI_COMMIT_TAG", None)),
-    },
-    CiVariable::always("CHANGE_BRANCH"),
-    CiVariable {
-        name: "GIT_BRANCH",
-        unless: Some(("TAG_NAME", None)),
-    },
-    CiVariable {
-        name: "BRANCH_NAME",
-        unless: Some(("TAG_NAME", None)),
-    },
+const VARIABLES: [CiVariable; 14] = [
+    CiVariable::new("CODEBUILD_WEBHOOK_HEAD_REF"),
+    CiVariable::reference("CODEBUILD_SOURCE_VERSION"),
+    CiVariable::new("GITHUB_HEAD_REF"),
+    CiVariable::new("GITHUB_REF_NAME").unless("GITHUB_REF_TYPE", Some("tag")),
+    CiVariable::new("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME"),
+    CiVariable::new("CI_COMMIT_BRANCH"),
+    CiVariable::new("CI_COMMIT_REF_NAME").unless("CI_COMMIT_TAG", None),
+    CiVariable::new("BITBUCKET_BRANCH"),
+    CiVariable::new("CIRCLE_BRANCH"),
+    CiVariable::new("SYSTEM_PULLREQUEST_SOURCEBRANCH"),
+    CiVariable::reference("BUILD_SOURCEBRANCH"),
+    CiVariable::new("CHANGE_BRANCH"),
+    CiVariable::new("GIT_BRANCH").unless("TAG_NAME", None),
+    CiVariable::new("BRANCH_NAME").unless("TAG_NAME", None),
 ];
 
 struct CiVariable {
     name: &'static str,
+    /// Whether only `refs/heads/…` is a branch.
+    is_reference: bool,
     /// The variable, and its value if it matters, that says that a tag is built.
-    unless: Option<(&'static str, Option<&'static str>)>,
+    tag: Option<(&'static str, Option<&'static str>)>,
 }
 
 impl CiVariable {
-    const fn always(name: &'static str) -> Self {
-        Self { name, unless: None }
+    const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            is_reference: false,
+            tag: None,
+        }
+    }
+
+    const fn reference(name: &'static str) -> Self {
+        Self {
+            is_reference: true,
+            ..Self::new(name)
+        }
+    }
+
+    const fn unless(self, name: &'static str, value: Option<&'static str>) -> Self {
+        Self {
+            tag: Some((name, value)),
+            ..self
+        }
     }
 }
 
@@ -55,25 +72,24 @@ pub(super) fn branch(env: &[(String, String)]) -> Option<String> {
             .map(|(_, value)| value.trim())
             .filter(|it| !it.is_empty())
     };
-    let is_tag = |variable: &CiVariable| match variable.unless {
+    let is_tag = |variable: &CiVariable| match variable.tag {
         Some((name, Some(tag))) => value(name) == Some(tag),
         Some((name, None)) => value(name).is_some(),
         None => false,
     };
     let known = VARIABLES.iter().filter(|variable| !is_tag(variable));
-    known
-        .filter_map(|variable| value(variable.name))
-        .find_map(branch_of)
+    let mut values = known.filter_map(|it| Some((it, value(it.name)?)));
+    values.find_map(|(variable, value)| branch_of(value, variable.is_reference))
 }
 
-/// Returns the branch that a reference names; `None` for tags, pull requests and no branch at all.
-fn branch_of(reference: &str) -> Option<String> {
+/// Returns the branch that a value names; `None` for tags, pull requests and no branch at all.
+fn branch_of(value: &str, is_reference: bool) -> Option<String> {
     // CodeBuild's source versions may end with `^{commit}`.
-    let reference = reference.split('^').next().unwrap_or_default();
-    let name = match reference.strip_prefix("refs/heads/") {
+    let value = value.split('^').next().unwrap_or_default();
+    let name = match value.strip_prefix("refs/heads/") {
         Some(name) => name,
-        None if reference.starts_with("refs/") => return None,
-        None => reference,
+        None if is_reference || value.starts_with("refs/") => return None,
+        None => value,
     };
     // Jenkins calls no branch `detached`.
     (!name.is_empty() && name != "detached" && name != "HEAD").then(|| name.to_owned())
@@ -128,6 +144,17 @@ mod tests {
             &[("GIT_BRANCH", "detached"), ("BRANCH_NAME", "main")],
             Some("main"),
         );
+        let version = "refs/heads/fix^{0123456789012345678901234567890123456789}";
+        check(&[("CODEBUILD_SOURCE_VERSION", version)], Some("fix"));
+        check(&[("CODEBUILD_SOURCE_VERSION", "0123456789")], None);
+        check(&[("BITBUCKET_BRANCH", "fix")], Some("fix"));
+        check(&[("CIRCLE_BRANCH", "fix")], Some("fix"));
+        let pull_request = [
+            ("BUILD_SOURCEBRANCH", "refs/pull/1/merge"),
+            ("SYSTEM_PULLREQUEST_SOURCEBRANCH", "refs/heads/fix"),
+        ];
+        check(&pull_request, Some("fix"));
+        check(&[("BUILD_SOURCEBRANCH", "refs/tags/v1")], None);
         let change = [("BRANCH_NAME", "PR-24"), ("CHANGE_BRANCH", "fix")];
         check(&change, Some("fix"));
     }
