@@ -289,6 +289,9 @@ pub enum EventKind {
         change_set: String,
         /// What executing it would change.
         changes: Vec<ReportedChange>,
+        /// What executing it does besides that, one lower-case sentence each.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        options: Vec<String>,
     },
     /// The change set is being executed; the stack's events follow.
     ChangeSetExecuted {

@@ -57,6 +57,11 @@ macro_rules! statuses {
                 self.as_str().contains("ROLLBACK")
             }
 
+            /// Returns whether the status belongs to an update, its rollback included.
+            pub fn is_update(&self) -> bool {
+                self.as_str().starts_with("UPDATE_")
+            }
+
             /// Returns whether the status belongs to a deletion, completed or not.
             pub fn is_deletion(&self) -> bool {
                 self.as_str().starts_with("DELETE_")

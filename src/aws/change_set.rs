@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
-use aws_sdk_cloudformation::types::{Capability, ChangeSetType, OnStackFailure, ResourceChange};
+use aws_sdk_cloudformation::types::{
+    Capability, ChangeSetType, DeploymentMode, OnStackFailure, ResourceChange,
+};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::cloudformation::{parameters, tags};
@@ -39,6 +41,34 @@ pub struct CreateChangeSet<'a> {
     pub role_arn: Option<&'a str>,
     /// Makes the call safe to repeat.
     pub client_token: &'a str,
+    /// What it does besides changing resources.
+    pub options: ChangeSetOptions,
+}
+
+/// Options of a change set and of its execution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChangeSetOptions {
+    /// What happens to a new stack whose creation fails.
+    pub on_stack_failure: StackFailureAction,
+    /// Existing resources with the names of new ones are imported into the stack.
+    pub import_existing_resources: bool,
+    /// Resources that were changed outside of the stack are changed back.
+    pub revert_drift: bool,
+    /// If the execution is rolled back, new resources are deleted even if their `DeletionPolicy` is
+    /// `Retain`.
+    pub retain_except_on_create: bool,
+}
+
+/// What happens to a new stack whose creation fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StackFailureAction {
+    /// It is deleted, since CloudFormation can't update it.
+    #[default]
+    Delete,
+    /// Its resources are deleted; the stack itself remains.
+    Rollback,
+    /// It remains with its resources.
+    DoNothing,
 }
 
 /// A change set as DescribeChangeSet shows it, without its changes.
@@ -85,15 +115,24 @@ impl AwsError {
 impl Clients {
     /// Returns the IDs of the change set and of its stack.
     ///
-    /// A new stack is deleted if its creation fails, since CloudFormation can only delete it then.
-    /// `DELETE` is valid for change sets of the type `CREATE` alone
+    /// `OnStackFailure` is about the creation of stacks; `DELETE` is valid for change sets of the
+    /// type `CREATE` alone
     /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html>).
     pub async fn create_change_set(
         &self,
         request: &CreateChangeSet<'_>,
     ) -> Result<(String, String), AwsError> {
         const OPERATION: &str = "CreateChangeSet";
-        let on_failure = request.creates.then_some(OnStackFailure::Delete);
+        let options = request.options;
+        let on_failure = request.creates.then_some(match options.on_stack_failure {
+            StackFailureAction::Delete => OnStackFailure::Delete,
+            StackFailureAction::Rollback => OnStackFailure::Rollback,
+            StackFailureAction::DoNothing => OnStackFailure::DoNothing,
+        });
+        // The API knows existing stacks alone to have drifted.
+        let mode =
+            (options.revert_drift && !request.creates).then_some(DeploymentMode::RevertDrift);
+        let imports = options.import_existing_resources.then_some(true);
         let answer = self
             .cloudformation
             .create_change_set()
@@ -113,6 +152,8 @@ impl Clients {
             .include_nested_stacks(true)
             .set_role_arn(request.role_arn.map(str::to_owned))
             .set_on_stack_failure(on_failure)
+            .set_deployment_mode(mode)
+            .set_import_existing_resources(imports)
             .client_token(request.client_token)
             .send()
             .await
@@ -294,11 +335,18 @@ impl Clients {
     }
 
     /// Requests the execution of a change set.
-    pub async fn execute_change_set(&self, id: &str, client_token: &str) -> Result<(), AwsError> {
+    pub async fn execute_change_set(
+        &self,
+        id: &str,
+        options: ChangeSetOptions,
+        client_token: &str,
+    ) -> Result<(), AwsError> {
+        let except_new = options.retain_except_on_create.then_some(true);
         let call = self
             .cloudformation
             .execute_change_set()
             .change_set_name(id)
+            .set_retain_except_on_create(except_new)
             .client_request_token(client_token);
         call.send()
             .await

@@ -34,7 +34,7 @@ mod stack_resource;
 mod sts;
 mod trace;
 
-pub use change_set::{ChangeSet, CreateChangeSet};
+pub use change_set::{ChangeSet, ChangeSetOptions, CreateChangeSet, StackFailureAction};
 pub use cloudformation::{CreateStack, Stack};
 pub use codepipeline::{ActionState, JobFailure, JobSuccess, StageState};
 pub use credentials::{Mfa, MfaPrompt};

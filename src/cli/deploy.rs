@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use uuid::Uuid;
 
 use super::checkout::ProjectSource;
@@ -12,7 +12,7 @@ use super::list::DeployListArgs;
 use super::paths::path;
 use super::project::CliProject;
 use super::{AwsArgs, Verbosity, block_on, output, question, streams};
-use crate::aws::Aws;
+use crate::aws::{Aws, ChangeSetOptions, StackFailureAction};
 use crate::diagnostic::Diagnostic;
 use crate::duration::HumanDuration;
 use crate::launch::change_set::TagChanges;
@@ -97,6 +97,24 @@ pub(super) struct DeployRunArgs {
     #[arg(long)]
     replace_failed: bool,
 
+    /// What to do with a new stack whose creation fails. One that remains cannot be updated (see
+    /// --replace-failed).
+    #[arg(long, value_enum, default_value_t = OnStackFailure::Delete, value_name = "ACTION")]
+    on_stack_failure: OnStackFailure,
+
+    /// Import existing resources with the names of new ones into the stack.
+    #[arg(long)]
+    import_existing_resources: bool,
+
+    /// Change resources back that were changed outside of the stack.
+    #[arg(long)]
+    revert_drift: bool,
+
+    /// If the execution is rolled back, delete new resources even if their DeletionPolicy is
+    /// Retain.
+    #[arg(long)]
+    retain_except_on_create: bool,
+
     /// Name of the change sets; existing ones of that name are replaced
     #[arg(long, value_name = "NAME", value_parser = change_set_name)]
     change_set_name: Option<String>,
@@ -123,6 +141,27 @@ pub(super) struct DeployRunArgs {
     /// Don't check the templates with `taskcat lint` first.
     #[arg(short, long)]
     lint_disable: bool,
+}
+
+/// What to do with a new stack whose creation fails.
+#[derive(Clone, Copy, ValueEnum)]
+enum OnStackFailure {
+    /// Delete it
+    Delete,
+    /// Delete its resources and keep the stack
+    Rollback,
+    /// Keep it with its resources
+    DoNothing,
+}
+
+impl From<OnStackFailure> for StackFailureAction {
+    fn from(action: OnStackFailure) -> Self {
+        match action {
+            OnStackFailure::Delete => Self::Delete,
+            OnStackFailure::Rollback => Self::Rollback,
+            OnStackFailure::DoNothing => Self::DoNothing,
+        }
+    }
 }
 
 /// Parses a name that CloudFormation accepts
@@ -158,6 +197,7 @@ impl DeployLimits {
             adopt,
             replace_failed: false,
             change_set: None,
+            change_set_options: ChangeSetOptions::default(),
             change_set_limit: self.change_set_timeout.0,
             limit: self.timeout.0,
         }
@@ -219,6 +259,12 @@ impl DeployRunArgs {
             let options = DeployOptions {
                 replace_failed: self.replace_failed,
                 change_set: self.change_set_name.clone(),
+                change_set_options: ChangeSetOptions {
+                    on_stack_failure: self.on_stack_failure.into(),
+                    import_existing_resources: self.import_existing_resources,
+                    revert_drift: self.revert_drift,
+                    retain_except_on_create: self.retain_except_on_create,
+                },
                 ..self.limits.options(self.adopt)
             };
             let ended = run::deploy(&job, options, &clients, decide, consumers).await;

@@ -11,7 +11,9 @@ use tokio::time::{Instant, sleep, timeout};
 use super::LaunchError;
 use super::aws_cli::AwsCli;
 use super::ownership::{self, ForeignStack, OwnershipTag};
-use crate::aws::{AwsError, ChangeSet, Clients, CreateChangeSet, Stack, request_token};
+use crate::aws::{
+    AwsError, ChangeSet, ChangeSetOptions, Clients, CreateChangeSet, Stack, request_token,
+};
 use crate::event::{EventKind, EventSender, ReportedChange, ReportedChangeDetail};
 use crate::mask::{MASK, Secrets};
 use crate::plan::{OWN_TAGS, StackPlan};
@@ -46,6 +48,7 @@ pub(crate) struct ChangeSetRequest<'a> {
     /// Delete a stack whose creation failed and was rolled back, and create it again. The value
     /// limits the time of the deletion.
     pub replace_failed: Option<Duration>,
+    pub options: ChangeSetOptions,
 }
 
 /// A change set that can be executed, or that would change nothing.
@@ -140,6 +143,7 @@ pub(crate) async fn create(
         tags: &tags,
         role_arn: plan.role_arn.as_deref(),
         client_token: &token,
+        options: request.options,
     };
     let (id, stack_id) = match clients.create_change_set(&call).await {
         Ok(ids) => ids,
@@ -345,10 +349,11 @@ fn each_detail(changes: &mut [ReportedChange], act: &mut impl FnMut(&mut Reporte
 /// It wasn't executed, or that isn't known.
 pub(crate) async fn execute(
     proposal: &ProposedChangeSet,
+    options: ChangeSetOptions,
     clients: &Clients,
 ) -> Result<(), AwsError> {
     let Err(error) = clients
-        .execute_change_set(&proposal.id, &request_token())
+        .execute_change_set(&proposal.id, options, &request_token())
         .await
     else {
         return Ok(());

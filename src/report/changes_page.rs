@@ -40,6 +40,8 @@ struct StackChanges {
     /// Whether something is deleted or replaced.
     destructive: bool,
     warnings: Vec<String>,
+    /// What executing the change set does besides changing resources.
+    options: Vec<String>,
     changes: Vec<ReportedChange>,
 }
 
@@ -63,6 +65,7 @@ struct StackView<'s> {
     change_set: &'s str,
     summary: &'s str,
     warnings: &'s [String],
+    options: &'s [String],
     rows: Vec<ChangeRow>,
 }
 
@@ -85,7 +88,13 @@ impl ChangesPage {
         }
     }
 
-    fn add(&mut self, cell: &CellId, change_set: &str, changes: &[ReportedChange]) {
+    fn add(
+        &mut self,
+        cell: &CellId,
+        change_set: &str,
+        changes: &[ReportedChange],
+        options: &[String],
+    ) {
         let name = self
             .names
             .iter()
@@ -104,6 +113,7 @@ impl ChangesPage {
                 .filter(|(it, _)| it == cell)
                 .map(|(_, message)| message.clone())
                 .collect(),
+            options: options.to_vec(),
             changes: changes.to_vec(),
         });
     }
@@ -127,6 +137,7 @@ impl ChangesPage {
             change_set: &stack.change_set,
             summary: &stack.summary,
             warnings: &stack.warnings,
+            options: &stack.options,
             rows: rows(&stack.changes, 0),
         });
         let mut environment = Environment::new();
@@ -163,9 +174,10 @@ impl EventConsumer for ChangesPage {
                 cell,
                 change_set,
                 changes,
+                options,
                 ..
             } => {
-                self.add(cell, change_set, changes);
+                self.add(cell, change_set, changes, options);
                 return self.write();
             }
             EventKind::CellFinished {

@@ -20,7 +20,7 @@ use super::stop::WaitOutcome;
 use super::{
     RunError, RunJob, StepContext, before_cells, not_run, refuse, secrets, staging, started,
 };
-use crate::aws::{Aws, Clients};
+use crate::aws::{Aws, ChangeSetOptions, Clients, StackFailureAction};
 use crate::duration::HumanDuration;
 use crate::event::{CellId, EventKind, Outcome, ReportedChange, RunStarted, RunTask};
 use crate::launch::LaunchError;
@@ -51,6 +51,7 @@ pub(crate) struct DeployOptions {
     /// The change sets' name in place of one that holds the run's ID. One of that name that exists
     /// is replaced, and one that would change nothing stays: who executes it later finds it.
     pub change_set: Option<String>,
+    pub change_set_options: ChangeSetOptions,
     /// For working a change set out.
     pub change_set_limit: Duration,
     /// For executing it.
@@ -182,7 +183,7 @@ pub(super) async fn steps(
     join_all(
         pending
             .into_iter()
-            .map(|pending| carry_out(context, pending, decision, options.limit)),
+            .map(|pending| carry_out(context, pending, decision, options)),
     )
     .await;
     Ok(decision)
@@ -228,6 +229,7 @@ async fn propose<'p>(
         mark,
         adopt: options.adopt,
         replace_failed,
+        options: options.change_set_options,
     };
     let delete = cli.delete_change_set(&plan.stack_name, &name);
     let mut unfinished = Unfinished::new(cell, context.events);
@@ -292,6 +294,7 @@ async fn work_out<'p>(
             stack_id: proposal.stack_id.clone(),
             change_set: proposal.name.clone(),
             changes: proposal.changes.clone(),
+            options: described(options.change_set_options, proposal.is_new),
         });
         if !proposal.is_unchanged {
             return Some(pending);
@@ -362,6 +365,38 @@ impl PendingChangeSet<'_> {
     }
 }
 
+/// Describes the options of a change set for whoever must approve it; those that are the default
+/// aren't mentioned.
+fn described(options: ChangeSetOptions, is_new: bool) -> Vec<String> {
+    let failure = match options.on_stack_failure {
+        StackFailureAction::Rollback => {
+            "if the creation fails, the stack is rolled back and remains"
+        }
+        StackFailureAction::DoNothing => {
+            "if the creation fails, the stack remains with its resources"
+        }
+        StackFailureAction::Delete => "",
+    };
+    let all = [
+        (is_new && !failure.is_empty(), failure),
+        (
+            options.import_existing_resources,
+            "existing resources with the names of new ones are imported",
+        ),
+        (
+            options.revert_drift && !is_new,
+            "resources that were changed outside of the stack are changed back",
+        ),
+        (
+            options.retain_except_on_create,
+            "if the execution is rolled back, new resources are deleted even if they are to be \
+             retained",
+        ),
+    ];
+    let chosen = all.into_iter().filter(|(is_chosen, _)| *is_chosen);
+    chosen.map(|(_, text)| text.to_owned()).collect()
+}
+
 async fn decided(pending: &[PendingChangeSet<'_>], decide: Decide) -> Decision {
     let proposed = pending.iter().map(|pending| Proposed {
         cell: pending.plan.cell.clone(),
@@ -379,13 +414,13 @@ async fn carry_out(
     context: &StepContext<'_>,
     mut pending: PendingChangeSet<'_>,
     decision: Decision,
-    limit: Duration,
+    options: &DeployOptions,
 ) {
     let cell = pending.plan.cell.clone();
     let change_set = pending.proposal.name.clone();
     let interrupted = context.cancel.is_cancelled();
     match decision {
-        Decision::Execute if !interrupted => execute(context, &mut pending, limit).await,
+        Decision::Execute if !interrupted => execute(context, &mut pending, options).await,
         Decision::Leave => {
             context.events.send(EventKind::ChangeSetLeft {
                 cell: cell.clone(),
@@ -418,7 +453,12 @@ async fn carry_out(
     pending.unfinished.ends();
 }
 
-async fn execute(context: &StepContext<'_>, pending: &mut PendingChangeSet<'_>, limit: Duration) {
+async fn execute(
+    context: &StepContext<'_>,
+    pending: &mut PendingChangeSet<'_>,
+    options: &DeployOptions,
+) {
+    let limit = options.limit;
     let PendingChangeSet {
         plan,
         proposal,
@@ -434,7 +474,7 @@ async fn execute(context: &StepContext<'_>, pending: &mut PendingChangeSet<'_>, 
         context.events.clone(),
     );
     let begun = match watcher.catch_up().await {
-        Ok(()) => change_set::execute(proposal, clients).await,
+        Ok(()) => change_set::execute(proposal, options.change_set_options, clients).await,
         Err(error) => Err(error),
     };
     if let Err(error) = begun {

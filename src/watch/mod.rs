@@ -329,7 +329,11 @@ impl FollowedStack {
             logical_id: check.logical_id.clone(),
             physical_id: None,
             resource_type: check.resource_type.clone(),
-            status: ResourceStatus::CreateFailed,
+            status: if self.status.is_update() {
+                ResourceStatus::UpdateFailed
+            } else {
+                ResourceStatus::CreateFailed
+            },
             reason: Some(reason),
         }
     }

@@ -66,6 +66,7 @@ mod configuration;
 mod corpus;
 mod credential_chain;
 mod credentials;
+mod deploy_options;
 mod deploying;
 mod differential;
 mod differential_stacks;

@@ -119,10 +119,16 @@ pub(super) fn of(kind: &EventKind, report: &RunReport) -> Option<(Level, String)
             Detail,
             format!("{} creating a change set for {stack_name}", name(cell)),
         ),
-        EventKind::ChangeSetCreated { cell, changes, .. } => (
-            Milestone,
-            format!("{} {}", name(cell), changes::summary(changes)),
-        ),
+        EventKind::ChangeSetCreated {
+            cell,
+            changes,
+            options,
+            ..
+        } => {
+            let options: String = options.iter().map(|it| format!("; {it}")).collect();
+            let summary = changes::summary(changes);
+            (Milestone, format!("{} {summary}{options}", name(cell)))
+        }
         EventKind::ChangeSetExecuted { cell, change_set } => {
             (Milestone, format!("{} executing {change_set}", name(cell)))
         }

@@ -328,6 +328,7 @@ impl Engine<'_> {
             settings.on_failure = OnFailure::DoNothing;
             settings.disable_rollback = true;
         }
+        settings.retain_except_on_create = request.flag("RetainExceptOnCreate");
         let nested = change_set.nested.clone();
         // Exports may have been added or deleted in the meantime.
         let accepted = revision::with_current_exports(self.cloud, self.state, number, accepted);

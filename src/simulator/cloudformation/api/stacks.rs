@@ -286,6 +286,7 @@ impl Engine<'_> {
                 kept.notification_arns.clone()
             },
             role_arn: asked.role_arn.or_else(|| kept.role_arn.clone()),
+            retain_except_on_create: asked.retain_except_on_create,
             rollback: if has("RollbackConfiguration.") {
                 asked.rollback
             } else {

@@ -141,13 +141,19 @@ impl Engine<'_> {
             Some(_) => &subject.update_replace_policy,
             None => &subject.deletion_policy,
         };
+        let except_on_create = self.stack(number).settings.retain_except_on_create;
         match policy.as_deref() {
-            Some("Retain") => true,
+            Some("Retain") if !except_on_create => true,
             // Imported resources existed before the stack.
-            Some("RetainExceptOnCreate") if subject.has_status(&ResourceStatus::ImportComplete) => {
+            Some("Retain" | "RetainExceptOnCreate")
+                if subject.has_status(&ResourceStatus::ImportComplete) =>
+            {
                 true
             }
-            Some("RetainExceptOnCreate") => operation.phase != OperationPhase::Rollback,
+            Some("Retain" | "RetainExceptOnCreate") => !matches!(
+                operation.phase,
+                OperationPhase::Rollback | OperationPhase::UpdateRollbackCompleteCleanup
+            ),
             _ => false,
         }
     }

@@ -189,6 +189,7 @@ impl<'a> QueryRequest<'a> {
             timeout_minutes,
             on_failure,
             disable_rollback: on_failure == OnFailure::DoNothing,
+            retain_except_on_create: self.flag("RetainExceptOnCreate"),
             is_protected: self.flag("EnableTerminationProtection"),
             rollback: self.rollback_configuration()?,
         })

@@ -14,6 +14,8 @@ pub(crate) struct StackSettings {
     pub timeout_minutes: Option<u32>,
     pub on_failure: OnFailure,
     pub disable_rollback: bool,
+    /// A rollback deletes new resources even if they are to be retained.
+    pub retain_except_on_create: bool,
     pub is_protected: bool,
     pub rollback: RollbackConfiguration,
 }
