@@ -71,11 +71,11 @@ fn refuse_unknown_regions(search: &SearchScope) -> Result<(), CliError> {
     let unknown = regions.filter(|it| *it != OWN_REGION && !catalog::is_known_region(it));
     let refused = unknown.map(|region| {
         let found = plan::unknown_region(region);
-        let near = found
-            .help
-            .map(|help| format!("{help}; "))
-            .unwrap_or_default();
-        let help = format!("{near}pass --no-verify to search a region that taskcat doesn't know");
+        let verify = "--no-verify searches regions that taskcat doesn't know, too";
+        let help = match &found.help {
+            Some(near) => format!("{near} ({verify})"),
+            None => verify.to_owned(),
+        };
         Diagnostic {
             severity: Severity::Error,
             help: Some(help),

@@ -20,6 +20,17 @@ pub(super) struct BucketChoice {
 }
 
 impl BucketChoice {
+    /// Returns the name of the user's bucket in a region as it is before the account is known;
+    /// `None` if it doesn't depend on the account.
+    pub(super) fn unresolved(&self, region: &str) -> Option<String> {
+        let given = self.given.as_ref().filter(|it| it.contains(ACCOUNT_ID))?;
+        Some(if self.regional {
+            format!("{given}-{region}")
+        } else {
+            given.clone()
+        })
+    }
+
     pub(super) fn of(test: &TestConfig) -> Self {
         let given = test.given_bucket().map(str::to_owned);
         Self {
@@ -55,9 +66,9 @@ impl BucketChoice {
                 BucketKind::RegionalAuto,
                 names::regional_bucket_name(&identity.account_id, region),
             ),
-            (Some(given), false) => (BucketKind::Given, given.replace(ACCOUNT_ID, account_id)),
+            (Some(given), false) => (BucketKind::Given, named(given, account_id)),
             (Some(given), true) => {
-                let given = given.replace(ACCOUNT_ID, account_id);
+                let given = named(given, account_id);
                 (BucketKind::RegionalGiven, format!("{given}-{region}"))
             }
         };
@@ -81,6 +92,16 @@ impl BucketChoice {
             org_id: project.org_id.clone(),
         }
     }
+}
+
+/// Returns a bucket's name with the account's ID. Before the account is known, any ID of its form
+/// will do: templates that are staged there are found by the same name.
+fn named(given: &str, account_id: &str) -> String {
+    let known = match account_id {
+        "" => "123456789012",
+        known => known,
+    };
+    given.replace(ACCOUNT_ID, known)
 }
 
 /// Returns the index of the bucket in the list, adding it if necessary. A bucket's name is unique

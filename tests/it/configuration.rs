@@ -281,4 +281,12 @@ fn buckets_and_branches_of_an_account_and_a_ci_system() {
     assert!(!standing.keys("staging-123456789012").is_empty());
     assert_eq!(standing.stacks[0]["parameters"]["Branch"], "login");
     run(&["--local"]).assert_code(0);
+    let plan = Taskcat::offline(&project)
+        .args(["plan", "--format", "json"])
+        .env("GITHUB_HEAD_REF", "feature/login")
+        .run();
+    plan.assert_code(0);
+    let plan: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap();
+    let name = &plan["cells"][0]["bucket"]["name"];
+    assert_eq!(name, "staging-$[taskcat_account_id]");
 }

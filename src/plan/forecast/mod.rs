@@ -299,14 +299,18 @@ impl CellForecaster<'_> {
             &self.draft.project,
             self.draft.run_id,
         );
-        match self.templates.get(&self.test.template) {
+        let (mut cell, missing) = match self.templates.get(&self.test.template) {
             Some(template) if self.test.problems.is_empty() => {
                 self.evaluated(template, bucket, partition)
             }
             // A problem of the template that isn't one of the test has been reported with the
             // template.
             _ => (self.unplanned(bucket), MissingFiles::default()),
+        };
+        if let Some(name) = self.test.bucket.unresolved(&self.place.region) {
+            cell.bucket.name = name;
         }
+        (cell, missing)
     }
 
     /// Returns the failure of a test that can't be planned.
