@@ -82,9 +82,12 @@ fn assert_no_checkout(elsewhere: &Project) {
     assert_eq!(left, Vec::<String>::new());
 }
 
-/// Puts a program named `git` before the one on PATH.
+/// Puts a program named `git` before the one on PATH, which does something else than cloning.
 fn fake_git(elsewhere: &Project, script: &str) -> std::ffi::OsString {
-    elsewhere.write("bin/git", &format!("#!/bin/sh\n{script}\n"));
+    elsewhere.write(
+        "bin/git",
+        &format!("#!/bin/sh\n[ \"$1\" = clone ] || exit 1\n{script}\n"),
+    );
     let program = elsewhere.path().join("bin/git");
     fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
     let path = std::env::var_os("PATH").unwrap();
