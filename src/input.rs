@@ -3,11 +3,12 @@
 //!
 //! A project is untrusted input: its configuration may be a named pipe without a writer, a link to
 //! `/dev/zero`, or larger than memory. All readers of users' files use [`read`] or [`open`].
+//! [`write_whole`] replaces a user's file.
 
 use std::fmt;
-use std::fs::{self, File, FileType, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::fs::{self, File, FileType, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -72,6 +73,31 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
     } else {
         Ok(bytes)
     }
+}
+
+/// Writes a file at once: after an error, the old content is still there. Keeps the permissions of
+/// an existing file; a link to one stays a link.
+///
+/// # Errors
+/// The file is read-only, or its directory cannot be written.
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let existing = path.canonicalize().ok();
+    let path = existing.as_deref().unwrap_or(path);
+    let old = fs::metadata(path).map(|it| it.permissions()).ok();
+    if old.as_ref().is_some_and(Permissions::readonly) {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    let mut file = tempfile::Builder::new()
+        .prefix(".taskcat-")
+        // Those of any new file, rather than those of a temporary one.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
+    if let Some(old) = old {
+        file.as_file().set_permissions(old)?;
+    }
+    file.write_all(content)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// Returns the content of a UTF-8 file for display, or `None` if it can't be read.

@@ -15,6 +15,7 @@ mod discovery;
 mod doctor;
 mod error;
 mod git;
+mod generate_config;
 mod github;
 mod lint;
 mod lint_job;
@@ -135,6 +136,9 @@ enum Command {
 
     Render(render::RenderArgs),
 
+    #[command(visible_alias = "init")]
+    GenerateConfig(generate_config::GenerateConfigArgs),
+
     UpdateAmi(update_ami::UpdateAmiArgs),
 
     /// Create or update permanent stacks through change sets, or list them.
@@ -228,6 +232,7 @@ fn run(cli: Cli) -> ExitStatus {
         Command::Plan(args) => args.run(&cli.aws),
         Command::Lint(args) => args.run(&cli.aws),
         Command::Render(args) => args.run(),
+        Command::GenerateConfig(args) => args.run(&cli.aws),
         Command::UpdateAmi(args) => args.run(&cli.aws, verbosity),
         Command::Report(args) => args.run(),
         Command::Simulator(args) => args.run(),

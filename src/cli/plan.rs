@@ -76,6 +76,22 @@ enum PlanFormat {
 }
 
 impl PlanArgs {
+    /// Returns the arguments for all tests of a configuration.
+    pub(super) fn of(project_root: PathBuf, input_file: PathBuf) -> Self {
+        Self {
+            test_names: "ALL".to_owned(),
+            regions: "ALL".to_owned(),
+            all_regions: false,
+            check: false,
+            strict: false,
+            input_file,
+            project_root,
+            follow_links: false,
+            lint_disable: false,
+            format: PlanFormat::Text,
+        }
+    }
+
     pub(super) fn run(self, aws: &AwsArgs) -> Result<ExitStatus, CliError> {
         if !self.lint_disable {
             lint::prepare_schemas();

@@ -62,13 +62,26 @@ pub(super) fn last_component(branch: &str) -> &str {
 /// Returns the GitHub repository that the project was cloned from, as `owner/name`; `None` for
 /// other origins.
 pub fn github_repository(project_root: &Path) -> Option<String> {
+    repository_of(&origin(project_root)?)
+}
+
+/// Returns the name of the repository that the project was cloned from: the last part of its URL.
+pub fn repository_name(project_root: &Path) -> Option<String> {
+    let url = origin(project_root)?;
+    let url = url.trim_end_matches('/');
+    let name = url.rsplit(['/', ':']).next().unwrap_or(url);
+    let name = name.strip_suffix(".git").unwrap_or(name);
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+fn origin(project_root: &Path) -> Option<String> {
     let output = Command::new("git")
         .arg("-C")
         .arg(project_root)
         .args(["remote", "get-url", "origin"])
         .output()
         .ok()?;
-    repository_of(String::from_utf8_lossy(&output.stdout).trim())
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Parses `git@github.com:owner/name.git`, `https://github.com/owner/name` and

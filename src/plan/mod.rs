@@ -19,6 +19,7 @@ mod place;
 mod profile_name;
 mod role;
 mod sources;
+mod suggest;
 mod values;
 
 use std::collections::{BTreeMap, HashMap};
@@ -38,6 +39,7 @@ pub use profile_name::{
     DEFAULT_PROFILE, EXPLICIT_DEFAULT_PROFILE, explicit_profile, profile_argument, profile_of,
 };
 pub use sources::sources;
+pub use suggest::{Suggestion, suggest};
 
 /// Tag that identifies a stack created by `taskcat deploy`; its value is the stack's name.
 pub const INSTALLER_TAG: &str = "taskcat-installer";

@@ -9,6 +9,7 @@
 //! - `substitution`: strings that contain `${…}`
 //! - `long_form`: expands short tags to functions, so that only one form must be handled
 //! - `sections`: converts a file's tree to a [`Template`]
+//! - `parameter_uses`: what a template uses a parameter for
 //! - `url`: finds the possible values of a nested stack's `TemplateURL`
 //! - `project`: files, and which templates nest others
 //! - `rendered`: the evaluated template as CloudFormation sees it, with secrets masked
@@ -25,6 +26,7 @@ mod graph;
 mod limits;
 mod long_form;
 mod macros;
+mod parameter_uses;
 mod pattern;
 mod project;
 mod rendered;

@@ -78,6 +78,7 @@ mod failed_checks;
 mod failures;
 mod faults;
 mod generated;
+mod generate_config;
 #[cfg(feature = "lambda")]
 mod git_merge;
 mod github;

@@ -1,8 +1,6 @@
 //! Writes the changed templates, each as a whole or not at all.
 
-use std::fs;
-use std::io::{self, Write};
-use std::path::Path;
+use std::io;
 
 use super::findings::Findings;
 use super::streams;
@@ -82,26 +80,9 @@ fn change(file: &ChangedFile, is_dry_run: bool) -> io::Result<Vec<AmiEdit>> {
     let edits: Vec<AmiEdit> = file.changes.iter().map(|it| it.edit.clone()).collect();
     let (new, unfound) = ami::apply(&text, &edits);
     if !is_dry_run && new != text {
-        replace(path, new.as_bytes())?;
+        input::write_whole(path, new.as_bytes())?;
     }
     Ok(unfound.into_iter().cloned().collect())
-}
-
-/// Replaces the content of a file at once, and keeps its permissions. A link stays a link.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let path = path.canonicalize()?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let permissions = fs::metadata(&path)?.permissions();
-    if permissions.readonly() {
-        return Err(io::ErrorKind::PermissionDenied.into());
-    }
-    let mut file = tempfile::Builder::new()
-        .prefix(".taskcat-")
-        .permissions(permissions)
-        .tempfile_in(folder)?;
-    file.write_all(content)?;
-    file.persist(&path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 fn print(file: &str, change: &AmiChange) {

@@ -26,9 +26,20 @@ use crate::plan::Lookup;
 use crate::template::Assumption;
 
 use cell::CellPseudo;
+use password::{CharacterClass, PasswordSpec};
 use syntax::{PseudoParameter, ValuePiece, ValuePieces};
 
 pub use render::{MissingAnswer, RenderedValue};
+
+/// Returns what `$[taskcat_genpass_N]`, or `…NS]` with special characters, may become.
+pub(super) fn sample_password(length: usize, has_special: bool) -> String {
+    let class = if has_special {
+        CharacterClass::Special
+    } else {
+        CharacterClass::Alphanumeric
+    };
+    password::generate(PasswordSpec { length, class }, &mut rand::rng())
+}
 
 /// The parameters of a test, the same in all its regions until resolved. Each `getval` refers to a
 /// parameter, without circles.
