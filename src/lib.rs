@@ -24,8 +24,8 @@
 //!    [`report_files`], [`spelling`], [`status`], [`yaml`] and [`catalog`] depend on (almost)
 //!    nothing else.
 //! 2. [`template`] and [`config`] read files; [`properties`] checks the properties of resources;
-//!    [`plan`] combines them; [`ami`] finds and replaces AMI IDs. All are pure: no call leaves the
-//!    machine.
+//!    [`plan`] combines them; [`ami`] finds and replaces AMI IDs; [`iam_policy`] derives
+//!    permissions. All are pure: no call leaves the machine.
 //! 3. [`aws`] is the only importer of `aws_sdk_*`; [`pipeline`] contains the stack of the CI/CD
 //!    pipeline.
 //! 4. [`lint`], [`package`], [`stage`], [`launch`], [`watch`] and [`teardown`] are the steps. They
@@ -85,6 +85,8 @@ pub mod plan;
 
 #[cfg(feature = "cli")]
 pub(crate) mod ami;
+#[cfg(feature = "cli")]
+pub(crate) mod iam_policy;
 
 #[cfg(feature = "aws")]
 pub(crate) mod pipeline;

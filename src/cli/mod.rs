@@ -14,8 +14,9 @@ mod deploy;
 mod discovery;
 mod doctor;
 mod error;
-mod git;
 mod generate_config;
+mod generate_iam_policy;
+mod git;
 mod github;
 mod lint;
 mod lint_job;
@@ -139,6 +140,8 @@ enum Command {
     #[command(visible_alias = "init")]
     GenerateConfig(generate_config::GenerateConfigArgs),
 
+    GenerateIamPolicy(generate_iam_policy::GenerateIamPolicyArgs),
+
     UpdateAmi(update_ami::UpdateAmiArgs),
 
     /// Create or update permanent stacks through change sets, or list them.
@@ -233,6 +236,7 @@ fn run(cli: Cli) -> ExitStatus {
         Command::Lint(args) => args.run(&cli.aws),
         Command::Render(args) => args.run(),
         Command::GenerateConfig(args) => args.run(&cli.aws),
+        Command::GenerateIamPolicy(args) => args.run(&cli.aws),
         Command::UpdateAmi(args) => args.run(&cli.aws, verbosity),
         Command::Report(args) => args.run(),
         Command::Simulator(args) => args.run(),

@@ -140,7 +140,7 @@ fn copy_submodules(corpus: &Path, from: &Path, to: &Path, depth: usize) -> bool 
     has_any
 }
 
-fn copy_of(corpus: &Path, name: &str) -> Project {
+pub fn copy_of(corpus: &Path, name: &str) -> Project {
     let project = Project::empty(name);
     copy(&corpus.join(name), &project.path());
     if name == "LLNL__radiuss-aws-tutorials" {

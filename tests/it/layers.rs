@@ -53,6 +53,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "yaml",
         ],
     ),
+    ("iam_policy", &["catalog", "diagnostic", "template", "yaml"]),
     (
         "ami",
         &["catalog", "diagnostic", "spelling", "template", "yaml"],
@@ -168,6 +169,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "diagnostic",
             "duration",
             "event",
+            "iam_policy",
             "input",
             "launch",
             "links",

@@ -77,8 +77,9 @@ mod exit_codes;
 mod failed_checks;
 mod failures;
 mod faults;
-mod generated;
 mod generate_config;
+mod generate_iam_policy;
+mod generated;
 #[cfg(feature = "lambda")]
 mod git_merge;
 mod github;

@@ -34,8 +34,8 @@ const SCHEMA: &str =
 /// nest and those in git submodules. Parameters get pseudo-parameters that fit their names, types
 /// and constraints: `$[taskcat_genaz_2]` for Availability Zones, `$[taskcat_genpass_16]` for
 /// passwords, `$[taskcat_autobucket]` for the bucket of the project's files, and so on. Defaults of
-/// the template are kept. Parameters that only you can know, such as the ID of a VPC, are listed and,
-/// on a terminal, asked for.
+/// the template are kept. Parameters that only you can know, such as the ID of a VPC, are listed
+/// and, on a terminal, asked for.
 ///
 /// Then runs `taskcat plan`, and exits with its code: 1 if a test would fail, 2 if a parameter of
 /// every test still needs a value.
