@@ -35,6 +35,8 @@ enum Before {
     NestedRun,
     /// A pipeline.
     Pipeline,
+    /// A template with a map of AMI IDs.
+    AmiMap,
 }
 
 /// Nests the template of the project's test.
@@ -44,6 +46,14 @@ Resources:
     Type: AWS::CloudFormation::Stack
     Properties:
       TemplateURL: https://the-users-own-bucket.s3.us-east-1.amazonaws.com/given-bucket/templates/topic.template.yaml
+";
+
+const AMI_MAP: &str = "\
+Mappings:
+  AWSAMIRegionMap:
+    us-east-1: {AMZNLINUX2: ami-0123456789abcdef0}
+Resources:
+  Topic: {Type: AWS::SNS::Topic}
 ";
 
 /// Every command that calls AWS. Those of [`OFFLINE`] don't.
@@ -149,6 +159,12 @@ const CALLING: &[Row] = &[
         calls: &["DeleteStack", "DeleteBucket"],
     },
     Row {
+        command: "update-ami",
+        arguments: &[],
+        before: Before::AmiMap,
+        calls: &["DescribeImages"],
+    },
+    Row {
         command: "doctor",
         arguments: &[],
         before: Before::Nothing,
@@ -170,6 +186,16 @@ const OFFLINE: &[(&str, &[&str])] = &[
     ("simulator", &["--help"]),
     ("config show", &[]),
     ("config convert", &[]),
+    ("package", &[]),
+    ("package-single", &[]),
+    (
+        "generate-config",
+        &["-m", "templates/topic.template.yaml", "-o", "new.yml"],
+    ),
+    ("generate-iam-policy", &[]),
+    ("completions", &["bash"]),
+    ("man", &[]),
+    ("schema", &[]),
 ];
 
 /// A new command gets a row above.
@@ -258,6 +284,10 @@ impl User {
                 let nesting = config.replace("topic.template.yaml", "nesting.yaml");
                 self.project.write(".taskcat.yml", &nesting);
                 self.prepare(Before::Run)
+            }
+            Before::AmiMap => {
+                self.project.write("templates/topic.template.yaml", AMI_MAP);
+                None
             }
             Before::Pipeline => {
                 self.run("pipeline deploy", PIPELINE).assert_code(0);

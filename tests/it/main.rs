@@ -96,6 +96,7 @@ mod linting;
 mod local;
 mod message_locations;
 mod messages;
+mod migrating;
 mod network;
 mod package_command;
 mod packaging;
