@@ -27,6 +27,9 @@ pub(super) struct ListingKind {
     pub absent: &'static [&'static str],
 }
 
+/// The VPC of subnets and security groups that exist because nothing is seeded.
+const ANY_VPC: &str = "vpc-00000000000000000";
+
 const VPCS: ListingKind = ListingKind {
     set: "vpcSet",
     ids: "VpcId",
@@ -77,7 +80,40 @@ pub(super) fn describe_vpcs(
                 tags(&properties),
             )
         });
-    show(&VPCS, seeded.chain(created).collect(), parameters)
+    let mut items: Vec<Ec2Item> = seeded.chain(created).collect();
+    if cloud.seeds.vpcs(caller).is_none() {
+        for id in named_by_filter("vpc-id", parameters, &items)? {
+            items.push(vpc(
+                caller,
+                &id,
+                "10.0.0.0/16".to_owned(),
+                false,
+                Vec::new(),
+            ));
+        }
+    }
+    show(&VPCS, items, parameters)
+}
+
+/// Returns what a filter by ID or name selects besides the known items, without wildcards. Where
+/// nothing of a kind is seeded, launches accept whatever a parameter names, so that it exists.
+pub(super) fn named_by_filter(
+    filter: &str,
+    parameters: &[(String, String)],
+    known: &[Ec2Item],
+) -> Result<Vec<String>, ServiceError> {
+    let is_known = |value: &str| {
+        let mut fields = known.iter().flat_map(|item| &item.fields);
+        fields.any(|field| field.1 == filter && field.2 == value)
+    };
+    let by_name = filters(parameters)?.into_iter();
+    let values = by_name
+        .filter(|(name, _)| *name == filter)
+        .flat_map(|(_, values)| values);
+    Ok(values
+        .filter(|value| !value.contains(['*', '?']) && !is_known(value))
+        .map(str::to_owned)
+        .collect())
 }
 
 fn vpc(
@@ -145,6 +181,12 @@ pub(super) fn describe_subnets(
         ];
         items.push(subnet(caller, &id, where_it_is, false, tags(&properties)));
     }
+    if cloud.seeds.vpcs(caller).is_none() {
+        for id in named_by_filter("subnet-id", parameters, &items)? {
+            let where_it_is = [ANY_VPC.to_owned(), "10.0.0.0/24".to_owned(), zone(None)];
+            items.push(subnet(caller, &id, where_it_is, false, Vec::new()));
+        }
+    }
     show(&SUBNETS, items, parameters)
 }
 
@@ -210,6 +252,16 @@ pub(super) fn describe_security_groups(
         ];
         items.push(security_group(caller, &id, fields, tags(&properties)));
     }
+    if cloud.seeds.vpcs(caller).is_none() {
+        let any = |id: &str, name: &str| {
+            let fields = [name.to_owned(), "any".to_owned(), ANY_VPC.to_owned()];
+            security_group(caller, id, fields, Vec::new())
+        };
+        let ids = named_by_filter("group-id", parameters, &items)?;
+        let names = named_by_filter("group-name", parameters, &items)?;
+        items.extend(ids.iter().map(|id| any(id, "default")));
+        items.extend(names.iter().map(|name| any("sg-00000000000000000", name)));
+    }
     show(&SECURITY_GROUPS, items, parameters)
 }
 
@@ -249,7 +301,7 @@ const NAT_GATEWAYS: ListingKind = ListingKind {
 };
 
 /// Returns the resources of a type that stacks have, each by its physical ID and properties.
-fn of_stacks(
+pub(super) fn of_stacks(
     cloud: &Cloud,
     caller: &Caller,
     resource_type: &str,
@@ -327,16 +379,7 @@ pub(super) fn show(
 ) -> XmlResult {
     let shown = selected(listing, items, parameters)?;
     let mut xml = XmlWriter::new();
-    xml.element(listing.set, |xml| {
-        for item in &shown {
-            xml.element("item", |xml| {
-                for (element, _, value) in &item.fields {
-                    xml.text(element, value);
-                }
-                tag_set(xml, &item.tags);
-            });
-        }
-    });
+    write_items(&mut xml, listing.set, &shown);
     Ok(xml.finish())
 }
 
@@ -390,6 +433,20 @@ pub(super) fn selected(
     Ok(shown)
 }
 
+/// Writes items as an element with this name.
+pub(super) fn write_items(xml: &mut XmlWriter, set: &str, items: &[Ec2Item]) {
+    xml.element(set, |xml| {
+        for item in items {
+            xml.element("item", |xml| {
+                for (element, _, value) in &item.fields {
+                    xml.text(element, value);
+                }
+                tag_set(xml, &item.tags);
+            });
+        }
+    });
+}
+
 pub(super) fn tag_set(xml: &mut XmlWriter, tags: &[(String, String)]) {
     xml.element("tagSet", |xml| {
         for (key, value) in tags {
@@ -400,7 +457,8 @@ pub(super) fn tag_set(xml: &mut XmlWriter, tags: &[(String, String)]) {
     });
 }
 
-fn text(properties: &Json, name: &str) -> String {
+/// Returns a property as text; empty if it is missing.
+pub(super) fn text(properties: &Json, name: &str) -> String {
     match properties.get(name) {
         Some(Json::String(text)) => text.clone(),
         Some(Json::Null) | None => String::new(),
@@ -408,7 +466,8 @@ fn text(properties: &Json, name: &str) -> String {
     }
 }
 
-fn tags(properties: &Json) -> Vec<(String, String)> {
+/// Returns the tags among a resource's properties.
+pub(super) fn tags(properties: &Json) -> Vec<(String, String)> {
     let items = properties
         .get("Tags")
         .and_then(Json::as_array)

@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use md5::{Digest, Md5};
 use uuid::Uuid;
 
-use super::inventory::{Ec2Item, ListingKind, show};
+use super::inventory::{Ec2Item, ListingKind, named_by_filter, show};
 use crate::simulator::cloudformation::XmlResult;
 use crate::simulator::error::ServiceError;
 use crate::simulator::query::parameter;
@@ -48,7 +48,15 @@ pub(super) fn describe(
     caller: &Caller,
     parameters: &[(String, String)],
 ) -> XmlResult {
-    show(&KEY_PAIRS, all(cloud, caller), parameters)
+    let mut items = all(cloud, caller);
+    if cloud.seeds.key_pairs(caller).is_none() {
+        let named = named_by_filter("key-name", parameters, &items)?.into_iter();
+        items.extend(named.map(|name| {
+            let id = id_of(&name);
+            item((name, id))
+        }));
+    }
+    show(&KEY_PAIRS, items, parameters)
 }
 
 fn all(cloud: &Cloud, caller: &Caller) -> Vec<Ec2Item> {
@@ -63,15 +71,6 @@ fn all(cloud: &Cloud, caller: &Caller) -> Vec<Ec2Item> {
         .resources(cloud, caller, "AWS::EC2::KeyPair")
         .into_iter();
     let created = stacks.map(|(name, _)| (name.clone(), id_of(&name)));
-    let item = |(name, id): (String, String)| Ec2Item {
-        fields: vec![
-            ("keyName", "key-name", name.clone()),
-            ("keyPairId", "key-pair-id", id),
-            ("keyFingerprint", "fingerprint", fingerprint(&name)),
-            ("keyType", "key-type", "rsa".to_owned()),
-        ],
-        tags: Vec::new(),
-    };
     seeded
         .chain(created)
         .chain(cloud.key_pairs.of(caller))
@@ -79,7 +78,18 @@ fn all(cloud: &Cloud, caller: &Caller) -> Vec<Ec2Item> {
         .collect()
 }
 
-/// Carries out `CreateKeyPair`.
+fn item((name, id): (String, String)) -> Ec2Item {
+    Ec2Item {
+        fields: vec![
+            ("keyName", "key-name", name.clone()),
+            ("keyPairId", "key-pair-id", id),
+            ("keyFingerprint", "fingerprint", fingerprint(&name)),
+            ("keyType", "key-type", "rsa".to_owned()),
+        ],
+        tags: Vec::new(),
+    }
+}
+
 /// Carries out `CreateKeyPair` and `ImportKeyPair`, which returns no key.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateKeyPair.html>
 pub(super) fn create(

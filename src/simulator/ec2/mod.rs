@@ -1,11 +1,13 @@
 //! EC2: the regions of a partition, the zones of a region, and the networks, images and key pairs
 //! of stacks and seeds.
 //!
-//! - `inventory`: VPCs, subnets, security groups, addresses, gateways; `images`; `key_pairs`
+//! - `inventory`: VPCs, subnets, security groups, addresses, gateways; `instances`: also volumes;
+//!   `images`; `key_pairs`
 //!
 //! The zones are plausible, not known: AWS maps letters to zones differently for each account.
 
 mod images;
+mod instances;
 mod inventory;
 mod key_pairs;
 
@@ -79,6 +81,12 @@ pub(crate) fn call(cloud: &Cloud, caller: &Caller, form: &QueryForm) -> Option<X
             caller,
             &form.parameters,
         )),
+        "DescribeInstances" => Some(instances::describe_instances(
+            cloud,
+            caller,
+            &form.parameters,
+        )),
+        "DescribeVolumes" => Some(instances::describe_volumes(cloud, caller, &form.parameters)),
         "DescribeKeyPairs" => Some(key_pairs::describe(cloud, caller, &form.parameters)),
         "CreateKeyPair" => Some(key_pairs::create(cloud, caller, &form.parameters, false)),
         "ImportKeyPair" => Some(key_pairs::create(cloud, caller, &form.parameters, true)),

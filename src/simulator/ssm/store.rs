@@ -134,14 +134,20 @@ impl ParameterStore {
         caller: &Caller,
         name: &str,
     ) -> Result<ParameterVersion, ServiceError> {
+        let is_arn = name.starts_with("arn:");
         let name = local_name(name);
         let (name, version) = match name.split_once(':') {
             Some((name, version)) => (name, Some(version)),
             None => (name, None),
         };
-        let stored = lock(&self.parameters)
-            .get(&key(caller, name))
-            .map(|stored| stored.versions.clone());
+        let named = |name: &str| {
+            let parameters = lock(&self.parameters);
+            let stored = parameters.get(&key(caller, name));
+            stored.map(|stored| stored.versions.clone())
+        };
+        // The ARNs of `size` and `/size` are alike.
+        let with_slash = || is_arn.then(|| named(&format!("/{name}"))).flatten();
+        let stored = named(name).or_else(with_slash);
         let published = || {
             let value = public_parameter(caller, name)?;
             Some(vec![ParameterVersion {
