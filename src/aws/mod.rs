@@ -42,7 +42,7 @@ pub use ec2::{Ec2Lookup, Image};
 pub use endpoint::is_url;
 pub use error::{AwsError, ErrorKind};
 pub use operation_events::{CheckedOperation, FailedCheck};
-pub use s3::{Bucket, Object, PART_SIZE};
+pub use s3::{Bucket, Object, ObjectLookup, PART_SIZE};
 pub use setup::Setup;
 pub use sts::CallerIdentity;
 

@@ -35,8 +35,8 @@ impl Clients {
         aws_sdk_secretsmanager::Client::from_conf(config)
     }
 
-    /// Returns the SSM parameters that are set, by the name that they were asked for with, which
-    /// may include a version; with their values, except for those of type `SecureString`.
+    /// Returns the SSM parameters that are set, by their names and by their ARNs, with the version
+    /// that they were asked for with; with their values, except for those of type `SecureString`.
     pub async fn ssm_parameters(
         &self,
         names: &[&str],
@@ -53,11 +53,11 @@ impl Clients {
                 .await
                 .map_err(|error| AwsError::new(OPERATION, &self.region, error))?;
             for parameter in answer.parameters() {
-                let name = parameter.name().unwrap_or_default().to_owned();
                 let selector = parameter.selector().unwrap_or_default();
                 let is_secure = parameter.r#type() == Some(&ParameterType::SecureString);
                 let value = parameter.value().filter(|_| !is_secure);
-                found.insert(name + selector, value.map(str::to_owned));
+                let ids = [parameter.name(), parameter.arn()].into_iter().flatten();
+                found.extend(ids.map(|id| (format!("{id}{selector}"), value.map(str::to_owned))));
             }
         }
         Ok(found)
@@ -88,6 +88,18 @@ impl Clients {
             }
         }
         Ok(found)
+    }
+
+    /// Returns whether a secret exists, which may belong to another account; its value isn't read.
+    pub async fn secret_exists(&self, arn: &str) -> Result<bool, AwsError> {
+        let client = self.secrets_manager();
+        match client.describe_secret().secret_id(arn).send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(failed) if failed.is_resource_not_found_exception() => Ok(false),
+                _ => Err(AwsError::new("DescribeSecret", &self.region, error).named(arn)),
+            },
+        }
     }
 
     /// Returns the value of an SSM parameter, decrypted, and whether it is a `SecureString`.

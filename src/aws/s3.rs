@@ -75,6 +75,17 @@ struct ObjectVersion {
 /// The metadata of an object under which its checksum is noted: `x-amz-meta-taskcat-checksum`.
 const CHECKSUM: &str = "taskcat-checksum";
 
+/// What a region knows about an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ObjectLookup {
+    /// It exists.
+    Exists,
+    /// It doesn't exist.
+    Missing,
+    /// Its bucket is in this other region.
+    InRegion(String),
+}
+
 impl Clients {
     /// Returns the configuration of a call that sends a file or a part of one.
     fn slow(&self) -> aws_sdk_s3::config::Builder {
@@ -376,15 +387,21 @@ impl Clients {
         Ok(answer.metadata().and_then(|it| it.get(CHECKSUM)).cloned())
     }
 
-    /// Returns whether an object exists.
-    pub async fn object_exists(&self, bucket: &str, key: &str) -> Result<bool, AwsError> {
+    /// Looks an object up, without reading it.
+    pub async fn object_lookup(&self, bucket: &str, key: &str) -> Result<ObjectLookup, AwsError> {
         let answer = self.s3.head_object().bucket(bucket).key(key).send().await;
-        match answer {
-            Ok(_) => Ok(true),
-            Err(error) if error.raw_response().map(|it| it.status().as_u16()) == Some(404) => {
-                Ok(false)
-            }
-            Err(error) => Err(self.s3_error("HeadObject", &format!("{bucket}/{key}"), error)),
+        let error = match answer {
+            Ok(_) => return Ok(ObjectLookup::Exists),
+            Err(error) => error,
+        };
+        let raw = error.raw_response();
+        if raw.map(|it| it.status().as_u16()) == Some(404) {
+            return Ok(ObjectLookup::Missing);
+        }
+        let region = raw.and_then(|it| it.headers().get("x-amz-bucket-region"));
+        match region.filter(|region| *region != self.region) {
+            Some(region) => Ok(ObjectLookup::InRegion(region.to_owned())),
+            None => Err(self.s3_error("HeadObject", &format!("{bucket}/{key}"), error)),
         }
     }
 

@@ -1,13 +1,13 @@
 //! Asks AWS, read-only, whether the assumptions of a forecast hold.
 //!
 //! Each kind of thing is asked about with at most one call per region, or page of its answer; only
-//! objects are asked about one by one. What can't be asked stays an assumption.
+//! objects and ARNs of secrets are asked about one by one. What can't be asked stays an assumption.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::{join, join_all};
 
-use crate::aws::{Aws, AwsError, Clients, Ec2Lookup};
+use crate::aws::{Aws, AwsError, Clients, Ec2Lookup, ObjectLookup};
 use crate::plan::AvailabilityZone;
 use crate::plan::forecast::{Assumption, Fact, Facts, Forecast, Quota, QuotaUse, RegionFacts};
 
@@ -49,6 +49,8 @@ enum Subject {
     Named(usize),
     SsmParameters,
     Secrets,
+    /// Secrets that are named by their ARNs.
+    SecretArns,
     Exports,
     HostedZones,
     Objects,
@@ -62,7 +64,7 @@ struct NamedKind {
     lookup: Ec2Lookup,
 }
 
-const NAMED: [NamedKind; 6] = [
+const NAMED: [NamedKind; 8] = [
     named(
         "AWS::EC2::KeyPair::KeyName",
         ["key pairs", "ec2:DescribeKeyPairs"],
@@ -72,6 +74,16 @@ const NAMED: [NamedKind; 6] = [
         "AWS::EC2::Image::Id",
         ["AMIs", "ec2:DescribeImages"],
         ["DescribeImages", "image-id", "imageId"],
+    ),
+    named(
+        "AWS::EC2::Instance::Id",
+        ["instances", "ec2:DescribeInstances"],
+        ["DescribeInstances", "instance-id", "instanceId"],
+    ),
+    named(
+        "AWS::EC2::Volume::Id",
+        ["volumes", "ec2:DescribeVolumes"],
+        ["DescribeVolumes", "volume-id", "volumeId"],
     ),
     named(
         "AWS::EC2::VPC::Id",
@@ -131,11 +143,13 @@ impl Subject {
                 let is_it = |kind: &NamedKind| kind.parameter_type == parameter_type;
                 NAMED.iter().position(is_it).map(Self::Named)
             }
-            // An ARN may belong to another account or region.
             Assumption::SsmParameter { name } => {
-                (!name.starts_with("arn:")).then_some(Self::SsmParameters)
+                is_here(name, region).then_some(Self::SsmParameters)
             }
-            Assumption::Secret { id } => (!id.starts_with("arn:")).then_some(Self::Secrets),
+            Assumption::Secret { id } if id.starts_with("arn:") => {
+                is_here(id, region).then_some(Self::SecretArns)
+            }
+            Assumption::Secret { .. } => Some(Self::Secrets),
             Assumption::Export { .. } => Some(Self::Exports),
             Assumption::Object { .. } => Some(Self::Objects),
             Assumption::StackOutput { .. }
@@ -157,11 +171,17 @@ impl Subject {
             Self::Named(kind) => (NAMED[kind].things, NAMED[kind].action),
             Self::SsmParameters => ("SSM parameters", "ssm:GetParameters"),
             Self::Secrets => ("secrets", "secretsmanager:ListSecrets"),
+            Self::SecretArns => ("secrets", "secretsmanager:DescribeSecret"),
             Self::Exports => ("exports", "cloudformation:ListExports"),
             Self::HostedZones => ("hosted zones", "route53:ListHostedZones"),
             Self::Objects => ("objects", "s3:GetObject"),
         }
     }
+}
+
+/// Returns whether a name isn't an ARN of another region, where nobody looks it up.
+fn is_here(name: &str, region: &str) -> bool {
+    !name.starts_with("arn:") || name.split(':').nth(3) == Some(region)
 }
 
 /// What to ask about in a region.
@@ -218,7 +238,11 @@ async fn region_checked<'q>(
         .assumptions
         .into_iter()
         .map(async |(subject, assumptions)| {
-            (subject, answers(subject, assumptions, &clients).await)
+            let answers = match subject {
+                Subject::Objects => objects(assumptions, profile, &clients, aws).await,
+                _ => answers(subject, assumptions, &clients).await,
+            };
+            (subject, answers)
         });
     let quotas = questions.adds.into_iter();
     let quotas = quotas
@@ -369,10 +393,17 @@ async fn answers(
             answers.known.retain(|(_, fact)| is_certain(fact));
             answers
         }
-        Subject::Objects => Answers {
-            zones: None,
-            known: objects(assumptions, clients).await?,
-        },
+        Subject::SecretArns => {
+            let mut found = BTreeSet::new();
+            for arn in names {
+                if clients.secret_exists(arn).await? {
+                    found.insert(arn);
+                }
+            }
+            by_name(&|name| exists(found.contains(name)))
+        }
+        // They may be in other regions.
+        Subject::Objects => Answers::default(),
     })
 }
 
@@ -387,22 +418,31 @@ fn name(assumption: &Assumption) -> Option<&str> {
     }
 }
 
+/// Asks about objects, in the regions of their buckets.
 async fn objects(
     assumptions: BTreeSet<Assumption>,
+    profile: &str,
     clients: &Clients,
-) -> Result<Vec<(Assumption, Fact)>, AwsError> {
-    let mut known = Vec::new();
+    aws: &Aws,
+) -> Result<Answers, AwsError> {
+    let mut answers = Answers::default();
     for assumption in assumptions {
-        if let Assumption::Object { bucket, key } = &assumption {
-            let fact = match clients.object_exists(bucket, key).await {
-                Ok(true) => Fact::Exists,
-                Ok(false) => Fact::Missing,
-                // The bucket is in another region.
-                Err(error) if error.has_code("PermanentRedirect") => continue,
-                Err(error) => return Err(error),
-            };
-            known.push((assumption, fact));
-        }
+        let Assumption::Object { bucket, key } = &assumption else {
+            continue;
+        };
+        let lookup = match clients.object_lookup(bucket, key).await? {
+            ObjectLookup::InRegion(region) => {
+                let there = aws.clients(profile, &region).await;
+                there.object_lookup(bucket, key).await?
+            }
+            here => here,
+        };
+        let fact = match lookup {
+            ObjectLookup::Exists => Fact::Exists,
+            ObjectLookup::Missing => Fact::Missing,
+            ObjectLookup::InRegion(_) => continue,
+        };
+        answers.known.push((assumption, fact));
     }
-    Ok(known)
+    Ok(answers)
 }

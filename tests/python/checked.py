@@ -18,6 +18,8 @@ vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
 subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
 group = ec2.create_security_group(VpcId=vpc, GroupName="g", Description="d")["GroupId"]
 image = ec2.describe_images()["Images"][0]["ImageId"]
+instance = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+volume = ec2.create_volume(AvailabilityZone="us-east-1a", Size=1)["VolumeId"]
 zone = client("route53").create_hosted_zone(Name="example.com", CallerReference="c")["HostedZone"]["Id"]
 client("ssm").put_parameter(Name="/size", Value="large", Type="String")
 client("ssm").put_parameter(Name="/text", Value="words", Type="String")
@@ -35,6 +37,8 @@ print(
             "vpc-0a1": vpc,
             "subnet-0a1": subnet,
             "sg-0a1": group,
+            "i-0a1": instance,
+            "vol-0a1": volume,
             "ami-0123456789abcdef0": image,
             "Z0123456789ABCDEFGHIJ": zone.split("/")[-1],
         }
