@@ -7,7 +7,7 @@ use super::output;
 use super::project::CliProject;
 use crate::aws::{Aws, ErrorKind};
 use crate::plan::PlanDraft;
-use crate::plan::forecast::{Facts, ForecastVerdict, RegionScope};
+use crate::plan::forecast::{Facts, Forecast, ForecastVerdict, RegionScope};
 use crate::run::{CheckScope, UnansweredCheck, check_assumptions};
 use crate::template::Templates;
 
@@ -34,18 +34,27 @@ pub(super) async fn facts(
     Ok(checked.facts)
 }
 
-/// Refuses each test and region that would fail because of what doesn't exist in its account.
+/// Refuses each test and region that would fail because of what doesn't exist in its account;
+/// `before` is its prediction without AWS. Names the IAM actions that were denied.
 pub(super) async fn refuse_missing(
     project: &CliProject,
     draft: &mut PlanDraft,
-    templates: &Templates,
+    templates: &mut Templates,
+    before: &Forecast,
     aws: &Aws,
 ) -> Result<(), CliError> {
-    let mut templates = templates.clone();
+    let checked = check_assumptions(before, aws, CheckScope::BeforeRun).await;
+    if let Some(actions) = denied_actions(&checked.failed) {
+        output::warning_with_help(
+            &format!("cannot check first whether what the tests need exists: {actions} denied"),
+            "allow these IAM actions, or skip the check with --no-check",
+        );
+    }
+    if checked.facts.is_empty() {
+        return Ok(());
+    }
     let scope = RegionScope::Declared;
-    let before = project.forecast(draft, &mut templates, scope)?;
-    let checked = check_assumptions(&before, aws, CheckScope::BeforeRun).await;
-    let after = project.forecast_with(draft, &mut templates, scope, &checked.facts)?;
+    let after = project.forecast_with(draft, templates, scope, &checked.facts)?;
     for (before, after) in before.cells.iter().zip(&after.cells) {
         let is_refused = after.verdict() == ForecastVerdict::WouldFail;
         if before.verdict() != ForecastVerdict::WouldFail
@@ -60,6 +69,14 @@ pub(super) async fn refuse_missing(
         }
     }
     Ok(())
+}
+
+/// Returns the IAM actions that were denied, separated by commas.
+fn denied_actions(failed: &[UnansweredCheck]) -> Option<String> {
+    let denied = failed.iter().filter(|it| it.error.is(ErrorKind::Denied));
+    let actions: BTreeSet<&str> = denied.map(|it| it.action).collect();
+    let actions: Vec<&str> = actions.into_iter().collect();
+    (!actions.is_empty()).then(|| actions.join(", "))
 }
 
 /// Warns about what couldn't be asked, and names the IAM actions that it needs.
@@ -77,15 +94,9 @@ fn warn(failed: &[UnansweredCheck]) {
             regions.join(", ")
         ));
     }
-    let denied = failed.iter().filter(|it| it.error.is(ErrorKind::Denied));
-    let actions: BTreeSet<&str> = denied.map(|it| it.action).collect();
-    if !actions.is_empty() {
-        let actions: Vec<&str> = actions.into_iter().collect();
+    if let Some(actions) = denied_actions(failed) {
         let help = "an IAM policy with these actions allows the check";
-        let message = format!(
-            "these IAM actions are needed and denied: {}",
-            actions.join(", ")
-        );
+        let message = format!("these IAM actions are needed and denied: {actions}");
         output::warning_with_help(&message, help);
     }
 }

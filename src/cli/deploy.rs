@@ -18,6 +18,7 @@ use crate::duration::HumanDuration;
 use crate::launch::change_set::TagChanges;
 use crate::launch::ownership::listed;
 use crate::lint;
+use crate::plan::forecast::RegionScope;
 use crate::plan::{self, BucketKind, Plan};
 use crate::report::changes_page::ChangesPage;
 use crate::report::{changes, text};
@@ -225,7 +226,7 @@ impl DeployRunArgs {
         let mut project = CliProject::load(&root, &self.input_file, aws, Vec::new())?;
         project.follow_links = self.follow_links;
         project.trim(&self.test_names, &self.regions)?;
-        let (mut draft, templates) = project.draft(Uuid::new_v4())?;
+        let (mut draft, mut templates) = project.draft(Uuid::new_v4())?;
         project.mark_excluded(&mut draft)?;
         let problems = draft.problems();
         if !problems.is_empty() {
@@ -237,7 +238,9 @@ impl DeployRunArgs {
         let lint_job = if self.lint_disable {
             None
         } else {
-            Some(project.lint_job(&draft, &templates)?)
+            let scope = RegionScope::Declared;
+            let forecast = project.forecast(&draft, &mut templates, scope)?;
+            Some(project.lint_job(&forecast, &templates)?)
         };
         block_on(async {
             let (clients, endpoint) = aws.connect(Some(&project.loaded.config))?;

@@ -16,7 +16,8 @@ use crate::config;
 use crate::diagnostic::Diagnostic;
 use crate::lint::output::{self as formats, LintResult};
 use crate::lint::{
-    self, CfnLintSettings, Finding, FindingLevel, LintEngineKind, LintJob, LintOutcome,
+    self, CfnLintSettings, Finding, FindingLevel, LintEngineKind, LintError, LintJob, LintOutcome,
+    RuleSelection,
 };
 use crate::report::github as annotations;
 
@@ -55,7 +56,7 @@ pub(super) struct LintArgs {
     #[arg(short, long)]
     strict: bool,
 
-    /// Linter to use; cfn-lint must be on PATH [default: the one in this program].
+    /// Linter to use [default: builtin].
     #[arg(long, value_enum, value_name = "ENGINE")]
     engine: Option<LintEngineArg>,
 
@@ -82,8 +83,11 @@ pub(super) struct LintArgs {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum LintEngineArg {
+    /// The linter in this program.
     Builtin,
+    /// The program cfn-lint, which must be on PATH.
     CfnLint,
+    /// Both, with their findings merged.
     Both,
 }
 
@@ -112,21 +116,21 @@ impl LintArgs {
             Some(LintEngineArg::Both) => LintEngineKind::Both,
         };
         if engine != LintEngineKind::CfnLint {
-            lint::prepare();
+            // The rules take less time, even if they wait until the templates have been read.
+            lint::prepare_schemas();
         }
         let choice = LintChoice {
             engine,
-            select: self.select.clone(),
-            ignore: self.ignore.clone(),
-            all: self.all,
+            selection: self.selection(),
             guard_rules: self.guard_rules.clone(),
         };
         let given = self.given_on_stdin()?;
         let (job, shown_root) = self.job(aws, &choice, given.as_ref())?;
         let outcome = block_on(async {
-            lint::run(&job)
-                .await
-                .map_err(|error| CliError::Usage(error.to_string()))
+            lint::run(&job).await.map_err(|error| match error {
+                LintError::Rules(diagnostic) => CliError::Diagnostics(vec![*diagnostic]),
+                other => CliError::Usage(other.to_string()),
+            })
         })?;
         let LintOutcome::Findings {
             mut findings,
@@ -186,6 +190,19 @@ impl LintArgs {
             .find_map(|it| StdinTemplate::instead_of(it).transpose())
             .transpose()
             .map_err(|error| CliError::local("cannot read standard input", error))
+    }
+
+    fn selection(&self) -> RuleSelection {
+        let trimmed = |rules: &[String]| {
+            let rules = rules.iter().map(|rule| rule.trim().to_owned());
+            rules.collect()
+        };
+        RuleSelection {
+            select: trimmed(&self.select),
+            ignore: trimmed(&self.ignore),
+            all: self.all,
+            ..RuleSelection::default()
+        }
     }
 
     /// Returns what to lint, and the directory that paths are shown relative to.

@@ -19,30 +19,20 @@ use crate::lint::{
 };
 use crate::plan::PlanDraft;
 use crate::plan::forecast::{Forecast, ForecastCell, ForecastStack, RegionScope};
-use crate::template::{Failure, Templates};
+use crate::template::{Failure, Template, TemplateParameter, Templates};
 
 /// What the command line chooses.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LintChoice {
     pub engine: LintEngineKind,
-    pub select: Vec<String>,
-    pub ignore: Vec<String>,
-    pub all: bool,
+    pub selection: RuleSelection,
     pub guard_rules: Vec<PathBuf>,
 }
 
 impl LintChoice {
+    /// Returns the chosen rules with those of the project's `.cfnlintrc`.
     fn selection(&self, settings: &CfnLintSettings) -> RuleSelection {
-        let trimmed = |rules: &[String]| -> Vec<String> {
-            rules.iter().map(|rule| rule.trim().to_owned()).collect()
-        };
-        let mut selection = RuleSelection {
-            select: trimmed(&self.select),
-            ignore: trimmed(&self.ignore),
-            include: Vec::new(),
-            mandatory: Vec::new(),
-            all: self.all,
-        };
+        let mut selection = self.selection.clone();
         // cfn-lint reads its settings itself.
         if self.engine != LintEngineKind::CfnLint {
             selection.ignore.extend_from_slice(&settings.ignore_checks);
@@ -66,20 +56,18 @@ impl LintChoice {
 }
 
 impl CliProject {
-    /// Returns what to lint before the tests of a draft are launched.
+    /// Returns what to lint before the predicted tests are launched.
     pub(super) fn lint_job(
         &self,
-        draft: &PlanDraft,
+        forecast: &Forecast,
         templates: &Templates,
     ) -> Result<LintJob, CliError> {
         let (settings, warnings) =
             CfnLintSettings::read(&self.root).map_err(CliError::Diagnostics)?;
         output::diagnostics(&warnings);
-        let mut templates = templates.clone();
-        let forecast = self.forecast(draft, &mut templates, RegionScope::Declared)?;
         self.job(
-            templates,
-            Some(&forecast),
+            templates.clone(),
+            Some(forecast),
             Vec::new(),
             &settings,
             &LintChoice::default(),
@@ -117,21 +105,12 @@ impl CliProject {
         forecast: &mut Forecast,
         templates: &Templates,
     ) -> Result<(), CliError> {
-        let declared = |forecast: &Forecast| Forecast {
-            cells: forecast
-                .cells
-                .iter()
-                .filter(|it| it.is_declared)
-                .cloned()
-                .collect(),
-            ..forecast.clone()
-        };
         let (settings, _) = CfnLintSettings::read(&self.root).unwrap_or_default();
         let choice = LintChoice::default();
         let job = LintJob {
             project_root: self.root.clone(),
             templates: Arc::new(templates.clone()),
-            subjects: with_values(&declared(forecast)),
+            subjects: with_all_values(forecast),
             broken: Vec::new(),
             engine: LintEngineKind::Builtin,
             selection: choice.selection(&settings),
@@ -156,17 +135,16 @@ impl CliProject {
         Ok(())
     }
 
-    /// Takes the errors of files that aren't templates from the diagnostics.
+    /// Takes the errors of files that aren't templates from the diagnostics, among which those of
+    /// nested templates are warnings.
     fn broken(&self, templates: &Templates, diagnostics: &mut Vec<Diagnostic>) -> Vec<Finding> {
         let mut findings: Vec<Finding> = Vec::new();
-        for test in self.loaded.config.tests.values() {
-            let broken = test.template.as_deref().and_then(|it| templates.broken(it));
-            for diagnostic in broken.unwrap_or_default() {
-                let finding = self.finding_of_reader(diagnostic);
-                if let Some(finding) = finding.filter(|it| !findings.contains(it)) {
-                    findings.push(finding);
-                    diagnostics.retain(|it| it != diagnostic);
-                }
+        for diagnostic in templates.broken_files().flat_map(|(_, of_file)| of_file) {
+            if let Some(finding) = self.finding_of_reader(diagnostic) {
+                findings.push(finding);
+                diagnostics.retain(|it| {
+                    (&it.location, &it.message) != (&diagnostic.location, &diagnostic.message)
+                });
             }
         }
         findings
@@ -221,16 +199,14 @@ impl CliProject {
             let regions = test.regions.as_deref().unwrap_or_default();
             for template in unknown {
                 subjects.extend(regions.iter().map(|region| LintSubject {
-                    template: template.relative.clone(),
-                    region: Some(region.clone()),
                     cells: vec![CellId {
                         test: name.as_str().into(),
                         region: region.as_str().into(),
                     }],
-                    ..LintSubject::default()
+                    ..of_template(template, Some(region))
                 }));
                 if regions.is_empty() {
-                    subjects.push(of_template(&template.relative, None));
+                    subjects.push(of_template(template, None));
                 }
             }
         }
@@ -238,25 +214,43 @@ impl CliProject {
     }
 }
 
-/// Returns the templates of all stacks with their values.
+/// Returns the templates of all stacks with the values that tests and parents give them.
 fn with_values(forecast: &Forecast) -> Vec<LintSubject> {
     let of_cell = |cell: &ForecastCell| {
-        let id = CellId {
-            test: cell.test.as_str().into(),
-            region: cell.region.as_str().into(),
-        };
-        let subject = move |stack: &ForecastStack| LintSubject {
-            template: stack.template.clone(),
-            region: Some(id.region.to_string()),
-            stack_name: stack.stack_name.clone(),
-            parameters: stack.parameters.clone(),
-            unknown: stack.unknown.clone(),
-            conditions: stack.conditions.clone(),
-            cells: vec![id.clone()],
-        };
-        cell.stacks.iter().map(subject).collect::<Vec<_>>()
+        let stacks = cell.stacks.iter();
+        stacks
+            .map(|stack| with_values_of(cell, stack))
+            .collect::<Vec<_>>()
     };
     forecast.cells.iter().flat_map(of_cell).collect()
+}
+
+fn with_values_of(cell: &ForecastCell, stack: &ForecastStack) -> LintSubject {
+    LintSubject {
+        template: stack.template.clone(),
+        region: Some(cell.region.clone()),
+        stack_name: stack.stack_name.clone(),
+        parameters: stack.parameters.clone(),
+        unknown: stack.unknown.clone(),
+        conditions: stack.conditions.clone(),
+        cells: vec![CellId {
+            test: cell.test.as_str().into(),
+            region: cell.region.as_str().into(),
+        }],
+    }
+}
+
+/// Returns the templates of all stacks of configured regions with all their values: a default that
+/// a test keeps is what its stack gets.
+fn with_all_values(forecast: &Forecast) -> Vec<LintSubject> {
+    let declared = forecast.cells.iter().filter(|it| it.is_declared);
+    let stacks = declared.flat_map(|cell| cell.stacks.iter().map(move |it| (cell, it)));
+    let subject = |(cell, stack): (&ForecastCell, &ForecastStack)| {
+        let mut subject = with_values_of(cell, stack);
+        subject.parameters.extend(stack.defaults.iter().cloned());
+        subject
+    };
+    stacks.map(subject).collect()
 }
 
 /// Returns the failure of a resource that certainly exists.
@@ -273,10 +267,17 @@ fn refusal(finding: &Finding, stack: &ForecastStack) -> Option<Failure> {
     })
 }
 
-fn of_template(template: &str, region: Option<&String>) -> LintSubject {
+/// Returns a template without values. A list that is empty by default is one that has to be given.
+fn of_template(template: &Template, region: Option<&String>) -> LintSubject {
+    let is_empty_list = |it: &&TemplateParameter| {
+        let is_list = it.kind.starts_with("List<") || it.kind == "CommaDelimitedList";
+        is_list && it.default_text().as_deref() == Some("")
+    };
+    let unknown = template.parameters.iter().filter(is_empty_list);
     LintSubject {
-        template: template.to_owned(),
+        template: template.relative.clone(),
         region: region.cloned(),
+        unknown: unknown.map(|it| it.key.clone()).collect(),
         ..LintSubject::default()
     }
 }
@@ -356,10 +357,10 @@ impl StandaloneTemplates {
                 settings
                     .regions
                     .iter()
-                    .map(|region| of_template(&template.relative, Some(region))),
+                    .map(|region| of_template(template, Some(region))),
             );
             if settings.regions.is_empty() {
-                subjects.push(of_template(&template.relative, None));
+                subjects.push(of_template(template, None));
             }
         }
         if diagnostics.iter().any(|it| it.severity == Severity::Error) {

@@ -18,8 +18,8 @@ use crate::input;
 use crate::launch::hook;
 use crate::links::{PathEscape, ProjectBoundary};
 use crate::package::{self, PackageRequest, PackageSelection};
-use crate::plan::PlanDraft;
 use crate::plan::forecast::{self, Facts, Forecast, MissingFiles, RegionScope, StagedState};
+use crate::plan::{HookPlan, PlanDraft};
 use crate::run::Staging;
 use crate::simulator;
 use crate::simulator::seed::Seeds;
@@ -153,35 +153,24 @@ impl CliProject {
         }
     }
 
-    /// Returns an error if hooks cannot be run. With `path`, the PATH of the environment, their
-    /// programs must exist.
-    pub(super) fn refuse_bad_hooks(
-        &self,
-        draft: &PlanDraft,
-        path: Option<&OsStr>,
-    ) -> Result<(), CliError> {
-        let mut refused: Vec<Diagnostic> = Vec::new();
-        for (place, plan) in draft.hooks() {
-            let Err(failure) = hook::check(plan, &self.root, path) else {
-                continue;
-            };
-            let diagnostic = Diagnostic::error(format!("hook `{}`: {failure}", plan.kind)).help(
+    /// Adds a problem to each test with a hook that can't be run. With `path`, the PATH of the
+    /// environment, its program must exist.
+    pub(super) fn mark_bad_hooks(&self, draft: &mut PlanDraft, path: Option<&OsStr>) {
+        let problem = |(test, place, plan): (&str, String, &HookPlan)| {
+            let failure = hook::check(plan, &self.root, path).err()?;
+            let problem = Diagnostic::error(format!("hook `{}`: {failure}", plan.kind)).help(
                 "a hook's type is `script`, with a `config.command`, or NAME for a program \
                  taskcat-hook-NAME",
             );
-            let diagnostic = Diagnostic {
+            let problem = Diagnostic {
                 location: self.loaded.location(&place),
-                ..diagnostic
+                ..problem
             };
-            // Tests inherit the project's hooks.
-            if !refused.contains(&diagnostic) {
-                refused.push(diagnostic);
-            }
-        }
-        if refused.is_empty() {
-            Ok(())
-        } else {
-            Err(CliError::Diagnostics(refused))
+            Some((test.to_owned(), problem))
+        };
+        let problems: Vec<_> = draft.hooks().filter_map(problem).collect();
+        for (test, problem) in problems {
+            draft.add_problem(&test, problem);
         }
     }
 

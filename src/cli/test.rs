@@ -19,6 +19,7 @@ use crate::config::{BaseConfig, CommandLineValue, OnlyTest};
 use crate::duration::HumanDuration;
 use crate::event::{CellId, RunStarted, RunTask};
 use crate::lint;
+use crate::plan::forecast::RegionScope;
 use crate::plan::{self, PlanDraft};
 use crate::report::folder::Folder;
 use crate::report::redact::RedactedConsumer;
@@ -184,8 +185,8 @@ pub(super) struct TestRunArgs {
 /// What to test.
 struct TestSubject<'s> {
     project: &'s CliProject,
-    draft: &'s PlanDraft,
-    templates: &'s Templates,
+    draft: PlanDraft,
+    templates: Templates,
 }
 
 impl TestRunArgs {
@@ -278,9 +279,10 @@ impl TestRunArgs {
         if !self.skip_upload {
             project.mark_excluded(&mut draft)?;
         }
+        let path = env::var_os("PATH").unwrap_or_default();
+        project.mark_bad_hooks(&mut draft, Some(&path));
         CliProject::refuse_unplannable(&draft)?;
         project.refuse_endless(&draft, &templates)?;
-        project.refuse_bad_hooks(&draft, Some(&env::var_os("PATH").unwrap_or_default()))?;
         if let Some((part, of)) = self.partition {
             draft.keep_part(part, of);
         }
@@ -296,8 +298,8 @@ impl TestRunArgs {
             };
             let subject = TestSubject {
                 project: &project,
-                draft: &draft,
-                templates: &templates,
+                draft,
+                templates,
             };
             let tested = self
                 .test(subject, aws, local.as_ref(), previous, verbosity)
@@ -330,8 +332,8 @@ impl TestRunArgs {
         &self,
         TestSubject {
             project,
-            draft,
-            templates,
+            mut draft,
+            mut templates,
         }: TestSubject<'_>,
         aws: &AwsArgs,
         local: Option<&LocalSimulator>,
@@ -355,11 +357,17 @@ impl TestRunArgs {
         );
         view.previous = previous;
         let mut asking = StatusListener::listen(&view);
-        let mut draft = draft.clone();
-        if !self.no_check && local.is_none() {
-            check::refuse_missing(project, &mut draft, templates, &clients).await?;
+        let is_checked = !self.no_check && local.is_none();
+        let forecast = if is_checked || self.lints() {
+            Some(project.forecast(&draft, &mut templates, RegionScope::Declared)?)
+        } else {
+            None
+        };
+        if let Some(forecast) = forecast.as_ref().filter(|_| is_checked) {
+            check::refuse_missing(project, &mut draft, &mut templates, forecast, &clients).await?;
         }
         let draft = &draft;
+        let templates = &templates;
         let (plan, warnings) = run::prepare(draft, &clients).await?;
         output::diagnostics(&warnings);
         let folders = remains::journal_folders(&project.root, Some(folder));
@@ -372,10 +380,9 @@ impl TestRunArgs {
         let job = RunJob {
             plan,
             settings: self.settings(project),
-            lint: if self.lints() {
-                Some(project.lint_job(draft, templates)?)
-            } else {
-                None
+            lint: match forecast.filter(|_| self.lints()) {
+                Some(forecast) => Some(project.lint_job(&forecast, templates)?),
+                None => None,
             },
             staging,
             templates: plan::sources(templates),

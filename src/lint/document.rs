@@ -20,24 +20,36 @@ pub(super) struct LintDocument {
 /// Names of the members of a template that matter here.
 const PARAMETERS: &str = "Parameters";
 const DEFAULT: &str = "Default";
+const ALLOWED_PATTERN: &str = "AllowedPattern";
 
 impl LintDocument {
     /// Writes a template. The named parameters lose their default, since a value that isn't known
     /// replaces it.
     pub(super) fn of(template: &Template, without_default: &[String]) -> Self {
+        Self::without(template, |parameter, key| {
+            key == DEFAULT && without_default.iter().any(|it| it == parameter)
+        })
+    }
+
+    /// Writes a template without what the schemas of resources don't depend on: patterns of
+    /// parameters, since the engine may take a second to compile one.
+    pub(super) fn for_schemas(template: &Template, without_default: &[String]) -> Self {
+        Self::without(template, |parameter, key| {
+            key == ALLOWED_PATTERN
+                || key == DEFAULT && without_default.iter().any(|it| it == parameter)
+        })
+    }
+
+    /// Writes a template; `is_left_out` is asked about each key of each parameter.
+    fn without(template: &Template, is_left_out: impl Fn(&str, &str) -> bool) -> Self {
         let mut document = Self {
             text: String::new(),
             positions: Vec::new(),
         };
-        let root = &template.root;
-        if without_default.is_empty() || root.get(PARAMETERS).is_none() {
-            document.value(root);
-        } else {
-            document.mapping(root, |document, key, value| match key {
-                PARAMETERS => document.parameters(value, without_default),
-                _ => document.value(value),
-            });
-        }
+        document.mapping(&template.root, |document, key, value| match key {
+            PARAMETERS => document.parameters(value, &is_left_out),
+            _ => document.value(value),
+        });
         document
     }
 
@@ -47,21 +59,25 @@ impl LintDocument {
         self.positions.get(index).copied()
     }
 
-    fn parameters(&mut self, parameters: &Node, without_default: &[String]) {
+    fn parameters(&mut self, parameters: &Node, is_left_out: &impl Fn(&str, &str) -> bool) {
         if parameters.as_mapping().is_none() {
             return self.value(parameters);
         }
-        self.mapping(parameters, |document, key, parameter| {
-            if without_default.iter().any(|it| it == key) {
-                let kept = parameter.entries().iter();
-                let kept = kept.filter(|(key, _)| &*key.text != DEFAULT).cloned();
-                document.value(&Node {
-                    value: NodeValue::Mapping(kept.collect()),
-                    ..parameter.clone()
-                });
-            } else {
-                document.value(parameter);
+        self.mapping(parameters, |document, name, parameter| {
+            let is_kept = |key: &str| !is_left_out(name, key);
+            if parameter
+                .entries()
+                .iter()
+                .all(|(key, _)| is_kept(&key.text))
+            {
+                return document.value(parameter);
             }
+            let kept = parameter.entries().iter();
+            let kept = kept.filter(|(key, _)| is_kept(&key.text)).cloned();
+            document.value(&Node {
+                value: NodeValue::Mapping(kept.collect()),
+                ..parameter.clone()
+            });
         });
     }
 
@@ -145,6 +161,21 @@ mod tests {
         assert_eq!(at("\"x\\ny\""), (2, 30));
         assert_eq!(document.position(0), None);
         assert_eq!(document.position(u32::MAX), None);
+    }
+
+    #[test]
+    fn schemas_need_no_patterns() {
+        let text = TEXT.replace("Default:", "AllowedPattern: 'x.*', Default:");
+        let check = |without_default: &[String], expect: serde_json::Value| {
+            let document = LintDocument::for_schemas(&template(&text), without_default);
+            let json: serde_json::Value = serde_json::from_str(&document.text).unwrap();
+            assert_eq!(json["Parameters"]["A"], expect);
+        };
+        check(
+            &[],
+            serde_json::json!({"Type": "String", "Default": "x\ny"}),
+        );
+        check(&["A".to_owned()], serde_json::json!({"Type": "String"}));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, Once, OnceLock};
 use std::thread;
 
+use cloudformation_validate::data_source::embedded;
 use cloudformation_validate::diagnostics::PhaseMetric;
 use cloudformation_validate::rules::{self as registry, RuleInfo, RuleMetadataEntry};
 use cloudformation_validate::validation_engine::GuardRuleSet;
@@ -21,6 +22,7 @@ use cloudformation_validate::{
 
 use super::document::LintDocument;
 use super::{GuardRuleFile, LintSubject};
+use crate::diagnostic;
 
 /// Stack size of a thread that runs the engine, in bytes; templates may nest deeply.
 pub(super) const STACK: usize = 32 << 20;
@@ -77,8 +79,12 @@ impl LintEngine {
     /// They can't be constructed.
     pub(super) fn whole() -> Result<Self, String> {
         prepare_schemas();
+        let rules = rules()?;
+        // The schemas take longer; these parts of them can be unpacked meanwhile.
+        LazyLock::force(&embedded::REGION_RESOURCE_TYPES_BYTES);
+        LazyLock::force(&embedded::REGION_ENUMS_BYTES);
         Ok(Self {
-            rules: rules()?,
+            rules,
             schemas: schemas()?,
         })
     }
@@ -168,23 +174,44 @@ pub(super) fn description(rule: &str) -> Option<&'static str> {
     registry::lookup_rule(rule).map(|rule| rule.description)
 }
 
+/// Returns the IDs of the engine's own rules.
+pub(super) fn rule_ids() -> impl Iterator<Item = &'static str> {
+    registry::RULE_REGISTRY.iter().map(|rule| rule.id)
+}
+
 /// Rules in the language of CloudFormation Guard, ready to be evaluated.
+#[derive(Default)]
 pub(super) struct LintGuardRules(Option<GuardRuleSet>);
 
 impl LintGuardRules {
     /// Compiles rule files.
     ///
     /// # Errors
-    /// The first file that isn't valid, with the reason.
-    pub(super) fn compile(files: &[GuardRuleFile]) -> Result<Self, String> {
-        let sources: Vec<_> = files
-            .iter()
-            .map(|file| ExternalRuleSource {
-                name: file.name.clone(),
-                content: file.text.clone(),
+    /// The first file that isn't valid, with the place.
+    pub(super) fn compile(files: &[GuardRuleFile]) -> Result<Self, Box<diagnostic::Diagnostic>> {
+        let source = |file: &GuardRuleFile| ExternalRuleSource {
+            name: file.name.clone(),
+            content: file.text.clone(),
+        };
+        let sources: Vec<_> = files.iter().map(source).collect();
+        guarded(|| GuardRuleSet::compile(&sources))
+            .map(Self)
+            .map_err(|reason| {
+                let is_bad = |file: &&GuardRuleFile| {
+                    guarded(|| GuardRuleSet::compile(&[source(file)])).is_err()
+                };
+                let bad = files.iter().find(is_bad);
+                Box::new(match bad {
+                    Some(file) => file.invalid(&reason),
+                    None => diagnostic::Diagnostic::error(format!("invalid Guard rules: {reason}")),
+                })
             })
-            .collect();
-        guarded(|| GuardRuleSet::compile(&sources)).map(Self)
+    }
+
+    /// Returns the names of the rules.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let rules = self.0.iter().flat_map(|it| it.rule_metadata().keys());
+        rules.map(String::as_str)
     }
 
     /// Evaluates all rules on a template as written.

@@ -5,6 +5,8 @@ use std::path::Path;
 use walkdir::WalkDir;
 
 use crate::diagnostic::Diagnostic;
+#[cfg(feature = "lint")]
+use crate::diagnostic::{Location, Position};
 use crate::input;
 
 /// Extensions of rule files, as `cfn-guard` reads them from a folder
@@ -39,6 +41,39 @@ impl GuardRuleFile {
             return Err(Diagnostic::error(message).help("rule files end with .guard or .ruleset"));
         }
         Ok(files)
+    }
+
+    /// Returns the error for the reason why the file can't be parsed, with its place.
+    #[cfg(feature = "lint")]
+    pub(super) fn invalid(&self, reason: &str) -> Diagnostic {
+        const GRAMMAR: &str = "https://docs.aws.amazon.com/cfn-guard/latest/ug/writing-rules.html";
+        let after = |text: &'_ str, mark: &str| Some(text.split_once(mark)?.1.to_owned());
+        let number = |text: Option<String>| {
+            let text = text.unwrap_or_default();
+            let digits = text.split(|it: char| !it.is_ascii_digit()).next();
+            digits.and_then(|it| it.parse().ok()).unwrap_or(1)
+        };
+        // "… at line 3 at column 11, when handling EXPECTED, fragment REST"
+        let expected = after(reason, "when handling ").unwrap_or_default();
+        let (expected, rest) = expected.split_once(", fragment ").unwrap_or_default();
+        let found = rest.lines().next().unwrap_or_default().trim();
+        let found = found.trim_end_matches('`').trim();
+        let expected = match expected.trim().trim_start_matches("expecting ") {
+            "" => "a rule, a condition or the end of a block",
+            expected => expected,
+        };
+        let message = if found.is_empty() {
+            format!("invalid Guard rules: expected {expected}, found the end of the file")
+        } else {
+            format!("invalid Guard rules: expected {expected}, found `{found}`")
+        };
+        let at = Position {
+            line: number(after(reason, " at line ")),
+            column: number(after(reason, " at column ")),
+        };
+        let file = Path::new(&self.name).into();
+        let error = Diagnostic::error(message).at(Location { file, at });
+        error.help(format!("{GRAMMAR} describes rules"))
     }
 
     fn read(path: &Path) -> Result<Self, Diagnostic> {

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use super::cfn_lint::{self, LintTarget};
 use super::suppression::TemplateSuppressions;
-use super::{Finding, GuardRuleFile, RuleSelection, merged, submodule};
+use super::{Finding, GuardRuleFile, RuleSelection, merged};
+use crate::diagnostic::Diagnostic;
 use crate::event::CellId;
 use crate::process::{ExitReason, indented};
+use crate::submodules;
 use crate::template::Templates;
 
 /// What to lint, and how.
@@ -42,19 +44,6 @@ pub(crate) struct LintSubject {
     pub conditions: Vec<(String, bool)>,
     /// The tests and regions that use the template like that.
     pub cells: Vec<CellId>,
-}
-
-impl LintSubject {
-    /// Returns whether the engine sees the same.
-    #[cfg(feature = "lint")]
-    pub(super) fn is_alike(&self, other: &Self) -> bool {
-        let cells = Vec::new;
-        let seen = |it: &Self| Self {
-            cells: cells(),
-            ..it.clone()
-        };
-        seen(self) == seen(other)
-    }
 }
 
 /// What lints.
@@ -106,9 +95,10 @@ pub(crate) enum LintError {
     #[error("the lint engine cannot be used: {0}")]
     #[cfg_attr(not(feature = "lint"), expect(dead_code))]
     Engine(String),
-    #[error("the Guard rules are not valid: {0}")]
+    /// Guard rules, or the choice of rules, are not valid.
+    #[error("{0}")]
     #[cfg_attr(not(feature = "lint"), expect(dead_code))]
-    GuardRules(String),
+    Rules(Box<Diagnostic>),
     #[error("this build of taskcat has no lint engine; use `--engine cfn-lint`")]
     #[cfg_attr(feature = "lint", expect(dead_code))]
     NoEngine,
@@ -120,21 +110,15 @@ pub(crate) enum LintError {
 /// An engine failed, which says nothing about the templates.
 pub(crate) async fn run(job: &LintJob) -> Result<LintOutcome, LintError> {
     let mut warnings = Vec::new();
-    let submodules = submodule::folders(&job.project_root)
-        .await
-        .unwrap_or_else(|error| {
-            warnings.push(format!(
-                "the templates of submodules are linted too, as .gitmodules could not be read: \
-                 {error}"
-            ));
-            Vec::new()
-        });
+    let submodules = submodules::paths(&job.project_root);
     let is_own = |template: &str| {
         let path = job.project_root.join(template);
         !submodules.iter().any(|folder| path.starts_with(folder))
     };
     let mut job = job.clone();
     job.subjects.retain(|subject| is_own(&subject.template));
+    job.broken
+        .retain(|it| is_own(&it.template.to_string_lossy()));
     let mut findings = match job.engine {
         LintEngineKind::Builtin => builtin(&job, &mut warnings).await?,
         LintEngineKind::CfnLint => match with_cfn_lint(&job, &mut warnings).await? {
@@ -200,19 +184,7 @@ async fn with_cfn_lint(
 #[cfg(feature = "lint")]
 async fn builtin(job: &LintJob, warnings: &mut Vec<String>) -> Result<Vec<Finding>, LintError> {
     let job = job.clone();
-    let work = move || {
-        let (mut findings, warnings) = super::builtin::lint(&job)?;
-        let mut suppressions = SuppressionsByTemplate::default();
-        findings.retain(|finding| {
-            let suppressions = suppressions.of(&job, finding);
-            let is_wanted = suppressions.includes(&finding.rule);
-            let is_hidden =
-                suppressions.hides(finding) && !job.selection.is_mandatory(&finding.rule);
-            !is_hidden && job.selection.reports(finding, is_wanted)
-        });
-        Ok((findings, warnings))
-    };
-    let done = tokio::task::spawn_blocking(work).await;
+    let done = tokio::task::spawn_blocking(move || super::builtin::lint(&job)).await;
     let (findings, more) =
         done.unwrap_or_else(|error| Err(LintError::Engine(error.to_string())))?;
     warnings.extend(more);
@@ -226,14 +198,7 @@ async fn builtin(job: &LintJob, warnings: &mut Vec<String>) -> Result<Vec<Findin
 /// The engine can't be used.
 #[cfg(feature = "lint")]
 pub(crate) fn property_errors(job: &LintJob) -> Result<Vec<Vec<Finding>>, LintError> {
-    let mut suppressions = SuppressionsByTemplate::default();
-    let mut found = super::builtin::property_errors(job)?;
-    for findings in &mut found {
-        findings.retain(|finding| {
-            !suppressions.of(job, finding).hides(finding) && job.selection.reports(finding, false)
-        });
-    }
-    Ok(found)
+    super::builtin::property_errors(job)
 }
 
 #[cfg(not(feature = "lint"))]

@@ -5,13 +5,16 @@
 //!
 //! - `engine`: AWS's engine, constructed once; `document`: a template as it reads it
 //! - `builtin`: the checks of every template with the values of each test in each region
-//! - `corrections`: findings of the engine that are wrong; `pinpoint` finds better positions
+//! - `corrections`: findings of the engine that are wrong; `additions`: errors that it doesn't
+//!   find; `pinpoint` finds better positions
 //! - `cfn_lint`: runs cfn-lint, and `merged` adds its findings to those of the engine
 //! - `rc_file`, `selection`, `suppression`: what `.cfnlintrc`, the command line and templates
 //!   ignore
 //! - `guard_file`: rules in the language of CloudFormation Guard
 //! - `output`: the formats for other programs
 
+#[cfg(feature = "lint")]
+mod additions;
 #[cfg(feature = "lint")]
 mod builtin;
 pub(crate) mod cfn_lint;
@@ -29,7 +32,6 @@ pub(crate) mod output;
 mod pinpoint;
 mod rc_file;
 mod selection;
-mod submodule;
 mod suppression;
 
 use std::path::PathBuf;
@@ -43,7 +45,6 @@ pub(crate) use job::{
 };
 pub(crate) use rc_file::CfnLintSettings;
 pub(crate) use selection::RuleSelection;
-pub(crate) use submodule::folders as submodule_folders;
 
 /// Something that a rule found in a template.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,13 @@
 //! Which rules are reported: what the command line and `.cfnlintrc` select and ignore.
 
+#[cfg(feature = "lint")]
+use std::collections::BTreeSet;
+
+#[cfg(feature = "lint")]
+use super::NOT_A_TEMPLATE;
 use super::{Finding, FindingLevel};
+#[cfg(feature = "lint")]
+use crate::{diagnostic::Diagnostic, spelling};
 
 /// A choice of rules. Each pattern is the beginning of rule IDs, as in cfn-lint: `E3012`, `W`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,11 +43,31 @@ impl RuleSelection {
         is_wanted || !is_noise
     }
 
+    /// Returns an error if a selected pattern is the beginning of no known rule's ID.
+    #[cfg(feature = "lint")]
+    pub(super) fn unknown(&self, known: &[&str]) -> Option<Diagnostic> {
+        let of_readers = std::iter::once(NOT_A_TEMPLATE);
+        let known = of_readers.chain(known.iter().copied());
+        let ids: BTreeSet<String> = known
+            .flat_map(|rule| std::iter::once(rule.to_owned()).chain(cfn_lint_ids(rule)))
+            .collect();
+        let patterns = self.select.iter().filter(|pattern| !pattern.is_empty());
+        let mut unknown = patterns.filter(|pattern| !ids.iter().any(|id| begins_with(id, pattern)));
+        let pattern = unknown.next()?;
+        let nearest = spelling::did_you_mean(pattern, ids.iter().map(String::as_str));
+        let help = nearest.unwrap_or_else(|| format!("the rules are those of {RULES_OF_CFN_LINT}"));
+        Some(Diagnostic::error(format!("no rule `{pattern}` (--select)")).help(help))
+    }
+
     /// Returns whether a template can't suppress the rule.
     pub(super) fn is_mandatory(&self, rule: &str) -> bool {
         matches_any(&self.mandatory, rule)
     }
 }
+
+#[cfg(feature = "lint")]
+const RULES_OF_CFN_LINT: &str =
+    "https://github.com/aws-cloudformation/cfn-lint/blob/main/docs/rules.md";
 
 /// Returns whether one of the patterns is the beginning of the rule's ID, or of the ID that
 /// cfn-lint has for the same check.
@@ -114,6 +141,31 @@ pub(super) fn cfn_lint_ids(rule: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(feature = "lint")]
+    fn a_selected_rule_exists() {
+        let check = |pattern: &str, expect: Option<&str>| {
+            let selection = RuleSelection {
+                select: vec![pattern.to_owned()],
+                ..RuleSelection::default()
+            };
+            let unknown = selection.unknown(&["F3012", "W2001", "topics_are_encrypted"]);
+            let unknown = unknown.map(|it| it.to_string());
+            let expect = expect.map(|help| format!("no rule `{pattern}` (--select) ({help})"));
+            assert_eq!(unknown, expect);
+        };
+        check("E3012", None);
+        check("e3", None);
+        check("E0000", None);
+        check("topics", None);
+        check("", None);
+        check("W2010", Some("did you mean `W2001`?"));
+        check(
+            "SECURITY",
+            Some(&format!("the rules are those of {RULES_OF_CFN_LINT}")),
+        );
+    }
 
     #[test]
     fn patterns_are_beginnings_of_either_id() {

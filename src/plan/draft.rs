@@ -19,6 +19,7 @@ use super::{HookPlan, ProfileRegions, TestLimits, git};
 use crate::catalog;
 use crate::config::{HookData, LoadedConfig, TestConfig};
 use crate::diagnostic::{Diagnostic, Location, Severity};
+use crate::submodules;
 use crate::template::Templates;
 
 /// Tags that identify a run's stacks; the user can't set them.
@@ -35,6 +36,8 @@ pub struct PlanDraft {
     pub(super) git_branch: Option<String>,
     /// Why a test can't be launched in a region, by test and region.
     pub(super) refusals: BTreeMap<(String, String), String>,
+    /// The folders of git submodules that aren't checked out.
+    pub(super) absent_submodules: Vec<String>,
 }
 
 /// The service role of a test's stacks.
@@ -118,14 +121,14 @@ impl PlanDraft {
         let mut diagnostics = drafter.diagnostics;
         diagnostics.extend(drafter.values.into_warnings());
         let project = ProjectDraft::of(loaded);
-        let project_root = project_root.to_owned();
         let draft = Self {
             run_id,
-            project_root,
+            project_root: project_root.to_owned(),
             project,
             tests,
             git_branch,
             refusals: BTreeMap::new(),
+            absent_submodules: submodules::absent(project_root),
         };
         if diagnostics
             .iter()
@@ -187,16 +190,17 @@ impl PlanDraft {
             tests,
             git_branch: None,
             refusals: BTreeMap::new(),
+            absent_submodules: Vec::new(),
         }
     }
 
-    /// Returns the hooks of all tests, each with its path in the configuration.
-    pub fn hooks(&self) -> impl Iterator<Item = (String, &HookPlan)> {
+    /// Returns the hooks of all tests, each with its test and its path in the configuration.
+    pub fn hooks(&self) -> impl Iterator<Item = (&str, String, &HookPlan)> {
         self.tests.iter().flat_map(|test| {
             let of_stage = |stage: &'static str, hooks| {
                 let path = move |index| format!("tests.{}.{stage}.{index}", test.name);
                 std::iter::Iterator::enumerate(<[HookPlan]>::iter(hooks))
-                    .map(move |(index, hook)| (path(index), hook))
+                    .map(move |(index, hook)| (test.name.as_str(), path(index), hook))
             };
             of_stage("prehooks", &test.prehooks).chain(of_stage("posthooks", &test.posthooks))
         })

@@ -10,6 +10,7 @@ use super::{NestedStackTemplate, Template, sections};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::links::{PathEscape, ProjectBoundary};
 use crate::spelling::nearest;
+use crate::submodules;
 use crate::yaml::{self, Node};
 
 /// Maximum number of folders, from the end of a URL's path, to search.
@@ -126,6 +127,12 @@ impl Templates {
             .map(Vec::as_slice)
     }
 
+    /// Returns every file that was read but isn't a template, with what is wrong.
+    pub fn broken_files(&self) -> impl Iterator<Item = (&str, &[Diagnostic])> {
+        let broken = self.broken.iter();
+        broken.map(|(path, diagnostics)| (path.as_str(), diagnostics.as_slice()))
+    }
+
     /// Returns why a requested template can't be used; empty if it can be, or if its path leads out
     /// of the project.
     pub fn problems(&self, path: &str) -> Vec<Diagnostic> {
@@ -210,6 +217,7 @@ struct TemplateReader<'a> {
     project_root: &'a Path,
     canonical_root: PathBuf,
     bounds: ProjectBoundary,
+    absent_submodules: Vec<String>,
     templates: Templates,
     diagnostics: Vec<Diagnostic>,
 }
@@ -224,6 +232,7 @@ impl<'a> TemplateReader<'a> {
             project_root,
             canonical_root,
             bounds,
+            absent_submodules: submodules::absent(project_root),
             templates,
             diagnostics: Vec::new(),
         }
@@ -306,18 +315,20 @@ impl<'a> TemplateReader<'a> {
                 continue;
             }
             let file: Arc<Path> = Arc::from(self.named(&relative));
-            let (template, mut diagnostics) = sections::read(&file, relative.clone());
-            if nested {
-                diagnostics
-                    .iter_mut()
-                    .for_each(|diagnostic| diagnostic.severity = Severity::Warning);
-            }
+            let (template, diagnostics) = sections::read(&file, relative.clone());
+            let reported = diagnostics.iter().cloned().map(|it| Diagnostic {
+                severity: if nested {
+                    Severity::Warning
+                } else {
+                    it.severity
+                },
+                ..it
+            });
+            self.diagnostics.extend(reported);
             let Some(mut template) = template else {
-                self.templates.broken.insert(relative, diagnostics.clone());
-                self.diagnostics.append(&mut diagnostics);
+                self.templates.broken.insert(relative, diagnostics);
                 continue;
             };
-            self.diagnostics.append(&mut diagnostics);
             for stack in nested_stacks(&template.root) {
                 self.children(&stack, &mut template);
             }
@@ -347,8 +358,10 @@ impl<'a> TemplateReader<'a> {
         let at = |escape: PathEscape| escape.to_diagnostic().at(parent.location(stack.at));
         self.diagnostics.extend(outside.into_iter().map(at));
         if found.is_empty() && !is_outside {
-            self.diagnostics
-                .extend(not_found(stack).map(|warning| warning.at(parent.location(stack.at))));
+            self.diagnostics.extend(
+                not_found(stack, &self.absent_submodules)
+                    .map(|warning| warning.at(parent.location(stack.at))),
+            );
         }
         let found = found.into_iter().map(|template| (template, false));
         for (template, names_its_bucket) in
@@ -462,7 +475,7 @@ fn similar_file(root: &Path, path: &str) -> Option<String> {
     Some(format!("did you mean `{near}`?"))
 }
 
-fn not_found(stack: &NestedStackUrl) -> Option<Diagnostic> {
+fn not_found(stack: &NestedStackUrl, absent_submodules: &[String]) -> Option<Diagnostic> {
     let id = &stack.logical_id;
     if !stack.has_url {
         return Some(Diagnostic::warning(format!(
@@ -473,13 +486,10 @@ fn not_found(stack: &NestedStackUrl) -> Option<Diagnostic> {
     let warning = Diagnostic::warning(format!(
         "nested stack {id}: no file of the project matches its TemplateURL, {path}"
     ));
-    if path.contains("submodules/") {
-        return Some(
-            warning
-                .help("if it is in a git submodule, run `git submodule update --init --recursive`"),
-        );
-    }
-    Some(warning)
+    Some(Diagnostic {
+        help: submodules::advice(absent_submodules, path),
+        ..warning
+    })
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ vpcs:
 - {id: vpc-0a1, subnets: [{id: subnet-0a1}], security_groups: [{id: sg-0a1}]}
 ";
 
-/// What is said where nothing is seeded, except for images, of which any exists then.
+/// What is said where nothing exists.
 const MISSING: [&str; 11] = [
     "Parameter validation failed: parameter value ops for parameter name Key does not exist",
     "Parameter validation failed: parameter value vpc-0a1 for parameter name Vpc does not exist",
@@ -61,6 +61,9 @@ const MISSING: [&str; 11] = [
     "Parameter validation failed: parameter value ami-0123456789abcdef0 for parameter name Image \
      does not exist",
 ];
+
+/// Seeds with none of what can be seeded, of which any exists otherwise.
+const NOTHING: &str = "key_pairs: []\nimages: []\nvpcs: []\nhosted_zones: []\n";
 
 fn project(template: &str) -> Project {
     let project = Project::empty("checked");
@@ -118,7 +121,7 @@ fn what_exists_is_no_assumption() {
 #[test]
 fn what_does_not_exist_would_fail() {
     let project = project(TEMPLATE);
-    let simulator = simulator(&project, "key_pairs: []\nimages: []\n", "{}");
+    let simulator = simulator(&project, NOTHING, "{}");
     let (outcome, cell) = checked(&project, &simulator.endpoint());
     outcome.assert_code(1);
     assert_eq!(cell["verdict"], "would_fail", "{cell:#}");
@@ -132,6 +135,25 @@ fn what_does_not_exist_would_fail() {
         (&first["file"], &first["line"]),
         (&json!("t.yaml"), &json!(2))
     );
+}
+
+/// Where nothing of a kind is seeded, the simulator launches whatever a parameter names.
+#[test]
+fn the_simulator_answers_as_it_launches() {
+    let project = project(
+        "Parameters:\n  Key: {Type: AWS::EC2::KeyPair::KeyName, Default: ops}\n  Vpc: {Type: \
+         AWS::EC2::VPC::Id, Default: vpc-0a1}\n  Subnets: {Type: 'List<AWS::EC2::Subnet::Id>', \
+         Default: 'subnet-0a1,subnet-0a2'}\n  Group: {Type: AWS::EC2::SecurityGroup::Id, Default: \
+         sg-0a1}\n  Name: {Type: AWS::EC2::SecurityGroup::GroupName, Default: web}\n  Instance: \
+         {Type: AWS::EC2::Instance::Id, Default: i-0a1}\n  Volume: {Type: AWS::EC2::Volume::Id, \
+         Default: vol-0a1}\nResources: {Topic: {Type: AWS::SNS::Topic}}\n",
+    );
+    let server = Server::take(Kind::Simulator);
+    let (outcome, cell) = checked(&project, &server.endpoint());
+    outcome.assert_code(0);
+    assert_eq!(cell["verdict"], "would_launch", "{cell:#}");
+    let run = Taskcat::at(&project, &server.endpoint()).args(["test", "run", "-l"]);
+    run.run().assert_code(0);
 }
 
 /// A denied or throttled call leaves its assumptions, and names the actions that are needed.
@@ -188,6 +210,51 @@ calls:
     let (outcome, cell) = checked(&project, &simulator.endpoint());
     assert_eq!(cell["verdict"], "would_launch", "{cell:#}");
     assert_eq!(outcome.stderr, "");
+}
+
+/// Stored values by their ARNs, and objects in buckets of other regions.
+#[test]
+fn things_elsewhere_are_asked_about_where_they_are() {
+    let project = project(
+        "Parameters:\n  Size: {Type: 'AWS::SSM::Parameter::Value<String>', Default: \
+         'arn:aws:ssm:us-east-1:123456789012:parameter/size'}\nResources:\n  Secret: {Type: \
+         AWS::SNS::Topic, Properties: {TopicName: \
+         '{{resolve:secretsmanager:arn:aws:secretsmanager:us-east-1:123456789012:secret:db:SecretString:u}}'}}\n  \
+         Nested: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: \
+         'https://theirs.s3.eu-west-1.amazonaws.com/a/b.yaml'}}\n",
+    );
+    let seeds = SEEDS.replace("{name: theirs,", "{name: theirs, region: eu-west-1,");
+    let (outcome, cell) = checked(&project, &simulator(&project, &seeds, "{}").endpoint());
+    assert_eq!(cell["verdict"], "would_launch", "{cell:#}");
+    outcome.assert_code(0);
+    assert_eq!(outcome.stderr, "");
+    let empty = "buckets: [{name: theirs, region: eu-west-1}]\n";
+    let (outcome, cell) = checked(&project, &simulator(&project, empty, "{}").endpoint());
+    outcome.assert_code(1);
+    let expect = [
+        "Unable to fetch parameters [arn:aws:ssm:us-east-1:123456789012:parameter/size] from \
+         parameter store for this account.",
+        "Secrets Manager can't find the specified secret.",
+        "S3 error: The specified key does not exist. (a/b.yaml)",
+    ];
+    let mut found = messages(&cell);
+    found.sort_by_key(|message| expect.iter().position(|it| it == message));
+    assert_eq!(found, expect);
+    let denied = "\
+calls:
+- {service: secretsmanager, action: DescribeSecret, fault: deny}
+- {service: s3, action: HeadObject, fault: throttle}
+";
+    let simulator = simulator(&project, &seeds, denied);
+    let outcome = Taskcat::at(&project, &simulator.endpoint())
+        .env("AWS_MAX_ATTEMPTS", "1")
+        .args(["plan", "--check"])
+        .run();
+    outcome
+        .assert_code(0)
+        .assert_says("cannot check secrets in us-east-1: ")
+        .assert_says("cannot check objects in us-east-1: ")
+        .assert_says("denied: secretsmanager:DescribeSecret");
 }
 
 /// However many tests and names: one call per kind and region.
@@ -277,15 +344,51 @@ fn a_run_refuses_what_is_missing_before_anything_is_staged() {
     assert_ne!(outcome.report()["buckets"], json!([]));
 }
 
+/// A check that the account denies is told in one line, and the run goes on.
+#[test]
+fn a_run_names_the_action_that_it_is_denied() {
+    let project = project(
+        "Parameters: {Key: {Type: AWS::EC2::KeyPair::KeyName, Default: ops}}\n\
+         Resources: {Topic: {Type: AWS::SNS::Topic}}\n",
+    );
+    let denied = "calls: [{service: ec2, action: DescribeKeyPairs, fault: deny}]";
+    let server = simulator(&project, SEEDS, denied);
+    let run = |args: &[&str]| {
+        Taskcat::at(&project, &server.endpoint())
+            .args(["test", "run", "-l"])
+            .args(args.iter().copied())
+            .run()
+    };
+    let message = "cannot check first whether what the tests need exists: ec2:DescribeKeyPairs \
+                   denied";
+    let outcome = run(&[]);
+    outcome.assert_code(0).assert_says(message);
+    run(&["--no-check"])
+        .assert_code(0)
+        .assert_silent_about(message);
+}
+
 #[test]
 #[ignore = "needs moto; run tests/run.sh"]
 fn moto_answers_as_well() {
     let server = Server::take(Kind::Moto);
     let project = project(TEMPLATE);
+    project.replace(
+        "t.yaml",
+        "Parameters:\n",
+        "Parameters:\n  Machine: {Type: AWS::EC2::Instance::Id, Default: i-0a1}\n  Disk: {Type: \
+         AWS::EC2::Volume::Id, Default: vol-0a1}\n",
+    );
     let (outcome, cell) = checked(&project, &server.endpoint());
     outcome.assert_code(1);
     let found = messages(&cell);
-    for message in MISSING {
+    let more = [("i-0a1", "Machine"), ("vol-0a1", "Disk")].map(|(id, name)| {
+        format!(
+            "Parameter validation failed: parameter value {id} for parameter name {name} does not \
+             exist"
+        )
+    });
+    for message in MISSING.into_iter().chain(more.iter().map(String::as_str)) {
         assert!(found.contains(&message), "{message}: {found:#?}");
     }
     let made = boto3(&server.endpoint(), "checked.py", &[]);

@@ -390,7 +390,7 @@ fn rules_of_guard_are_checked() {
     project.write("rules/bad.guard", "rule {\n");
     lint(&project, &[])
         .assert_code(2)
-        .assert_says("the Guard rules are not valid")
+        .assert_says("invalid Guard rules")
         .assert_says("bad.guard");
     lint(&project, &["--guard-rules", "gone"])
         .assert_code(2)
@@ -606,4 +606,89 @@ fn cfn_lint_can_be_used_as_well() {
             .assert_code(2)
             .assert_says("`cfn-lint` is not on PATH");
     }
+}
+
+#[test]
+fn a_selected_rule_has_to_exist() {
+    let project = topic();
+    assert_eq!(found(&project, &["--select", "E3002"]), [ALL[1]]);
+    assert_eq!(found(&project, &["--select", "e3,W2001"]), ALL);
+    lint(&project, &["--select", "W2001,E3O02"])
+        .assert_code(2)
+        .assert_says("error: no rule `E3O02` (--select)")
+        .assert_says("help: did you mean `E3002`?");
+}
+
+#[test]
+fn a_guard_rule_that_is_not_valid_is_shown_with_its_place() {
+    let project = topic();
+    project.write(
+        "bad.guard",
+        "rule a {\n  Resources.* {\n    Type === 'x'\n  }\n}\n",
+    );
+    lint(&project, &["--guard-rules", "bad.guard"])
+        .assert_code(2)
+        .assert_says("error: invalid Guard rules: expected ")
+        .assert_says("bad.guard:3:12")
+        .assert_says("Type === 'x'")
+        .assert_says("help: https://docs.aws.amazon.com/cfn-guard/");
+    project.write("bad.guard", "rule a {\n");
+    lint(&project, &["--guard-rules", "bad.guard"])
+        .assert_code(2)
+        .assert_says("found the end of the file")
+        .assert_says("bad.guard:");
+}
+
+#[test]
+fn a_nested_file_that_is_no_template_is_a_finding() {
+    let project = topic();
+    let parent = "Resources:\n  C: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: \
+                  ./child.yaml}}\n";
+    project.write("t.yaml", parent);
+    project.write("child.yaml", "Resources: [\n");
+    let expect = ["child.yaml:1 E0000", "t.yaml:2 W3002"];
+    assert_eq!(found(&project, &[]), expect);
+    let outcome = lint(&project, &[]);
+    outcome
+        .assert_code(1)
+        .assert_silent_about("warning: expected");
+}
+
+/// `aws cloudformation package` replaces a local `TemplateURL`.
+#[test]
+fn a_local_nested_template_gets_the_values_of_its_parent() {
+    let project = topic();
+    let parent = "Resources:\n  C:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n      \
+                  TemplateURL: ./child.yaml\n      Parameters: {Delay: 1000}\n";
+    project.write("t.yaml", parent);
+    let child = "Parameters: {Delay: {Type: Number}}\nResources:\n  Queue:\n    Type: \
+                 AWS::SQS::Queue\n    Properties:\n      DelaySeconds: !Ref Delay\n";
+    project.write("child.yaml", child);
+    let expect = "child.yaml:6 F3034".to_owned();
+    let all = found(&project, &[]);
+    assert!(all.contains(&expect), "{all:?}");
+    project.replace("t.yaml", "1000", "100");
+    assert!(!found(&project, &[]).contains(&expect));
+}
+
+#[test]
+fn an_instance_needs_an_image() {
+    let project = topic();
+    let resource = "Resources:\n  I:\n    Type: AWS::EC2::Instance\n    Properties:\n      \
+                    InstanceType: t3.micro\n";
+    project.write("t.yaml", resource);
+    assert_eq!(found(&project, &["--select", "E3673"]), ["t.yaml:4 E3673"]);
+    assert_eq!(found(&project, &["--ignore", "E3673"]), [""; 0]);
+}
+
+/// A list without a default is given by whoever launches the template.
+#[test]
+fn a_list_that_is_empty_by_default_is_not_an_error() {
+    let project = topic();
+    let balancer = "Parameters:\n  Subnets: {Type: 'List<AWS::EC2::Subnet::Id>', Default: \
+                    ''}\nResources:\n  B:\n    Type: \
+                    AWS::ElasticLoadBalancingV2::LoadBalancer\n    Properties: {Subnets: !Ref \
+                    Subnets}\n";
+    project.write("t.yaml", balancer);
+    assert_eq!(found(&project, &["t.yaml", "--select", "E"]), [""; 0]);
 }

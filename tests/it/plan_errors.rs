@@ -240,3 +240,66 @@ fn roles_are_given_by_name_or_arn() {
         );
     }
 }
+
+/// What a stack gets by default is as certain as what a test sets.
+#[test]
+fn a_default_that_the_schema_refuses_would_fail() {
+    let project = Project::empty("p");
+    project.write(
+        ".taskcat.yml",
+        "project: {name: p, template: t.yaml, regions: [us-east-1]}\ntests:\n  kept: {}\n  set: \
+         {parameters: {Delay: 100}}\n",
+    );
+    let template = "Parameters:\n  Delay: {Type: Number, Default: 1000}\nResources:\n  \
+                    Queue:\n    Type: AWS::SQS::Queue\n    Properties:\n      DelaySeconds: \
+                    !Ref Delay\n";
+    project.write("t.yaml", template);
+    let outcome = Taskcat::offline(&project).args(["plan"]).run();
+    outcome.assert_code(1);
+    let plan = &outcome.stdout;
+    assert!(plan.contains("1 would launch, 1 would fail"), "{plan}");
+    assert!(
+        plan.contains("Properties validation failed for resource Queue"),
+        "{plan}"
+    );
+    assert!(plan.contains("test kept in us-east-1"), "{plan}");
+}
+
+#[test]
+fn a_bad_hook_is_its_tests_failure() {
+    let project = Project::empty("p");
+    project.write(
+        ".taskcat.yml",
+        "project: {name: p, template: t.yaml, regions: [us-east-1]}\ntests:\n  good: {}\n  bad: \
+         {prehooks: [{type: script}]}\n",
+    );
+    project.write("t.yaml", "Resources: {T: {Type: AWS::SNS::Topic}}\n");
+    let outcome = Taskcat::offline(&project)
+        .args(["plan", "--format", "json"])
+        .run();
+    outcome.assert_code(1);
+    let plan: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let verdicts = plan["cells"].as_array().unwrap().iter();
+    let verdicts: Vec<_> = verdicts
+        .map(|cell| (cell["test"].as_str(), cell["verdict"].as_str()))
+        .collect();
+    let expect = [
+        (Some("good"), Some("would_launch")),
+        (Some("bad"), Some("would_fail")),
+    ];
+    assert_eq!(verdicts, expect, "{plan:#}");
+    let failure = &plan["cells"][1]["failures"][0];
+    assert!(
+        failure["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("hook `script`: ")
+    );
+    let outcome = Taskcat::bare(&project)
+        .args(["test", "run", "--local", "-l"])
+        .run();
+    outcome.assert_code(1);
+    let mut states = outcome.states();
+    states.sort();
+    assert_eq!(states, ["bad/us-east-1 failed", "good/us-east-1 passed"]);
+}

@@ -8,8 +8,8 @@ use walkdir::WalkDir;
 use crate::cli::error::CliError;
 use crate::diagnostic::Diagnostic;
 use crate::input;
-use crate::lint;
 use crate::stage::exclude::Exclusions;
+use crate::submodules;
 use crate::template::{Template, Templates};
 use crate::yaml::{self, Dialect, Node};
 
@@ -24,11 +24,9 @@ const FOREIGN: [&str; 2] = ["node_modules", "cdk.out"];
 ///
 /// # Errors
 /// There is none.
-pub(super) async fn templates(root: &Path) -> Result<Vec<String>, CliError> {
+pub(super) fn templates(root: &Path) -> Result<Vec<String>, CliError> {
     let exclusions = Exclusions::load(root, &[]).map_err(CliError::Diagnostics)?;
-    let submodules = lint::submodule_folders(root)
-        .await
-        .map_err(|error| CliError::local("cannot read .gitmodules", error))?;
+    let submodules = submodules::paths(root);
     let is_foreign = |path: &Path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let is_hidden = name.starts_with('.') && path != root;

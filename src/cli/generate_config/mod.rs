@@ -17,7 +17,7 @@ use super::error::{CliError, ExitStatus};
 use super::paths::path;
 use super::plan::PlanArgs;
 use super::project::found_root;
-use super::{AwsArgs, block_on, output, streams};
+use super::{AwsArgs, output, streams};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::input;
 use crate::plan::{self, Suggestion, git};
@@ -130,7 +130,7 @@ impl GenerateConfigArgs {
     fn templates(&self, root: &Path) -> Result<Templates, CliError> {
         let asked = match &self.main_template {
             Some(template) => vec![template.clone()],
-            None => block_on(discovery::templates(root))?,
+            None => discovery::templates(root)?,
         };
         let asked = asked.into_iter().map(|it| (it, None));
         let (templates, diagnostics) = Templates::load(root, asked);

@@ -21,8 +21,8 @@ use crate::ami::{self, AmiEntry, AmiFilters};
 use crate::aws::{Aws, DEFAULT_PROFILE, Image};
 use crate::config::TestConfig;
 use crate::diagnostic::{Diagnostic, Location, Severity};
-use crate::lint;
 use crate::plan::{PlanDraft, profile_of};
+use crate::submodules;
 use crate::template::{Template, Templates};
 use findings::Findings;
 use lookup::{AmiAnswer, AmiLookup};
@@ -89,7 +89,7 @@ impl UpdateAmiArgs {
         aws: &AwsArgs,
         verbosity: Verbosity,
     ) -> Result<ExitStatus, CliError> {
-        let templates = own_templates(project, templates).await?;
+        let templates = own_templates(project, templates);
         let filters = self.filters(project, &templates)?;
         let (amis, mut findings) = find(project, &templates, &filters);
         if amis.is_empty() {
@@ -147,18 +147,13 @@ impl UpdateAmiArgs {
 }
 
 /// Returns the templates outside of git submodules.
-async fn own_templates<'t>(
-    project: &CliProject,
-    templates: &'t Templates,
-) -> Result<Vec<&'t Template>, CliError> {
-    let submodules = lint::submodule_folders(&project.root)
-        .await
-        .map_err(|error| CliError::local("cannot read .gitmodules", error))?;
+fn own_templates<'t>(project: &CliProject, templates: &'t Templates) -> Vec<&'t Template> {
+    let submodules = submodules::paths(&project.root);
     let is_own = |template: &&Template| {
         let file = project.root.join(&template.relative);
         !submodules.iter().any(|folder| file.starts_with(folder))
     };
-    Ok(templates.iter().filter(is_own).collect())
+    templates.iter().filter(is_own).collect()
 }
 
 /// Returns the AMI IDs whose codenames have filters. The others are found, too, if they have AMI

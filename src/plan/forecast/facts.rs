@@ -30,6 +30,11 @@ pub enum Fact {
 }
 
 impl Facts {
+    /// Returns whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.0.values().all(RegionFacts::is_empty)
+    }
+
     /// Returns what is known in a region with a profile.
     pub fn of(&self, profile: &str, region: &str) -> RegionFacts {
         let key = (profile.to_owned(), region.to_owned());
@@ -44,6 +49,10 @@ impl Facts {
 }
 
 impl RegionFacts {
+    fn is_empty(&self) -> bool {
+        self.zones.is_none() && self.quotas.is_empty() && self.known.is_empty()
+    }
+
     /// Adds the region's Availability Zones.
     pub fn set_zones(&mut self, zones: Vec<AvailabilityZone>) {
         self.zones = Some(zones);

@@ -17,6 +17,8 @@ pub struct ForecastStack {
     /// The parameters that are known and don't have their default, by name; lists joined with
     /// commas.
     pub parameters: Vec<(String, String)>,
+    /// The parameters that have their default, likewise.
+    pub defaults: Vec<(String, String)>,
     /// Parameters that get a value other than their default, which isn't known.
     pub unknown: Vec<String>,
     /// The conditions whose value is known.
@@ -91,6 +93,7 @@ impl StackCollector<'_> {
             return;
         };
         let mut known = Vec::new();
+        let mut defaults = Vec::new();
         let mut unknown = Vec::new();
         for parameter in &template.parameters {
             let value = stack.parameters.get(&parameter.key);
@@ -99,7 +102,11 @@ impl StackCollector<'_> {
                 continue;
             };
             match text(value) {
-                Some(text) if parameter.default_text().as_ref() == Some(&text) => {}
+                Some(text) if parameter.default_text().as_ref() == Some(&text) => {
+                    if is_public(parameter, &text, self.secrets) {
+                        defaults.push((parameter.key.clone(), text));
+                    }
+                }
                 Some(text) if is_public(parameter, &text, self.secrets) => {
                     known.push((parameter.key.clone(), text));
                 }
@@ -118,6 +125,7 @@ impl StackCollector<'_> {
             template: template.relative.clone(),
             stack_name: None,
             parameters: known,
+            defaults,
             unknown,
             conditions: conditions.collect(),
             certain,

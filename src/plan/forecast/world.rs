@@ -136,13 +136,17 @@ impl EvaluationEnvironment for CellWorld<'_> {
                 };
             }
             _ => {
-                return NestedTemplate::Missing(
-                    "Value of property TemplateURL must be of type String".to_owned(),
-                );
+                return NestedTemplate::Missing {
+                    message: "Value of property TemplateURL must be of type String".to_owned(),
+                    likely: None,
+                };
             }
         };
         match target(&url) {
-            S3UrlTarget::Refused(message) => NestedTemplate::Missing(message),
+            S3UrlTarget::Refused(message) => NestedTemplate::Missing {
+                message,
+                likely: self.likely(parent, logical_id),
+            },
             S3UrlTarget::Unknown => self.elsewhere(Assumption::Url { url }, None),
             S3UrlTarget::Object {
                 bucket,
@@ -150,7 +154,10 @@ impl EvaluationEnvironment for CellWorld<'_> {
                 suffix,
             } if bucket == self.bucket.name && suffix == self.url_suffix => match self.own(&key) {
                 OwnObject::Staged(path) => self.staged_template(path, object(&bucket, &key)),
-                OwnObject::Missing => NestedTemplate::Missing(missing(&key)),
+                OwnObject::Missing => NestedTemplate::Missing {
+                    message: missing(&key),
+                    likely: self.likely(parent, logical_id),
+                },
                 OwnObject::Unknown => {
                     self.elsewhere(object(&bucket, &key), self.likely(parent, logical_id))
                 }
@@ -208,7 +215,10 @@ impl CellWorld<'_> {
     fn staged_template(&self, path: &str, object: Assumption) -> NestedTemplate<'_> {
         match (self.templates.get(path), self.templates.broken(path)) {
             (Some(template), _) => NestedTemplate::Template(template),
-            (None, Some([first, ..])) => NestedTemplate::Missing(unreadable(path, first)),
+            (None, Some([first, ..])) => NestedTemplate::Missing {
+                message: unreadable(path, first),
+                likely: None,
+            },
             (None, _) => {
                 self.missed.borrow_mut().templates.insert(path.to_owned());
                 NestedTemplate::Unknown {
@@ -229,7 +239,10 @@ impl CellWorld<'_> {
         if self.facts.get(&object) == Some(&Fact::Missing)
             && let Assumption::Object { key, .. } = &object
         {
-            return NestedTemplate::Missing(missing(key));
+            return NestedTemplate::Missing {
+                message: missing(key),
+                likely: None,
+            };
         }
         self.assume(object);
         NestedTemplate::Unknown { unknown, likely }

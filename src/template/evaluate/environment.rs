@@ -124,8 +124,13 @@ pub fn unknown_zones(region: &str) -> Value {
 pub enum NestedTemplate<'w> {
     /// The template that will be launched.
     Template(&'w Template),
-    /// No template; with CloudFormation's message.
-    Missing(String),
+    /// No template that CloudFormation accepts.
+    Missing {
+        /// CloudFormation's message.
+        message: String,
+        /// The project's template that is most likely meant.
+        likely: Option<&'w Template>,
+    },
     /// Not known; possibly one of the project's templates or a version of it.
     Unknown {
         /// Why it isn't known.

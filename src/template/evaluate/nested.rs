@@ -64,10 +64,17 @@ impl Evaluator<'_> {
         }
         match self.environment.nested(self.template, logical_id, &url) {
             NestedTemplate::Template(template) => Some(self.child(template, properties)),
-            NestedTemplate::Missing(message) => Some(EvaluatedStack {
-                failures: vec![self.failure(url_node.at, message)],
-                ..EvaluatedStack::default()
-            }),
+            NestedTemplate::Missing { message, likely } => {
+                // Whoever checks the template itself needs its values.
+                let mut stack = likely
+                    .map(|template| self.child(template, properties))
+                    .unwrap_or_default();
+                stack.failures = vec![self.failure(url_node.at, message)];
+                stack.undecided.clear();
+                stack.resources.clear();
+                stack.outputs.clear();
+                Some(stack)
+            }
             NestedTemplate::Unknown { unknown, likely } => {
                 let mut stack = likely
                     .map(|template| self.child(template, properties))
