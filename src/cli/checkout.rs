@@ -33,9 +33,9 @@ pub(super) struct GitRepository {
     protocol: &'static str,
     /// `user:password` of the URL; it is neither printed nor passed as an argument.
     credentials: Option<String>,
-    /// The name of the folder, by which a project without a name is called.
+    /// The name of the directory, by which a project without a name is called.
     name: String,
-    /// What the user wrote, if that could also be the path of a folder.
+    /// What the user wrote, if that could also be the path of a directory.
     shorthand: Option<String>,
 }
 
@@ -54,8 +54,8 @@ const REPOSITORY_VARIABLES: [&str; 6] = [
 ];
 
 impl ProjectSource {
-    /// Returns what TaskCat means by the text: an existing folder, a URL, `org/repo` on GitHub, or
-    /// the name of an AWS Quick Start. Other texts are folders, which don't exist.
+    /// Returns what TaskCat means by the text: an existing directory, a URL, `org/repo` on GitHub,
+    /// or the name of an AWS Quick Start. Other texts are directories, which don't exist.
     ///
     /// # Errors
     /// A URL that git would not clone, or that it could mistake for an option.
@@ -93,7 +93,7 @@ impl ProjectSource {
     }
 }
 
-/// Returns whether a text can be a part of a repository's name, and no option or folder.
+/// Returns whether a text can be a part of a repository's name, and no option or directory.
 fn is_plain(text: &str) -> bool {
     !text.starts_with(['-', '.'])
         && !text.is_empty()
@@ -175,10 +175,10 @@ impl GitRepository {
         })
     }
 
-    /// Clones the repository and its submodules into a temporary folder. Requires a runtime.
+    /// Clones the repository and its submodules into a temporary directory. Requires a runtime.
     ///
     /// # Errors
-    /// git can't be run, fails, or takes longer than `limit`.
+    /// git cannot be run, fails, or takes longer than `limit`.
     pub(super) async fn clone_for(&self, limit: Duration) -> Result<Checkout, CliError> {
         let checkout = Checkout::new(&self.name)
             .map_err(|error| CliError::local("cannot create a temporary directory", error))?;
@@ -303,12 +303,13 @@ fn refused(message: String, help: &str) -> CliError {
     CliError::Diagnostics(vec![Diagnostic::error(message).help(help)])
 }
 
-/// A clone in a temporary folder, which is deleted with this value and however this process ends.
+/// A clone in a temporary directory, which is deleted with this value and however this process
+/// ends.
 pub(super) struct Checkout {
     pub root: PathBuf,
-    /// Deletes the folder when this process was killed.
+    /// Deletes the directory when this process was killed.
     guard: Option<Child>,
-    /// Deletes the folder otherwise.
+    /// Deletes the directory otherwise.
     folder: Option<TempDir>,
 }
 
@@ -335,7 +336,7 @@ impl Drop for Checkout {
 }
 
 /// Starts a shell that waits for the end of this process, which closes its input, and then deletes
-/// a folder; `None` if there is no shell. It tries again while git may still be writing.
+/// a directory; `None` if there is no shell. It tries again while git may still be writing.
 fn deletion_guard(folder: &OsStr) -> Option<Child> {
     let script = "read _; for _ in 1 2 3 4 5; do rm -rf -- \"$0\"; [ -e \"$0\" ] || exit; sleep 1; \
         done";
@@ -361,7 +362,7 @@ mod tests {
     fn projects_are_folders_urls_or_names() {
         let check = |text: &str, expect: &str| {
             let found = match ProjectSource::of(Path::new(text)) {
-                Ok(ProjectSource::Folder(folder)) => format!("folder {}", folder.display()),
+                Ok(ProjectSource::Folder(folder)) => format!("directory {}", folder.display()),
                 Ok(ProjectSource::Repository(it)) => format!("{} {}", it.url, it.name),
                 Err(error) => {
                     let text = error.text();
@@ -370,13 +371,13 @@ mod tests {
             };
             assert_eq!(found, expect, "{text}");
         };
-        check("src", "folder src");
-        check("./no/such", "folder ./no/such");
-        check("../no-such", "folder ../no-such");
-        check("/no/such", "folder /no/such");
-        check("no-such/", "folder no-such/");
-        check("a b", "folder a b");
-        check("-x/y", "folder -x/y");
+        check("src", "directory src");
+        check("./no/such", "directory ./no/such");
+        check("../no-such", "directory ../no-such");
+        check("/no/such", "directory /no/such");
+        check("no-such/", "directory no-such/");
+        check("a b", "directory a b");
+        check("-x/y", "directory -x/y");
         check("org/repo", "https://github.com/org/repo.git repo");
         check("org/repo.git", "https://github.com/org/repo.git repo");
         check(

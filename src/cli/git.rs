@@ -7,14 +7,14 @@ use std::process::{Command, Output};
 use super::error::CliError;
 use crate::diagnostic::Diagnostic;
 
-/// A project in a Git repository, which may be one of its folders.
+/// A project in a Git repository, which may be one of its directories.
 pub(super) struct GitProject<'a> {
     root: &'a Path,
 }
 
 impl<'a> GitProject<'a> {
     /// # Errors
-    /// `git` can't be run, or the project isn't in a repository. `flag` needs it.
+    /// `git` cannot be run, or the project isn't in a repository. `flag` needs it.
     pub(super) fn open(root: &'a Path, flag: &str) -> Result<Self, CliError> {
         let project = Self { root };
         let output = project.run(&["rev-parse", "--show-toplevel"])?;

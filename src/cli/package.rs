@@ -20,7 +20,7 @@ const DEFAULT_ZIP: &str = "lambda_functions/packages";
 
 /// Package the Lambda functions of the project.
 ///
-/// Each folder in the source folder becomes `<zip folder>/<name>/lambda.zip`. If it has a
+/// Each directory in the source directory becomes `<zip directory>/<name>/lambda.zip`. If it has a
 /// `Dockerfile`, its image is built and run, and must write `/output/lambda.zip`; if it has a
 /// `requirements.txt`, pip installs it beside the sources; otherwise only the sources are packed.
 /// The same sources give the same bytes. Prints the path of each archive. Exits with 1 if a
@@ -40,10 +40,10 @@ pub(super) struct PackageArgs {
 
 /// Package a single Lambda function, with or without a configuration.
 ///
-/// Like `taskcat package`, for one folder of the source folder. Needs no `.taskcat.yml`.
+/// Like `taskcat package`, for one directory of the source directory. Needs no `.taskcat.yml`.
 #[derive(Args)]
 pub(super) struct PackageSingleArgs {
-    /// Name of the function's folder in the source folder [default: all].
+    /// Name of the function's directory in the source directory [default: all].
     #[arg(short, long, value_name = "NAME")]
     name: Option<String>,
 

@@ -153,7 +153,7 @@ impl CliProject {
         }
     }
 
-    /// Adds a problem to each test with a hook that can't be run. With `path`, the PATH of the
+    /// Adds a problem to each test with a hook that cannot be run. With `path`, the PATH of the
     /// environment, its program must exist.
     pub(super) fn mark_bad_hooks(&self, draft: &mut PlanDraft, path: Option<&OsStr>) {
         let problem = |(test, place, plan): (&str, String, &HookPlan)| {

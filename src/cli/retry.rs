@@ -61,7 +61,7 @@ pub(super) struct RetryArgs {
     #[arg(short, long)]
     dont_wait_for_delete: bool,
 
-    /// Folder for the reports.
+    /// Directory for the reports.
     #[arg(short, long, default_value = "./taskcat_outputs", value_name = "DIR",
         value_parser = path())]
     output_directory: PathBuf,

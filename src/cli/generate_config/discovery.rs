@@ -16,7 +16,7 @@ use crate::yaml::{self, Dialect, Node};
 /// The extensions that templates have.
 const EXTENSIONS: [&str; 4] = ["yaml", "yml", "json", "template"];
 
-/// Folders of programs' dependencies and outputs.
+/// Directories of programs' dependencies and outputs.
 const FOREIGN: [&str; 2] = ["node_modules", "cdk.out"];
 
 /// Returns the paths of all templates that are staged with the project, sorted, except those in git

@@ -129,7 +129,7 @@ impl Findings {
         self.add_entry(ami.template, &ami.entry, diagnostic);
     }
 
-    /// Adds a file that can't be written.
+    /// Adds a file that cannot be written.
     pub(super) fn add_unwritten(&mut self, file: &Path, error: &std::io::Error) {
         self.is_unwritten = true;
         let message = format!("cannot change {}: {}", file.display(), input::reason(error));

@@ -49,7 +49,7 @@ pub(super) async fn newest(
     answers.into_iter().flatten().collect()
 }
 
-/// Asks one after another, and stops if the region can't be used at all.
+/// Asks one after another, and stops if the region cannot be used at all.
 async fn in_region(clients: &Clients, lookups: Vec<AmiLookup>) -> Vec<(AmiLookup, AmiAnswer)> {
     let mut answers = Vec::new();
     let mut unusable: Option<AwsError> = None;

@@ -70,7 +70,7 @@ pub(super) fn write<'t>(
     changed
 }
 
-/// Replaces the file. Returns the edits that can't be made.
+/// Replaces the file. Returns the edits that cannot be made.
 fn change(file: &ChangedFile, is_dry_run: bool) -> io::Result<Vec<AmiEdit>> {
     let path = &file.template.file;
     let bytes = input::read(path, input::DOCUMENT).map_err(io::Error::other)?;
