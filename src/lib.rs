@@ -21,8 +21,8 @@
 //! The modules are listed from the lowest layer up. A lower one never imports a higher one:
 //!
 //! 1. [`diagnostic`], [`duration`], [`event`], [`input`], [`json_schema`], [`mask`], [`process`],
-//!    [`report_files`], [`spelling`], [`status`], [`submodules`], [`yaml`] and [`catalog`] depend
-//!    on (almost) nothing else.
+//!    [`report_files`], [`spelling`], [`status`], [`submodules`], [`wildcard`], [`yaml`] and
+//!    [`catalog`] depend on (almost) nothing else.
 //! 2. [`template`] and [`config`] read files; [`properties`] checks the properties of resources;
 //!    [`plan`] combines them; [`ami`] finds and replaces AMI IDs; [`iam_policy`] derives
 //!    permissions. All are pure: no call leaves the machine.
@@ -74,6 +74,7 @@ pub(crate) mod report_files;
 pub(crate) mod spelling;
 pub mod status;
 pub(crate) mod submodules;
+pub(crate) mod wildcard;
 pub mod yaml;
 
 pub mod catalog;

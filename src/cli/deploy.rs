@@ -13,6 +13,7 @@ use super::paths::path;
 use super::project::CliProject;
 use super::{AwsArgs, Verbosity, block_on, output, question, streams};
 use crate::aws::{Aws, ChangeSetOptions, StackFailureAction};
+use crate::config::Selection;
 use crate::diagnostic::Diagnostic;
 use crate::duration::HumanDuration;
 use crate::launch::change_set::TagChanges;
@@ -225,7 +226,11 @@ impl DeployRunArgs {
         };
         let mut project = CliProject::load(&root, &self.input_file, aws, Vec::new())?;
         project.follow_links = self.follow_links;
-        project.trim(&self.test_names, &self.regions)?;
+        project.trim(&Selection {
+            tests: super::listed(&self.test_names),
+            regions: super::listed(&self.regions),
+            ..Selection::default()
+        })?;
         let (mut draft, mut templates) = project.draft(Uuid::new_v4())?;
         project.mark_excluded(&mut draft)?;
         let problems = draft.problems();

@@ -63,6 +63,51 @@ impl<'a> GitProject<'a> {
         Ok(relative.collect())
     }
 
+    /// Returns the files of the project that differ from a commit, and those that aren't tracked
+    /// but not ignored either.
+    pub(super) fn changed_since(&self, commit: &str) -> Result<Vec<String>, CliError> {
+        let args = [
+            "diff",
+            "--name-only",
+            "-z",
+            "--no-renames",
+            "--relative",
+            commit,
+            "--",
+            ".",
+        ];
+        let mut changed = self.paths(&args)?;
+        let untracked = [
+            "ls-files",
+            "-z",
+            "--others",
+            "--exclude-standard",
+            "--",
+            ".",
+        ];
+        changed.extend(self.paths(&untracked)?);
+        changed.sort();
+        changed.dedup();
+        Ok(changed)
+    }
+
+    /// Returns the content that a file of the project has in a commit; `None` if it isn't in it.
+    pub(super) fn content(&self, commit: &str, path: &str) -> Result<Option<Vec<u8>>, CliError> {
+        let output = self.run(&["show", &format!("{commit}:./{path}")])?;
+        Ok(output.status.success().then_some(output.stdout))
+    }
+
+    /// Returns whether Git ignores a file that it doesn't track.
+    pub(super) fn ignores(&self, path: &str) -> Result<bool, CliError> {
+        let output = self.run(&["check-ignore", "--quiet", "--", path])?;
+        Ok(output.status.success())
+    }
+
+    /// Returns the files of a directory of the project in a commit.
+    pub(super) fn files(&self, commit: &str, folder: &str) -> Result<Vec<String>, CliError> {
+        self.paths(&["ls-tree", "-r", "-z", "--name-only", commit, "--", folder])
+    }
+
     fn paths(&self, args: &[&str]) -> Result<Vec<String>, CliError> {
         let output = self.run(args)?;
         if !output.status.success() {

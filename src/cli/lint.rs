@@ -10,6 +10,7 @@ use super::error::{CliError, ExitStatus};
 use super::lint_job::{LintChoice, StandaloneTemplates};
 use super::paths::path;
 use super::project::{CliProject, found_root};
+use super::selection::SelectionArgs;
 use super::stdin::StdinTemplate;
 use super::{AwsArgs, block_on, discovery, github, output, streams};
 use crate::config;
@@ -47,6 +48,9 @@ pub(super) struct LintArgs {
     /// Root of the project.
     #[arg(short, long, default_value = "./", value_name = "DIR", value_parser = path())]
     project_root: PathBuf,
+
+    #[command(flatten)]
+    selection: SelectionArgs,
 
     /// Follow symbolic links that lead out of the project.
     #[arg(long)]
@@ -240,7 +244,8 @@ impl LintArgs {
             root = found_root(&located)?;
             (settings, _) = CfnLintSettings::read(&root).map_err(CliError::Diagnostics)?;
         }
-        let mut project = CliProject::load(&root, &self.input_file, aws, Vec::new())?;
+        let mut project =
+            CliProject::load(&root, &self.input_file, aws, self.selection.arguments())?;
         project.follow_links = self.follow_links;
         output::diagnostics(&project.loaded.warnings);
         if project.loaded.config.tests.is_empty() {
@@ -248,6 +253,8 @@ impl LintArgs {
                 Diagnostic::error("the configuration has no tests").help("add one under tests");
             return Err(CliError::Diagnostics(vec![error]));
         }
+        // What is left may be nothing, which is linted without findings.
+        self.selection.apply(&mut project)?;
         let job = project.lint_job_of_templates(&settings, choice)?;
         Ok((job, root))
     }

@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use super::error::{CliError, ExitStatus};
 use super::paths::path;
-use super::project::{CliProject, argument};
+use super::project::CliProject;
+use super::selection::SelectionArgs;
 use super::streams;
 use super::{AwsArgs, block_on, check};
-use crate::config::CommandLineValue;
 use crate::lint;
 use crate::plan::forecast::{
     Facts, Forecast, ForecastCell, ForecastVerdict, PlanReport, RegionScope,
@@ -26,13 +26,8 @@ use crate::plan::forecast::{
 /// unknown would fail. Exits with 1 if a test would fail.
 #[derive(Args)]
 pub(super) struct PlanArgs {
-    /// Tests to evaluate, separated by commas; ALL evaluates every test of the configuration.
-    #[arg(short, long, default_value = "ALL", value_name = "NAMES")]
-    test_names: String,
-
-    /// Regions to evaluate, separated by commas; ALL uses the regions of each test.
-    #[arg(short, long, default_value = "ALL", value_name = "REGIONS")]
-    regions: String,
+    #[command(flatten)]
+    selection: SelectionArgs,
 
     /// Evaluate the tests in every region of the partition. Only the regions of the tests count for
     /// the exit code.
@@ -79,8 +74,7 @@ impl PlanArgs {
     /// Returns the arguments for all tests of a configuration.
     pub(super) fn of(project_root: PathBuf, input_file: PathBuf) -> Self {
         Self {
-            test_names: "ALL".to_owned(),
-            regions: "ALL".to_owned(),
+            selection: SelectionArgs::all(),
             all_regions: false,
             check: false,
             strict: false,
@@ -104,6 +98,12 @@ impl PlanArgs {
                 _ = print_json(&report);
             }
         })?;
+        let Some(planned) = planned else {
+            if matches!(self.format, PlanFormat::Json) {
+                print_json(&PlanReport::of_errors(&[], &root))?;
+            }
+            return Ok(ExitStatus::Passed);
+        };
         match self.format {
             PlanFormat::Text if planned.refused.is_err() => {}
             PlanFormat::Text => {
@@ -126,12 +126,23 @@ impl PlanArgs {
     }
 
     /// Predicts every test and region, and sets `root` to the project's as soon as it is known.
-    fn planned(&self, aws: &AwsArgs, root: &mut PathBuf) -> Result<PlannedProject, CliError> {
-        let mut project =
-            CliProject::load(&self.project_root, &self.input_file, aws, self.arguments())?;
+    /// `None` if the selection leaves none.
+    fn planned(
+        &self,
+        aws: &AwsArgs,
+        root: &mut PathBuf,
+    ) -> Result<Option<PlannedProject>, CliError> {
+        let mut project = CliProject::load(
+            &self.project_root,
+            &self.input_file,
+            aws,
+            self.selection.arguments(),
+        )?;
         root.clone_from(&project.root);
         project.follow_links = self.follow_links;
-        project.trim(&self.test_names, &self.regions)?;
+        if !self.selection.apply(&mut project)? {
+            return Ok(None);
+        }
         // A constant ID makes the plan reproducible.
         let run_id = Uuid::new_v5(&Uuid::nil(), b"taskcat plan");
         let (mut draft, mut templates) = project.draft(run_id)?;
@@ -152,17 +163,10 @@ impl PlanArgs {
         if !self.lint_disable {
             project.check_properties(&mut forecast, &templates)?;
         }
-        Ok(PlannedProject {
+        Ok(Some(PlannedProject {
             forecast,
             refused: CliProject::refuse_unplannable(&draft),
-        })
-    }
-
-    fn arguments(&self) -> Vec<CommandLineValue> {
-        // For tests without regions of their own.
-        let regions = (self.regions != "ALL")
-            .then(|| argument("project.regions", &self.regions, "--regions"));
-        regions.into_iter().collect()
+        }))
     }
 }
 

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::error::CliError;
-use super::{AwsArgs, assets, discovery, listed, output};
+use super::{AwsArgs, assets, discovery, output};
 use crate::catalog;
-use crate::config::{self, CommandLineValue, LoadRequest, LoadedConfig, OnlyTest};
+use crate::config::{self, CommandLineValue, LoadRequest, LoadedConfig, OnlyTest, Selection};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::{CellId, PredictedFailure};
 use crate::input;
@@ -31,6 +31,8 @@ use crate::yaml::Node;
 
 pub(super) struct CliProject {
     pub root: PathBuf,
+    /// How the configuration was loaded.
+    pub request: LoadRequest,
     pub loaded: LoadedConfig,
     /// Whether links out of the project may be followed.
     pub follow_links: bool,
@@ -81,21 +83,16 @@ impl CliProject {
         let loaded = config::load(&request).map_err(CliError::Diagnostics)?;
         Ok(Self {
             root,
+            request,
             loaded,
             follow_links: false,
             container_cli: None,
         })
     }
 
-    /// Keeps only the named tests and regions; `ALL` keeps all.
-    pub(super) fn trim(&mut self, test_names: &str, regions: &str) -> Result<(), CliError> {
-        let tests = listed(test_names);
-        if tests.as_ref().is_some_and(Vec::is_empty) {
-            let message = "expected names of tests or ALL, found an empty list (--test-names)";
-            return Err(CliError::Usage(message.to_owned()));
-        }
-        let regions = listed(regions);
-        let found = self.loaded.trim(tests.as_deref(), regions.as_deref());
+    /// Keeps only the selected tests and regions.
+    pub(super) fn trim(&mut self, selection: &Selection) -> Result<(), CliError> {
+        let found = self.loaded.trim(selection);
         if found.iter().any(|it| it.severity == Severity::Error) {
             return Err(CliError::Diagnostics(self.with_warnings(found)));
         }

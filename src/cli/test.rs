@@ -13,8 +13,11 @@ use super::asking::StatusListener;
 use super::error::{CliError, ExitStatus, exit_of};
 use super::paths::path;
 use super::project::{CliProject, argument};
+use super::selection::SelectionArgs;
 use super::simulator::{LocalSimulator, SimulatorBehavior};
-use super::{AwsArgs, Verbosity, block_on, check, discovery, github, output, remains, streams};
+use super::{
+    AwsArgs, Verbosity, block_on, check, discovery, github, output, remains, rerun, streams,
+};
 use crate::config::{BaseConfig, CommandLineValue, OnlyTest};
 use crate::duration::HumanDuration;
 use crate::event::{CellId, RunStarted, RunTask};
@@ -41,13 +44,13 @@ const OUTPUT_DIRECTORY: &str = "./taskcat_outputs";
 #[command(mut_arg("scenario", |scenario| scenario.requires("local")))]
 #[command(mut_arg("seed", |seed| seed.requires("local")))]
 pub(super) struct TestRunArgs {
-    /// Tests to run, separated by commas; ALL runs every test of the configuration.
-    #[arg(short, long, default_value = "ALL", value_name = "NAMES")]
-    test_names: String,
+    #[command(flatten)]
+    selection: SelectionArgs,
 
-    /// Regions to test in, separated by commas; ALL uses the regions of each test.
-    #[arg(short, long, default_value = "ALL", value_name = "REGIONS")]
-    regions: String,
+    /// Run only the tests and regions that the last run did not pass: those that failed, were
+    /// interrupted or skipped in the `report.json` of the output directory.
+    #[arg(long)]
+    rerun_failed: bool,
 
     /// Configuration or template, relative to the project root.
     #[arg(short, long, default_value = "./.taskcat.yml", value_name = "FILE",
@@ -187,6 +190,8 @@ struct TestSubject<'s> {
     project: &'s CliProject,
     draft: PlanDraft,
     templates: Templates,
+    /// Where the reports of an earlier run may be.
+    folder: &'s Folder,
 }
 
 impl TestRunArgs {
@@ -205,10 +210,24 @@ impl TestRunArgs {
         }
         let previous = PreviousRun::read(&self.output_directory);
         let folder = Folder::claim(&self.output_directory)?;
-        // Whatever prevents the run, an earlier verdict must not be mistaken for its own.
-        folder.clear().map_err(CliError::unwritten)?;
-        let tested = self.tested(previous, aws, verbosity);
+        let rerun = if self.rerun_failed {
+            Some(rerun::not_passed(&self.output_directory)?)
+        } else {
+            None
+        };
+        if rerun.as_ref().is_some_and(Vec::is_empty) {
+            streams::tell("the last run passed; there is nothing to run again");
+            return Ok(ExitStatus::Passed);
+        }
+        // Whatever prevents the run, an earlier verdict must not be mistaken for its own. One that
+        // is needed for another attempt stays until the run begins.
+        if rerun.is_none() {
+            folder.clear().map_err(CliError::unwritten)?;
+        }
+        let is_rerun = rerun.is_some();
+        let tested = self.tested(&folder, rerun, previous, aws, verbosity);
         if let Err(error) = &tested
+            && !is_rerun
             && let Err(unwritten) =
                 folder.write_not_started(self.not_started(), &streams::masked(error.text()))
         {
@@ -239,6 +258,8 @@ impl TestRunArgs {
     /// Runs the tests. The error is what prevented the run from starting.
     fn tested(
         &self,
+        folder: &Folder,
+        rerun: Option<Vec<CellId>>,
         previous: PreviousRun,
         aws: &AwsArgs,
         verbosity: Verbosity,
@@ -262,7 +283,12 @@ impl TestRunArgs {
         }
         project.follow_links = self.follow_links;
         project.container_cli.clone_from(&self.container_cli);
-        project.trim(&self.test_names, &self.regions)?;
+        if let Some(cells) = &rerun {
+            project.refuse_removed(cells)?;
+        }
+        if !self.selection.apply(&mut project)? {
+            return Ok(ExitStatus::Passed);
+        }
         if self.skip_upload
             && project
                 .loaded
@@ -283,6 +309,9 @@ impl TestRunArgs {
         project.mark_bad_hooks(&mut draft, Some(&path));
         CliProject::refuse_unplannable(&draft)?;
         project.refuse_endless(&draft, &templates)?;
+        if let Some(cells) = &rerun {
+            draft.keep(cells);
+        }
         if let Some((part, of)) = self.partition {
             draft.keep_part(part, of);
         }
@@ -300,6 +329,7 @@ impl TestRunArgs {
                 project: &project,
                 draft,
                 templates,
+                folder,
             };
             let tested = self
                 .test(subject, aws, local.as_ref(), previous, verbosity)
@@ -334,6 +364,7 @@ impl TestRunArgs {
             project,
             mut draft,
             mut templates,
+            folder: claimed,
         }: TestSubject<'_>,
         aws: &AwsArgs,
         local: Option<&LocalSimulator>,
@@ -398,6 +429,9 @@ impl TestRunArgs {
         if self.only_test.is_none() {
             remains::warn_of_earlier_runs(&folders, aws);
         }
+        if self.rerun_failed {
+            claimed.clear().map_err(CliError::unwritten)?;
+        }
         let mut consumers = report::files(folder).map_err(CliError::unwritten)?;
         asking.read_keys(&mut view);
         consumers.push(terminal::consumer(view));
@@ -430,10 +464,7 @@ impl TestRunArgs {
                 "--enable-sig-v2",
             ));
         }
-        if self.regions != "ALL" {
-            // For tests without regions of their own.
-            arguments.push(argument("project.regions", &self.regions, "--regions"));
-        }
+        arguments.extend(self.selection.arguments());
         let limits = [
             ("timeout", self.timeout),
             ("hook_timeout", self.hook_timeout),

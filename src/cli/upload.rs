@@ -12,6 +12,7 @@ use crate::duration::HumanDuration;
 use crate::plan::PlanDraft;
 use crate::run::{self, RunJob, RunSettings};
 use clap::Args;
+use serde_json::json;
 use uuid::Uuid;
 
 /// Package Lambda functions and upload the project to S3.
@@ -53,6 +54,10 @@ pub(super) struct UploadArgs {
     /// Print what would change, without changing anything.
     #[arg(long)]
     dry_run: bool,
+
+    /// Print the changes as JSON: `{"changes": [{"action": "upload", "bucket": …, "key": …}]}`.
+    #[arg(long, requires = "dry_run")]
+    json: bool,
 
     /// Canned ACL for the objects.
     #[arg(short, long, value_name = "ACL")]
@@ -103,8 +108,12 @@ impl UploadArgs {
                 ..RunJob::new(plan, endpoint)
             };
             let ended = if self.dry_run {
-                let (ended, lines) = run::dry_run(&job, &clients, consumers).await;
-                lines.iter().for_each(streams::print_line);
+                let (ended, changes) = run::dry_run(&job, &clients, consumers).await;
+                if !self.json {
+                    changes.iter().for_each(streams::print_line);
+                } else if ended.error.is_none() {
+                    streams::print_line(format_args!("{:#}", json!({ "changes": changes })));
+                }
                 ended
             } else {
                 run::upload(&job, &clients, consumers).await

@@ -32,6 +32,7 @@ pub use origin::ValueOrigin;
 pub use schema::{
     ACCOUNT_ID, BaseConfig, ConfiguredParameter, GeneralConfig, HookData, ProjectConfig, TestConfig,
 };
+pub use trim::Selection;
 
 /// What to load.
 #[derive(Clone, Debug, Default)]

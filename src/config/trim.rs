@@ -1,50 +1,74 @@
-//! Restricts the tests and regions to those that the user selected with `--test-names` and
-//! `--regions`.
+//! Restricts the tests and regions to those that the user selected with `--test-names`,
+//! `--regions`, `--exclude` and `--exclude-regions`.
 //!
 //! Follows `_trim_tests` and `_trim_regions` in TaskCat's `testing/_cfn_test.py`, except that an
 //! unknown name is an error here; TaskCat ignores it.
 
 use super::LoadedConfig;
-use crate::spelling::did_you_mean_one_of;
-
 use crate::diagnostic::Diagnostic;
+use crate::spelling::did_you_mean_one_of;
+use crate::wildcard::matches_wildcard;
+
+/// Which tests and regions to keep. Names may contain wildcards: `*` for any characters, `?` for
+/// one.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// The tests to keep; `None` for all.
+    pub tests: Option<Vec<String>>,
+    /// The regions to keep; `None` for all.
+    pub regions: Option<Vec<String>>,
+    /// Of these, the tests to remove.
+    pub excluded_tests: Vec<String>,
+    /// Of these, the regions to remove.
+    pub excluded_regions: Vec<String>,
+}
 
 impl LoadedConfig {
-    /// Removes all other tests, and all other regions of the tests. `None` keeps all.
-    pub fn trim(
-        &mut self,
-        test_names: Option<&[String]>,
-        regions: Option<&[String]>,
-    ) -> Vec<Diagnostic> {
+    /// Removes all other tests, and all other regions of the tests. A name that selects nothing is
+    /// an error, and so is a selection without any test.
+    pub fn trim(&mut self, selection: &Selection) -> Vec<Diagnostic> {
         let mut diagnostics = Vec::new();
+        let known: Vec<String> = self.config.tests.keys().cloned().collect();
         let known_regions = self.regions();
-        if let Some(names) = test_names {
-            let known: Vec<&str> = self.config.tests.keys().map(String::as_str).collect();
-            diagnostics.extend(unknown("test", names, &known));
-            self.config.tests.retain(|name, _| names.contains(name));
+        let named = selection.tests.as_deref().unwrap_or_default();
+        diagnostics.extend(unknown("test", named, &known));
+        diagnostics.extend(unknown("test", &selection.excluded_tests, &known));
+        self.config.tests.retain(|name, _| {
+            let is_named = selection.tests.as_ref().is_none_or(|it| matches(it, name));
+            is_named && !matches(&selection.excluded_tests, name)
+        });
+        if self.config.tests.is_empty() && diagnostics.is_empty() && !known.is_empty() {
+            diagnostics.push(Diagnostic::error("--exclude leaves no test"));
         }
-        if let Some(wanted) = regions {
-            if wanted.is_empty() {
-                diagnostics.push(
-                    Diagnostic::error("--regions is empty")
-                        .help("ALL uses the regions of each test"),
-                );
-            }
-            let known: Vec<&str> = known_regions.iter().map(String::as_str).collect();
-            diagnostics.extend(unknown("region", wanted, &known));
-            for (name, test) in &mut self.config.tests {
-                let Some(regions) = &mut test.regions else {
-                    continue;
+        if selection.regions.as_ref().is_some_and(Vec::is_empty) {
+            diagnostics.push(
+                Diagnostic::error("--regions is empty").help("ALL uses the regions of each test"),
+            );
+        }
+        let wanted = selection.regions.as_deref().unwrap_or_default();
+        diagnostics.extend(unknown("region", wanted, &known_regions));
+        let excluded = &selection.excluded_regions;
+        diagnostics.extend(unknown("region", excluded, &known_regions));
+        for (name, test) in &mut self.config.tests {
+            let Some(regions) = &mut test.regions else {
+                continue;
+            };
+            let had_some = !regions.is_empty();
+            regions.retain(|region| {
+                let is_named = selection
+                    .regions
+                    .as_ref()
+                    .is_none_or(|it| matches(it, region));
+                is_named && !matches(excluded, region)
+            });
+            if had_some && regions.is_empty() {
+                let reason = if wanted.is_empty() {
+                    format!("all of its regions are among {}", excluded.join(", "))
+                } else {
+                    format!("it has none of the regions {}", wanted.join(", "))
                 };
-                let had_some = !regions.is_empty();
-                regions.retain(|region| wanted.contains(region));
-                if had_some && regions.is_empty() {
-                    let message = format!(
-                        "skipping test `{name}`: it has none of the regions {}",
-                        wanted.join(", ")
-                    );
-                    diagnostics.push(Diagnostic::warning(message));
-                }
+                let message = format!("skipping test `{name}`: {reason}");
+                diagnostics.push(Diagnostic::warning(message));
             }
         }
         diagnostics
@@ -64,17 +88,26 @@ impl LoadedConfig {
     }
 }
 
-fn unknown(what: &str, asked: &[String], known: &[&str]) -> Vec<Diagnostic> {
-    let unknown = asked.iter().filter(|name| !known.contains(&name.as_str()));
+fn matches(patterns: &[String], name: &str) -> bool {
+    patterns.iter().any(|it| matches_wildcard(it, name))
+}
+
+fn unknown(what: &str, asked: &[String], known: &[String]) -> Vec<Diagnostic> {
+    let selects_any = |pattern: &&String| known.iter().any(|it| matches_wildcard(pattern, it));
+    let known_names: Vec<&str> = known.iter().map(String::as_str).collect();
+    let unknown = asked.iter().filter(|pattern| !selects_any(pattern));
     let diagnostics = unknown.map(|name| {
         let help = if known.is_empty() {
             format!("the configuration has no {what}s")
         } else {
-            did_you_mean_one_of(name, known)
+            did_you_mean_one_of(&name.replace(['*', '?'], ""), &known_names)
         };
-        let message = match what {
-            "test" => format!("there is no test `{name}`"),
-            _ => format!("no test has the region `{name}`"),
+        let is_pattern = name.contains(['*', '?']);
+        let message = match (what, is_pattern) {
+            ("test", false) => format!("there is no test `{name}`"),
+            ("test", true) => format!("no test matches `{name}`"),
+            (_, false) => format!("no test has the region `{name}`"),
+            (_, true) => format!("no region of a test matches `{name}`"),
         };
         Diagnostic::error(message).help(help)
     });
@@ -84,6 +117,7 @@ fn unknown(what: &str, asked: &[String], known: &[&str]) -> Vec<Diagnostic> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::TempProject;
+    use super::*;
 
     const CONFIG: &str = "project: {name: p, regions: [us-east-1, us-west-2]}\ntests:\n  small: \
         {}\n  large: \
@@ -98,7 +132,22 @@ mod tests {
     fn check(tests: &str, regions: &str, left: &[&str], said: &[&str]) {
         let project = TempProject::new(&[(".taskcat.yml", CONFIG)]);
         let mut loaded = project.load();
-        let diagnostics = loaded.trim(strings(tests).as_deref(), strings(regions).as_deref());
+        // What begins with a minus is excluded.
+        let split = |list: &str| -> (Option<Vec<String>>, Vec<String>) {
+            let all = strings(list).unwrap_or_default();
+            let (excluded, named): (Vec<_>, Vec<_>) =
+                all.into_iter().partition(|it| it.starts_with('-'));
+            let excluded = excluded.iter().map(|it| it[1..].to_owned()).collect();
+            (Some(named).filter(|it| !it.is_empty()), excluded)
+        };
+        let (tests, excluded_tests) = split(tests);
+        let (regions, excluded_regions) = split(regions);
+        let diagnostics = loaded.trim(&Selection {
+            tests,
+            regions,
+            excluded_tests,
+            excluded_regions,
+        });
         let tests = loaded.config.tests.iter();
         let tests: Vec<String> = tests
             .map(|(name, test)| {
@@ -159,6 +208,44 @@ mod tests {
             "us-west-1,us-east-1",
             &["small us-east-1"],
             &["no test has the region `us-west-1` (did you mean `us-west-2`?)"],
+        );
+    }
+
+    #[test]
+    fn wildcards_and_exclusions() {
+        check(
+            "*l*",
+            "us-*",
+            &["small us-east-1 us-west-2", "large "],
+            &["skipping test `large`: it has none of the regions us-*"],
+        );
+        check("?mall", "-us-east-*", &["small us-west-2"], &[]);
+        check("-none,-lar*", "", &["small us-east-1 us-west-2"], &[]);
+        check(
+            "-none",
+            "-eu-*",
+            &["small us-east-1 us-west-2", "large "],
+            &["skipping test `large`: all of its regions are among eu-*"],
+        );
+        check("small,-s*", "", &[], &["--exclude leaves no test"]);
+        check(
+            "smal*x,-larg",
+            "",
+            &[],
+            &[
+                "no test matches `smal*x` (did you mean `small`?)",
+                "there is no test `larg` (did you mean `large`?)",
+            ],
+        );
+        check(
+            "small",
+            "ap-*",
+            &["small "],
+            &[
+                "no region of a test matches `ap-*` (expected one of eu-west-1, us-east-1, \
+                 us-west-2)",
+                "skipping test `small`: it has none of the regions ap-*",
+            ],
         );
     }
 }

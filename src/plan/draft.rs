@@ -19,6 +19,7 @@ use super::{HookPlan, ProfileRegions, TestLimits, git};
 use crate::catalog;
 use crate::config::{HookData, LoadedConfig, TestConfig};
 use crate::diagnostic::{Diagnostic, Location, Severity};
+use crate::event::CellId;
 use crate::submodules;
 use crate::template::Templates;
 
@@ -210,6 +211,19 @@ impl PlanDraft {
     pub fn test_templates(&self) -> impl Iterator<Item = (&str, &str)> {
         let planned = self.tests.iter().filter(|test| !test.template.is_empty());
         planned.map(|test| (test.name.as_str(), test.template.as_str()))
+    }
+
+    /// Keeps only these cells.
+    pub fn keep(&mut self, cells: &[CellId]) {
+        for test in &mut self.tests {
+            let name = test.name.as_str();
+            let is_kept = |region: &str| {
+                let mut cells = cells.iter();
+                cells.any(|it| &*it.test == name && &*it.region == region)
+            };
+            test.places.retain(|place| is_kept(&place.region));
+        }
+        self.tests.retain(|test| !test.places.is_empty());
     }
 
     /// Keeps every `of`-th cell, starting from the `part`-th (both count from 1), in the order of

@@ -39,7 +39,7 @@ pub(crate) use harness::EndedRun;
 pub(crate) use prepare::{PrepareError, prepare};
 pub(crate) use relaunch::{NestedStack, RelaunchError, nested_stack};
 pub(crate) use resume::{ResumeError, ResumeRequest, Resumption, resume};
-pub(crate) use staging::Staging;
+pub(crate) use staging::{Staging, UploadChange};
 pub(crate) use stop::{Budget, StopReason};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -308,29 +308,29 @@ pub(crate) async fn upload(
     harness.run_to_end(work).await
 }
 
-/// Returns what an upload would do, one line each: `upload s3://…`, `remove s3://…`.
+/// Returns what an upload would do.
 pub(crate) async fn dry_run(
     job: &RunJob<'_>,
     aws: &Aws,
     consumers: Vec<Box<dyn EventConsumer>>,
-) -> (EndedRun, Vec<String>) {
+) -> (EndedRun, Vec<UploadChange>) {
     let started = RunStarted {
         task: RunTask::DryRun,
         ..uploading(job, aws)
     };
     let harness = RunHarness::new(started, consumers);
-    let mut lines = Vec::new();
+    let mut changes = Vec::new();
     let work = async |context: &RunContext| {
         let context = StepContext::new(job, aws, context);
         let found = context
             .cancel
             .run_until_cancelled(staging::dry_run(&context))
             .await;
-        lines = found.unwrap_or(Ok(Vec::new()))?;
+        changes = found.unwrap_or(Ok(Vec::new()))?;
         Ok(())
     };
     let ended = harness.run_to_end(work).await;
-    (ended, lines)
+    (ended, changes)
 }
 
 /// Runs the steps. The error is what prevented all tests.

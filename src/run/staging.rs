@@ -1,9 +1,11 @@
 //! Packages and uploads the project, before tests or on its own (`taskcat upload`).
 
+use std::fmt;
 use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::Timestamp;
+use serde::Serialize;
 use tokio::task::spawn_blocking;
 
 use super::journal::LeftoverMarker;
@@ -200,8 +202,33 @@ pub(super) async fn release_left(
         .all(|is_released| is_released)
 }
 
+/// What an upload would do with an object. Formats as `upload s3://bucket/key`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct UploadChange {
+    pub action: UploadAction,
+    pub bucket: String,
+    pub key: String,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum UploadAction {
+    Upload,
+    Remove,
+}
+
+impl fmt::Display for UploadChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let action = match self.action {
+            UploadAction::Upload => "upload",
+            UploadAction::Remove => "remove",
+        };
+        write!(f, "{action} s3://{}/{}", self.bucket, self.key)
+    }
+}
+
 /// Returns what an upload would change in each bucket. Archives are built; buckets aren't created.
-pub(super) async fn dry_run(context: &StepContext<'_>) -> Result<Vec<String>, RunError> {
+pub(super) async fn dry_run(context: &StepContext<'_>) -> Result<Vec<UploadChange>, RunError> {
     let plan = &context.job.plan;
     let Some(staging) = &context.job.staging else {
         return Ok(Vec::new());
@@ -216,7 +243,7 @@ pub(super) async fn dry_run(context: &StepContext<'_>) -> Result<Vec<String>, Ru
         prefix: &prefix,
         limit: staging.marker_limit,
     };
-    let mut lines = Vec::new();
+    let mut found_changes = Vec::new();
     for planned in &plan.buckets {
         let found = bucket::find(planned, context.aws).await?;
         let mut changes = match found {
@@ -226,20 +253,19 @@ pub(super) async fn dry_run(context: &StepContext<'_>) -> Result<Vec<String>, Ru
         changes.respect_others(&planned.name, context.events);
         let name = &planned.name;
         context.events.send(changes.started(name));
-        lines.extend(
-            changes
-                .removals
-                .iter()
-                .map(|key| format!("remove s3://{name}/{key}")),
-        );
-        lines.extend(
-            changes
-                .uploads
-                .iter()
-                .map(|file| format!("upload s3://{name}/{prefix}{}", file.key)),
+        let change = |action, key: String| UploadChange {
+            action,
+            bucket: name.clone(),
+            key,
+        };
+        let removals = changes.removals.iter();
+        found_changes.extend(removals.map(|key| change(UploadAction::Remove, key.clone())));
+        let uploads = changes.uploads.iter();
+        found_changes.extend(
+            uploads.map(|file| change(UploadAction::Upload, format!("{prefix}{}", file.key))),
         );
     }
-    Ok(lines)
+    Ok(found_changes)
 }
 
 async fn ensure_buckets(context: &StepContext<'_>) -> Vec<StagedBucket> {

@@ -20,6 +20,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("report_files", &[]),
     ("spelling", &[]),
     ("submodules", &[]),
+    ("wildcard", &[]),
     ("links", &["diagnostic"]),
     // Files that users write.
     ("yaml", &["diagnostic", "input"]),
@@ -43,6 +44,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "input",
             "json_schema",
             "spelling",
+            "wildcard",
             "yaml",
         ],
     ),
@@ -133,6 +135,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "spelling",
             "status",
             "template",
+            "wildcard",
             "yaml",
         ],
     ),

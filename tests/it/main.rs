@@ -58,6 +58,7 @@ mod taskcat;
 
 mod buckets;
 mod budgets;
+mod changed_tests;
 mod checking;
 mod checkouts;
 mod clean;

@@ -6,7 +6,6 @@
 //! generated from these types.
 
 mod read;
-mod wildcard;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU32;
@@ -20,8 +19,8 @@ use serde_json::{Map, Value as Json};
 use super::lock;
 use super::seed::SeedFile;
 use crate::duration::HumanDuration;
+pub(crate) use crate::wildcard::{Wildcard, matches_wildcard};
 pub(crate) use read::read;
-pub(crate) use wildcard::{Wildcard, matches_wildcard};
 
 /// Faults for taskcat's simulator
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
