@@ -17,7 +17,7 @@ use uuid::Uuid;
 use walkdir::WalkDir;
 
 use super::source::LambdaSource;
-use super::{BuildResult, PackageError, archive, blocking};
+use super::{BuildResult, PackageError, archive, blocking, tree};
 use crate::input;
 use crate::links::ProjectBoundary;
 use crate::process::{self, ExitReason, FinishedProcess, last_lines};
@@ -148,13 +148,7 @@ async fn take_output(
     engine
         .run(["run", "--name", container, tag].map(OsStr::new).as_slice())
         .await?;
-    let output = tempfile::Builder::new()
-        .prefix("taskcat-")
-        .tempdir()
-        .map_err(|error| PackageError::Write {
-            path: std::env::temp_dir(),
-            error,
-        })?;
+    let output = tree::temporary()?;
     let from = format!("{container}:/output/.");
     engine
         .run(&[

@@ -26,13 +26,7 @@ pub(super) async fn build(
     let of_copy = lambda.clone();
     let stop_copy = stop.clone();
     let (copy, mut warnings) = blocking(move || {
-        let copy = tempfile::Builder::new()
-            .prefix("taskcat-")
-            .tempdir()
-            .map_err(|error| PackageError::Write {
-                path: std::env::temp_dir(),
-                error,
-            })?;
+        let copy = tree::temporary()?;
         let tree = tree::list(&of_copy.source, &of_copy.skip, Some(&of_copy.bounds))?;
         tree::copy(&tree, copy.path(), &stop_copy)?;
         Ok((copy, tree.warnings))

@@ -1,10 +1,12 @@
 //! Lists the content of a folder, following links, for archives and copies.
 
+use std::env;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use walkdir::WalkDir;
 
@@ -104,6 +106,17 @@ pub(super) fn list(
     }
     tree.entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(tree)
+}
+
+/// Creates a temporary folder, which is deleted with the value.
+pub(super) fn temporary() -> Result<TempDir, PackageError> {
+    tempfile::Builder::new()
+        .prefix("taskcat-")
+        .tempdir()
+        .map_err(|error| PackageError::Write {
+            path: env::temp_dir(),
+            error,
+        })
 }
 
 /// Copies a folder, following links, into one that exists and is empty.

@@ -45,9 +45,12 @@ fn options_and_commands_can_be_abbreviated() {
     };
     check(
         &["plan", "--c"],
-        "it is short for any of '--check', '--ca-bundle', '--call-timeout'",
+        "it is short for any of '--changed-since', '--check', '--ca-bundle', '--call-timeout'",
     );
-    check(&["test", "r"], "it is short for any of 'run', 'resume'");
+    check(
+        &["test", "r"],
+        "it is short for any of 'run', 'resume', 'retry'",
+    );
 }
 
 /// Where a command has the same short name for something else, it means that, as in TaskCat.

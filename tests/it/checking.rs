@@ -344,7 +344,7 @@ fn a_run_refuses_what_is_missing_before_anything_is_staged() {
     assert_ne!(outcome.report()["buckets"], json!([]));
 }
 
-/// A check that the account denies is told in one line, and the run goes on.
+/// A check that the account denies is reported in one line, and the run continues.
 #[test]
 fn a_run_names_the_action_that_it_is_denied() {
     let project = project(

@@ -138,7 +138,7 @@ fn the_same_stacks_are_deleted() {
     };
     same(&["delete", "nifty-fox", "-w"], &[], 4);
     same(&["delete", "-s", "project", INSTALLED], &["-w"], 4);
-    // Ours leaves runs alone whose stacks were created a moment ago, unless it is told otherwise.
+    // Ours skips runs whose stacks were created a moment ago, unless --include-running is given.
     let running = ["--include-running", "-w"];
     same(&["delete", "store", "-a", "default"], &running, 4);
     same(&["test", "clean", "store"], &running, 4);
