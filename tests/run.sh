@@ -36,6 +36,15 @@ missing() {
   if ! has script; then echo bsdutils; fi
   if ! has_python; then echo python3-venv; fi
   if ! browser >/dev/null; then echo chromium; fi
+  # They load the completions and the manual page.
+  for name in fish mandoc zsh; do
+    if ! has "$name"; then echo "$name"; fi
+  done
+  # Images are built as root alone, with a shell that needs no libraries.
+  if [ "$(id -u)" -eq 0 ]; then
+    if ! has podman; then echo podman; fi
+    if ! [ -x /bin/busybox ] || ldd /bin/busybox >/dev/null 2>&1; then echo busybox-static; fi
+  fi
 }
 
 if ! has cargo; then
@@ -79,6 +88,11 @@ leave_out() {
 }
 if ! [ -d ../shared/corpus ] && ! [ -d ../../shared/corpus ]; then leave_out corpus "there is no ../shared/corpus"; fi
 if ! docker info >/dev/null 2>&1; then leave_out docker_engine "there is no Docker engine"; fi
+if [ "$(id -u)" -ne 0 ]; then
+  leave_out podman "images are built as root alone"
+elif ! unshare --mount sh -c 'umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup' 2>/dev/null; then
+  leave_out podman "control groups cannot be mounted here"
+fi
 if [ "$(id -u)" -eq 0 ]; then leave_out users_but_root "this is root, who may read everything"; fi
 
 # What follows `--` goes to the test binaries.
