@@ -24,6 +24,10 @@ pub(crate) struct LintJob {
     pub broken: Vec<Finding>,
     pub engine: LintEngineKind,
     pub selection: RuleSelection,
+    #[cfg_attr(
+        not(feature = "lint"),
+        expect(dead_code, reason = "only the engine reads it")
+    )]
     pub guard_rules: Vec<GuardRuleFile>,
 }
 

@@ -31,6 +31,10 @@ struct ResourceSuppressions {
     lines: (u32, u32),
 }
 
+#[cfg_attr(
+    not(feature = "lint"),
+    expect(dead_code, reason = "only the engine asks")
+)]
 impl TemplateSuppressions {
     /// Reads them; the comments from the template's file.
     pub(super) fn of(template: &Template) -> Self {
