@@ -47,7 +47,7 @@ def ec2():
         "ec2.cn-north-1.amazonaws.com.cn",
         "ec2.cn-northwest-1.amazonaws.com.cn",
     ]
-    refused("InvalidAction", ec2.describe_instances)
+    refused("InvalidAction", ec2.describe_route_tables)
 
 
 def ssm():
