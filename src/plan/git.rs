@@ -65,8 +65,14 @@ pub fn github_repository(project_root: &Path) -> Option<String> {
     repository_of(&origin(project_root)?)
 }
 
-/// Returns the name of the repository that the project was cloned from: the last part of its URL.
+/// Returns the name of the repository that the project was cloned from: the last part of its URL;
+/// `None` for a project in a subdirectory, which isn't the repository.
 pub fn repository_name(project_root: &Path) -> Option<String> {
+    // The way from the repository's root to the project.
+    let prefix = answer(project_root, &["rev-parse", "--show-prefix"])?;
+    if !prefix.is_empty() {
+        return None;
+    }
     let url = origin(project_root)?;
     let url = url.trim_end_matches('/');
     let name = url.rsplit(['/', ':']).next().unwrap_or(url);
@@ -75,13 +81,19 @@ pub fn repository_name(project_root: &Path) -> Option<String> {
 }
 
 fn origin(project_root: &Path) -> Option<String> {
+    answer(project_root, &["remote", "get-url", "origin"])
+}
+
+/// Returns the line that `git` prints, if it succeeds.
+fn answer(project_root: &Path, arguments: &[&str]) -> Option<String> {
     let output = Command::new("git")
         .arg("-C")
         .arg(project_root)
-        .args(["remote", "get-url", "origin"])
+        .args(arguments)
         .output()
         .ok()?;
-    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let line = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    output.status.success().then_some(line)
 }
 
 /// Parses `git@github.com:owner/name.git`, `https://github.com/owner/name` and

@@ -1,6 +1,7 @@
 //! `taskcat generate-config`: a configuration that fits its templates, and its verdict.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -42,6 +43,16 @@ fn shop() -> Project {
     project.write("taskcat_outputs/old.yaml", QUEUE);
     project.write("node_modules/x/template.yaml", QUEUE);
     project
+}
+
+/// Makes a directory a repository that was cloned from `acme/store`.
+fn clone_of_store(directory: &Path) {
+    let remote = "remote add origin https://github.com/acme/store.git";
+    for arguments in ["init --quiet", remote] {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(directory).args(arguments.split(' '));
+        assert!(git.status().unwrap().success());
+    }
 }
 
 fn generate(project: &Project, args: &[&str]) -> Outcome {
@@ -167,6 +178,19 @@ fn an_existing_configuration_is_kept() {
     project.write(".taskcat.yml", "");
     generate(&project, &[]).assert_code(0);
     assert_eq!(project.read(".taskcat.yml"), GENERATED);
+}
+
+#[test]
+fn the_root_of_a_repository_has_its_name_and_a_project_in_it_its_own() {
+    let project = shop();
+    let name_of = |root: &str| {
+        generate(&project, &["--project-root", root, "--replace"]).assert_code(0);
+        shown(&project)["project"]["name"].clone()
+    };
+    clone_of_store(project.path().parent().unwrap());
+    assert_eq!(name_of("."), "shop");
+    clone_of_store(&project.path());
+    assert_eq!(name_of("."), "store");
 }
 
 #[test]
@@ -298,22 +322,7 @@ fn beside_the_python_taskcat() {
     let with_repository = || {
         let project = shop();
         fs::remove_file(project.path().join("data/other.json")).unwrap();
-        for arguments in [
-            &["init", "--quiet"][..],
-            &[
-                "remote",
-                "add",
-                "origin",
-                "https://github.com/acme/store.git",
-            ],
-        ] {
-            let status = Command::new("git")
-                .arg("-C")
-                .arg(project.path())
-                .args(arguments)
-                .status();
-            assert!(status.unwrap().success());
-        }
+        clone_of_store(&project.path());
         project
     };
     let args = ["generate-config", "-u", "a@example.com", "-a", "eu-west-1"];
