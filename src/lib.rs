@@ -98,6 +98,8 @@ pub mod aws;
 
 #[cfg(feature = "aws")]
 pub(crate) mod lint;
+#[cfg(feature = "lint")]
+pub use lint::EngineAllocator;
 #[cfg(feature = "aws")]
 pub(crate) mod package;
 #[cfg(feature = "aws")]

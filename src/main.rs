@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use mimalloc::MiMalloc;
-
+#[cfg(feature = "lint")]
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: taskcat::EngineAllocator = taskcat::EngineAllocator;
 
 fn main() -> ExitCode {
     taskcat::cli::main()

@@ -240,6 +240,11 @@ thread_local! {
     static AT_WORK: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Returns whether the engine is at work in this thread.
+pub(super) fn is_at_work() -> bool {
+    AT_WORK.get()
+}
+
 /// Turns a panic of the engine into an error, without a message of its own on standard error.
 fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     static HOOK: Once = Once::new();

@@ -3,7 +3,8 @@
 //! The lint engine runs in this process; cfn-lint, if it is asked for, in one of its own. `run`
 //! decides what findings stop; `report` shows those of a run.
 //!
-//! - `engine`: AWS's engine, constructed once; `document`: a template as it reads it
+//! - `engine`: AWS's engine, constructed once, with its own `allocator`; `document`: a template as
+//!   it reads it
 //! - `builtin`: the checks of every template with the values of each test in each region
 //! - `corrections`: findings of the engine that are wrong; `additions`: errors that it doesn't
 //!   find; `pinpoint` finds better positions
@@ -15,6 +16,8 @@
 
 #[cfg(feature = "lint")]
 mod additions;
+#[cfg(feature = "lint")]
+mod allocator;
 #[cfg(feature = "lint")]
 mod builtin;
 pub(crate) mod cfn_lint;
@@ -39,6 +42,8 @@ use std::path::PathBuf;
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::event::CellId;
 
+#[cfg(feature = "lint")]
+pub use allocator::EngineAllocator;
 pub(crate) use guard_file::GuardRuleFile;
 pub(crate) use job::{
     LintEngineKind, LintError, LintJob, LintOutcome, LintSubject, property_errors, run,
