@@ -67,7 +67,8 @@ pub(super) struct SimulatorBehavior {
     #[arg(long, value_name = "FACTOR", default_value = "60", value_parser = speed)]
     speed: f64,
 
-    /// Inject faults into the simulator, described by a YAML or JSON file (see schemas/README.md).
+    /// Inject faults into the simulator, described by a YAML or JSON file (see
+    /// docs/guides/scenarios.md).
     #[arg(long, value_name = "FILE", value_parser = path())]
     scenario: Option<PathBuf>,
 

@@ -44,6 +44,7 @@ pub struct GeneralConfig {
     /// Parameter key-values to pass to CloudFormation; they take precedence over the project's and
     /// the tests'
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"InstanceType": "t3.micro", "Zones": "$[taskcat_genaz_2]"}]))]
     pub parameters: Option<ParameterMap>,
     /// Tags to apply to the stacks
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,19 +71,24 @@ pub struct GeneralConfig {
     pub artifact_regions: Option<Vec<String>>,
     /// Hooks to run before the stacks are launched
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [[{"type": "script", "config": {"command": "./prepare.sh"}}]]))]
     pub prehooks: Option<Vec<HookData>>,
     /// Hooks to run after the stacks have been created
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [[{"type": "script", "config": {"command": "./check.sh"}}]]))]
     pub posthooks: Option<Vec<HookData>>,
     /// Time limit for a test: its hooks and its stack until it is complete, without the deletion;
     /// default is 12h
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["2h", "1h30m"]))]
     pub timeout: Option<HumanDuration>,
     /// Time limit for each hook; a hook's own `config.timeout` takes precedence; default is 1h
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["10m", "90s"]))]
     pub hook_timeout: Option<HumanDuration>,
     /// Time limit for the deletion of a stack, retries included; default is 3h
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["1h", "90m"]))]
     pub delete_timeout: Option<HumanDuration>,
     /// Number of times to retry a test that failed for a reason that AWS is responsible for, such
     /// as lack of capacity; default is 0
@@ -91,6 +97,7 @@ pub struct GeneralConfig {
     pub retries: Option<u32>,
     /// Time limit for the whole run; the stacks are deleted early enough to finish in time
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["55m", "1h30m"]))]
     pub budget: Option<HumanDuration>,
     /// Number of failed tests after which the run stops; default is unlimited
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,13 +105,16 @@ pub struct GeneralConfig {
     pub max_fail: Option<usize>,
     /// Age at which to warn about a stack that is still in progress; default is 1h
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["20m", "1.5h"]))]
     pub slow_after: Option<HumanDuration>,
     /// Time limit for one attempt of an AWS call, ten times as long for an upload; default is 30s
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["1m", "500ms"]))]
     pub call_timeout: Option<HumanDuration>,
     /// Files or directories with rules of CloudFormation Guard that `lint` checks, relative to the
     /// project root
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [["rules/"]]))]
     pub guard_rules: Option<Vec<String>>,
 }
 
@@ -159,6 +169,7 @@ pub struct ProjectConfig {
     /// Parameter key-values to pass to CloudFormation; they take precedence over the tests', and
     /// the general ones over them
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"InstanceType": "t3.micro", "Zones": "$[taskcat_genaz_2]"}]))]
     pub parameters: Option<ParameterMap>,
     /// Package the Lambda functions of submodules too, set to false to disable
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,25 +195,32 @@ pub struct ProjectConfig {
     /// Role that CloudFormation assumes to launch the stacks: its name, after its path if it has
     /// one, or its ARN
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["cloudformation-tests"]))]
     pub role_name: Option<String>,
     /// ID of the AWS organization that may read the buckets created for the run; it starts with o-
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["o-a1b2c3d4e5"]))]
     pub org_id: Option<String>,
     /// Hooks to run before the stacks are launched
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [[{"type": "script", "config": {"command": "./prepare.sh"}}]]))]
     pub prehooks: Option<Vec<HookData>>,
     /// Hooks to run after the stacks have been created
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [[{"type": "script", "config": {"command": "./check.sh"}}]]))]
     pub posthooks: Option<Vec<HookData>>,
     /// Time limit for a test: its hooks and its stack until it is complete, without the deletion;
     /// default is 12h
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["2h", "1h30m"]))]
     pub timeout: Option<HumanDuration>,
     /// Time limit for each hook; a hook's own `config.timeout` takes precedence; default is 1h
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["10m", "90s"]))]
     pub hook_timeout: Option<HumanDuration>,
     /// Time limit for the deletion of a stack, retries included; default is 3h
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["1h", "90m"]))]
     pub delete_timeout: Option<HumanDuration>,
     /// Number of times to retry a test that failed for a reason that AWS is responsible for, such
     /// as lack of capacity; default is 0
@@ -211,6 +229,7 @@ pub struct ProjectConfig {
     pub retries: Option<u32>,
     /// Time limit for the whole run; the stacks are deleted early enough to finish in time
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["55m", "1h30m"]))]
     pub budget: Option<HumanDuration>,
     /// Number of failed tests after which the run stops; default is unlimited
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -218,13 +237,16 @@ pub struct ProjectConfig {
     pub max_fail: Option<usize>,
     /// Age at which to warn about a stack that is still in progress; default is 1h
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["20m", "1.5h"]))]
     pub slow_after: Option<HumanDuration>,
     /// Time limit for one attempt of an AWS call, ten times as long for an upload; default is 30s
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["1m", "500ms"]))]
     pub call_timeout: Option<HumanDuration>,
     /// Files or directories with rules of CloudFormation Guard that `lint` checks, relative to the
     /// project root
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [["rules/"]]))]
     pub guard_rules: Option<Vec<String>>,
 }
 
@@ -238,6 +260,7 @@ pub struct TestConfig {
     pub template: Option<String>,
     /// Parameter key-values to pass to CloudFormation; the project's and the general ones take
     /// precedence over them
+    #[schemars(extend("examples" = [{"InstanceType": "t3.micro", "Zones": "$[taskcat_genaz_2]"}]))]
     pub parameters: ParameterMap,
     /// AWS regions to test in
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -269,31 +292,40 @@ pub struct TestConfig {
     /// Role that CloudFormation assumes to launch the stacks: its name, after its path if it has
     /// one, or its ARN
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["cloudformation-tests"]))]
     pub role_name: Option<String>,
     /// Name of the stack. Not together with stack_name_prefix or stack_name_suffix
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["shop-main"]))]
     pub stack_name: Option<String>,
     /// Prefix of the generated stack name
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["ci-"]))]
     pub stack_name_prefix: Option<String>,
     /// Suffix of the generated stack name
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["-nightly"]))]
     pub stack_name_suffix: Option<String>,
     /// Hooks to run before the stacks are launched
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [[{"type": "script", "config": {"command": "./prepare.sh"}}]]))]
     pub prehooks: Option<Vec<HookData>>,
     /// Hooks to run after the stacks have been created
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [[{"type": "script", "config": {"command": "./check.sh"}}]]))]
     pub posthooks: Option<Vec<HookData>>,
     /// Time limit for a test: its hooks and its stack until it is complete, without the deletion;
     /// default is 12h
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["2h", "1h30m"]))]
     pub timeout: Option<HumanDuration>,
     /// Time limit for each hook; a hook's own `config.timeout` takes precedence; default is 1h
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["10m", "90s"]))]
     pub hook_timeout: Option<HumanDuration>,
     /// Time limit for the deletion of a stack, retries included; default is 3h
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["1h", "90m"]))]
     pub delete_timeout: Option<HumanDuration>,
     /// Number of times to retry a test that failed for a reason that AWS is responsible for, such
     /// as lack of capacity; default is 0

@@ -1,4 +1,4 @@
-//! Every exit code of the table is reached, and README and `--help` list the same.
+//! Every exit code of the table is reached, and `docs` and `--help` list the same.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -108,13 +108,12 @@ fn every_code_is_reached() {
 }
 
 #[test]
-fn readme_and_help_list_the_same() {
+fn documentation_and_help_list_the_same() {
     let project = Project::empty("exit-codes");
     let help = documented(&Taskcat::offline(&project).args(["--help"]).run().stdout);
-    let readme =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let (_, table) = readme.split_once("### Exit codes").unwrap();
-    let rows = table
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/exit-codes.md");
+    let page = fs::read_to_string(page).unwrap();
+    let rows = page
         .lines()
         .skip_while(|line| !line.starts_with("|---"))
         .skip(1);

@@ -72,6 +72,7 @@ mod deploying;
 mod differential;
 mod differential_stacks;
 mod doctor;
+mod documentation;
 mod emptying;
 mod emulators;
 mod exit_codes;
