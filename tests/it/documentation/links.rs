@@ -105,3 +105,16 @@ fn pages_that_the_sources_name_exist() {
     assert!(named > 3, "only {named} were found");
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
+
+/// Somebody who finds the repository reads a page or two.
+#[test]
+fn readme_is_short_and_its_pictures_are_small() {
+    let readme = page(Path::new("README.md"));
+    let lines = readme.text.lines().count();
+    assert!(lines <= 150, "README.md has {lines} lines");
+    for picture in fs::read_dir(root().join("docs/pictures")).unwrap() {
+        let picture = picture.unwrap();
+        let size = picture.metadata().unwrap().len();
+        assert!(size < 300_000, "{:?} has {size} bytes", picture.path());
+    }
+}
