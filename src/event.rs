@@ -202,6 +202,23 @@ pub enum EventKind {
         output: Option<String>,
     },
 
+    /// A check of a complete stack has started.
+    CheckStarted {
+        /// The test that the check belongs to.
+        cell: CellId,
+        /// The check.
+        check: StackCheck,
+    },
+    /// A check of a complete stack has finished.
+    CheckFinished {
+        /// The test that the check belongs to.
+        cell: CellId,
+        /// The check.
+        check: StackCheck,
+        /// Its result.
+        result: CheckResult,
+    },
+
     /// A stack is about to be created. Sent, and on disk, before the call.
     StackCreating {
         /// The test.
@@ -682,13 +699,71 @@ pub enum HookStage {
     Posthooks,
 }
 
+/// A check of a test's stack once it is complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StackCheck {
+    /// The check's position in the test's list, from 1.
+    pub number: usize,
+    /// The check's name; without one, what it checks.
+    pub name: String,
+    /// What kind of check it is.
+    #[serde(rename = "type")]
+    pub kind: StackCheckKind,
+    /// The configuration file, relative to the project root; empty if it isn't known.
+    pub file: String,
+    /// Line of the check in the file, from 1.
+    pub line: u32,
+}
+
+/// The kinds of checks, by their keys in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StackCheckKind {
+    /// An HTTP request.
+    Http,
+    /// A TCP connection.
+    Tcp,
+    /// The value of an output.
+    Output,
+    /// A resource, as Cloud Control describes it.
+    Resource,
+    /// The drift of the stack.
+    Drift,
+    /// A program.
+    Command,
+}
+
+/// The result of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum CheckResult {
+    /// What was expected was found.
+    Passed,
+    /// The check failed, which fails its test.
+    Failed {
+        /// Why it failed, in one line or with the end of a program's output.
+        reason: String,
+        /// What was expected; absent if the check could not be made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected: Option<String>,
+        /// What was found; absent if the check could not be made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        found: Option<String>,
+    },
+    /// The check could not be made where the run took place, which says nothing about the stack.
+    NotChecked {
+        /// Why it could not be made.
+        reason: String,
+    },
+}
+
 /// The verdict of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The stack was created, and all hooks succeeded.
+    /// The stack was created, and all checks and hooks succeeded.
     Passed,
-    /// The launch, the stack or a hook failed.
+    /// The launch, the stack, a check or a hook failed.
     Failed,
     /// The run was stopped before the test had passed or failed.
     Interrupted,

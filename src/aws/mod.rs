@@ -8,13 +8,16 @@
 //! [`Aws::at`] calls one endpoint with given keys, and reads neither environment nor files.
 
 mod change_set;
+mod cloud_control;
 mod cloudformation;
 mod codepipeline;
 mod credentials;
+mod drift;
 mod ec2;
 mod endpoint;
 mod environment;
 mod error;
+mod get_url;
 mod http;
 mod new_buckets;
 mod operation_events;
@@ -38,9 +41,11 @@ pub use change_set::{ChangeSet, ChangeSetOptions, CreateChangeSet, StackFailureA
 pub use cloudformation::{CreateStack, Stack};
 pub use codepipeline::{ActionState, JobFailure, JobSuccess, StageState};
 pub use credentials::{Mfa, MfaPrompt};
+pub use drift::{DriftedResource, PropertyDifference, StackDrift};
 pub use ec2::{Ec2Lookup, Image};
 pub use endpoint::is_url;
 pub use error::{AwsError, ErrorKind};
+pub use get_url::{UrlAnswer, UrlError};
 pub use operation_events::{CheckedOperation, FailedCheck};
 pub use s3::{Bucket, Object, ObjectLookup, PART_SIZE};
 pub use setup::Setup;

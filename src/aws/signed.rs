@@ -42,6 +42,8 @@ pub(super) enum SignedService {
     ServiceQuotas,
     /// A GET without a body, XML out.
     Route53,
+    /// JSON 1.0.
+    CloudControl,
 }
 
 impl SignedService {
@@ -51,6 +53,7 @@ impl SignedService {
             Self::Ec2 => "EC2",
             Self::ServiceQuotas => "Service Quotas",
             Self::Route53 => "Route 53",
+            Self::CloudControl => "CloudControl",
         }
     }
 
@@ -60,13 +63,14 @@ impl SignedService {
             Self::Ec2 => "ec2",
             Self::ServiceQuotas => "servicequotas",
             Self::Route53 => "route53",
+            Self::CloudControl => "cloudcontrolapi",
         }
     }
 
     /// Returns the method and the path.
     fn resource(self) -> (&'static str, &'static str) {
         match self {
-            Self::Ec2 | Self::ServiceQuotas => ("POST", ""),
+            Self::Ec2 | Self::ServiceQuotas | Self::CloudControl => ("POST", ""),
             Self::Route53 => ("GET", "/2013-04-01/hostedzone"),
         }
     }
@@ -100,6 +104,10 @@ impl SignedService {
                     "x-amz-target",
                     format!("ServiceQuotasV20190624.{operation}"),
                 ),
+            ],
+            Self::CloudControl => vec![
+                ("content-type", "application/x-amz-json-1.0".to_owned()),
+                ("x-amz-target", format!("CloudApiService.{operation}")),
             ],
         }
     }

@@ -14,7 +14,43 @@ pub struct ResourceEvent {
     pub properties: Option<String>,
 }
 
+/// A resource of a stack.
+#[derive(Clone, Debug)]
+pub struct StackResource {
+    /// The resource type.
+    pub resource_type: String,
+    /// The physical ID; absent if the resource wasn't created.
+    pub physical_id: Option<String>,
+}
+
 impl Clients {
+    /// Returns a resource of a stack; `None` if the stack has none of that logical ID
+    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackResource.html>).
+    pub async fn stack_resource(
+        &self,
+        stack_id: &str,
+        logical_id: &str,
+    ) -> Result<Option<StackResource>, AwsError> {
+        const OPERATION: &str = "DescribeStackResource";
+        let call = self.cloudformation.describe_stack_resource();
+        let call = call.stack_name(stack_id).logical_resource_id(logical_id);
+        let found = match call.send().await {
+            Ok(found) => found,
+            Err(error) => {
+                let error = AwsError::new(OPERATION, &self.region, error);
+                let is_missing = error.has_code("ValidationError");
+                return if is_missing { Ok(None) } else { Err(error) };
+            }
+        };
+        Ok(found.stack_resource_detail().map(|it| StackResource {
+            resource_type: it.resource_type().unwrap_or_default().to_owned(),
+            physical_id: it
+                .physical_resource_id()
+                .filter(|id| !id.is_empty())
+                .map(str::to_owned),
+        }))
+    }
+
     /// Returns the newest event of a resource; `None` if the stack has none of that logical ID
     /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackEvent.html>).
     pub async fn resource_event(

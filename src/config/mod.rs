@@ -9,6 +9,7 @@
 //! Nothing here reads the environment or the home directory: `cli` does and passes them in a
 //! [`LoadRequest`]. What the values mean for AWS is left to `plan`.
 
+mod check;
 mod ci;
 mod file;
 mod layers;
@@ -26,6 +27,9 @@ use std::path::{Path, PathBuf};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use merge::{ConfigLayer, ConfigSetting, PROPAGATED_KEYS, SettingContent, SettingSection};
 
+pub use check::{
+    CheckConfig, HttpCheckConfig, OutputCheckConfig, ResourceCheckConfig, TcpCheckConfig,
+};
 pub use layers::project_file;
 pub use merge::OnlyTest;
 pub use origin::ValueOrigin;

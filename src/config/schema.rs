@@ -16,6 +16,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::check::CheckConfig;
 use crate::duration::HumanDuration;
 
 /// TaskCat configuration file
@@ -314,6 +315,10 @@ pub struct TestConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [[{"type": "script", "config": {"command": "./check.sh"}}]]))]
     pub posthooks: Option<Vec<HookData>>,
+    /// Checks of the stack once it is complete, before its posthooks; one that fails fails the test
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [[{"http": {"url": "${Url}/health"}}]]))]
+    pub checks: Option<Vec<CheckConfig>>,
     /// Time limit for a test: its hooks and its stack until it is complete, without the deletion;
     /// default is 12h
     #[serde(skip_serializing_if = "Option::is_none")]

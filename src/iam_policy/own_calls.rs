@@ -29,7 +29,7 @@ const LAUNCHING: &[PolicyPurpose] = &[Test, Deploy];
 const DELETING: &[PolicyPurpose] = &[Test, Cleanup];
 
 /// The actions, with what they are needed for.
-const CALLS: [(&str, CallTarget, &[PolicyPurpose]); 54] = [
+const CALLS: [(&str, CallTarget, &[PolicyPurpose]); 59] = [
     ("sts:GetCallerIdentity", Anything, ALWAYS),
     // Stacks.
     ("cloudformation:CreateStack", Stacks, &[Test]),
@@ -39,6 +39,20 @@ const CALLS: [(&str, CallTarget, &[PolicyPurpose]); 54] = [
     ("cloudformation:DescribeStackResources", Stacks, ALWAYS),
     ("cloudformation:ListStackResources", Stacks, ALWAYS),
     ("cloudformation:GetTemplate", Stacks, LAUNCHING),
+    // Checks of complete stacks.
+    ("cloudformation:DescribeStackResource", Stacks, &[Test]),
+    ("cloudformation:DetectStackDrift", Stacks, &[Test]),
+    (
+        "cloudformation:DescribeStackResourceDrifts",
+        Stacks,
+        &[Test],
+    ),
+    (
+        "cloudformation:DescribeStackDriftDetectionStatus",
+        Anything,
+        &[Test],
+    ),
+    ("cloudformation:GetResource", Anything, &[Test]),
     ("cloudformation:DeleteStack", Stacks, ALWAYS),
     ("cloudformation:CreateChangeSet", Stacks, LAUNCHING),
     ("cloudformation:DescribeChangeSet", Stacks, &[Deploy]),

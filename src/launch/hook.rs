@@ -200,9 +200,9 @@ fn command(
     Ok((process::command(&program, programs), program))
 }
 
-/// Parses `command`: a string is run by the shell; a list is a program and its arguments, without a
-/// shell.
-fn script(
+/// Parses `command` of a hook or a check: a string is run by the shell; a list is a program and its
+/// arguments, without a shell.
+pub(super) fn script(
     command: Option<&Value>,
     project_root: &Path,
     programs: Option<&OsStr>,
@@ -330,9 +330,17 @@ impl<'a, F: Fn() -> I, I: Iterator<Item = (&'a String, &'a String)>> Serialize f
 
 /// Returns the output with secrets masked.
 fn shown(finished: &FinishedProcess, input: &HookInput) -> HookOutput {
+    let secrets = secrets(&input.parameters);
+    HookOutput {
+        stdout: secrets.mask(&finished.stdout.text()),
+        stderr: secrets.mask(&finished.stderr.text()),
+    }
+}
+
+/// Returns the secrets among parameters, in the forms in which a program may print them.
+pub(super) fn secrets(parameters: &[PlannedParameter]) -> Secrets {
     let mut secrets: Vec<String> = Vec::new();
-    for parameter in input
-        .parameters
+    for parameter in parameters
         .iter()
         .filter(|parameter| parameter.secret && !parameter.value.is_empty())
     {
@@ -347,15 +355,11 @@ fn shown(finished: &FinishedProcess, input: &HookInput) -> HookOutput {
         let lines = value.lines().filter(|line| line.len() >= 8);
         secrets.extend([value, in_json].into_iter().chain(lines).map(str::to_owned));
     }
-    let secrets = Secrets::new(secrets);
-    HookOutput {
-        stdout: secrets.mask(&finished.stdout.text()),
-        stderr: secrets.mask(&finished.stderr.text()),
-    }
+    Secrets::new(secrets)
 }
 
 /// Returns the last lines of stderr, or of stdout if stderr is empty.
-fn last_words(output: &HookOutput) -> String {
+pub(super) fn last_words(output: &HookOutput) -> String {
     let stream = if output.stderr.trim().is_empty() {
         &output.stdout
     } else {

@@ -2,11 +2,12 @@
 //!
 //! [`change_set`] creates and updates long-lived stacks. [`hook`] runs hooks before the launch and
 //! once the stack is complete. [`ownership`] tells whose an existing stack is, and [`aws_cli`] how
-//! users can handle it. `watch` follows the stack. Called by `run`; depends on `plan`, `event` and
-//! `aws`.
+//! users can handle it. [`check`] checks a complete stack. `watch` follows the stack. Called by
+//! `run`; depends on `plan`, `event` and `aws`.
 
 pub(crate) mod aws_cli;
 pub(crate) mod change_set;
+pub(crate) mod check;
 pub(crate) mod hook;
 pub(crate) mod ownership;
 

@@ -131,6 +131,7 @@ impl Target {
             role_arn: None,
             prehooks: Vec::new(),
             posthooks: Vec::new(),
+            checks: Vec::new(),
             limits: TestLimits::default(),
             profile,
             account_id,

@@ -201,6 +201,7 @@ impl PlanDraft {
             role_arn: None,
             prehooks: test.prehooks.clone(),
             posthooks: test.posthooks.clone(),
+            checks: test.checks.clone(),
             limits: test.limits,
         }
     }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::bucket::BucketChoice;
+use super::check::{CheckPlan, CheckReader};
 use super::names::StackNaming;
 use super::place::{ProfileRegion, ProjectDraft};
 use super::profile_name::profile_of;
@@ -66,6 +67,7 @@ pub(super) struct TestDraft {
     pub tags: Vec<(String, String)>,
     pub prehooks: Vec<HookPlan>,
     pub posthooks: Vec<HookPlan>,
+    pub checks: Vec<CheckPlan>,
     pub limits: TestLimits,
     pub values: TemplateParameters,
     /// Why the test can't be planned; if there are problems, it fails in each of its regions.
@@ -101,6 +103,7 @@ impl PlanDraft {
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let mut drafter = PlanDrafter {
             loaded,
+            project_root,
             run_id,
             values: TemplateParametersReader::new(loaded),
             diagnostics: Vec::new(),
@@ -283,6 +286,7 @@ impl TestDraft {
             tags: Vec::new(),
             prehooks: Vec::new(),
             posthooks: Vec::new(),
+            checks: Vec::new(),
             limits: TestLimits::default(),
             values: TemplateParameters::default(),
             problems: Vec::new(),
@@ -292,6 +296,7 @@ impl TestDraft {
 
 struct PlanDrafter<'a> {
     loaded: &'a LoadedConfig,
+    project_root: &'a Path,
     run_id: Uuid,
     values: TemplateParametersReader<'a>,
     diagnostics: Vec<Diagnostic>,
@@ -338,6 +343,14 @@ impl PlanDrafter<'_> {
         let mut artifact_places = places_of_artifacts(test);
         artifact_places.retain(|place| !places.contains(place));
         let (values, mut problems) = self.values.test(name, test, template);
+        let reader = CheckReader {
+            loaded: self.loaded,
+            project_root: self.project_root,
+            test: name,
+            template,
+        };
+        let (checks, wrong) = reader.read(test.checks.as_deref().unwrap_or_default());
+        problems.extend(wrong);
         let role = self.role(name, test).unwrap_or_else(|problem| {
             problems.push(*problem);
             None
@@ -352,6 +365,7 @@ impl PlanDrafter<'_> {
             tags: self.tags(name, test),
             prehooks: self.hooks(&format!("{path}.prehooks"), test.prehooks.as_deref()),
             posthooks: self.hooks(&format!("{path}.posthooks"), test.posthooks.as_deref()),
+            checks,
             limits: TestLimits::of(test),
             values,
             problems,
@@ -650,7 +664,7 @@ pub mod tests {
             }
         }
 
-        fn said(&self, diagnostics: &[Diagnostic]) -> Vec<String> {
+        pub fn said(&self, diagnostics: &[Diagnostic]) -> Vec<String> {
             let root = format!("{}/", self.folder.path().display());
             let said = diagnostics.iter().map(|it| match it.severity {
                 Severity::Error => it.to_string().replace(&root, ""),

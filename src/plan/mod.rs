@@ -9,6 +9,7 @@
 
 mod bucket;
 mod build;
+mod check;
 mod draft;
 pub mod forecast;
 pub mod git;
@@ -32,6 +33,7 @@ use crate::event::{self, CellId};
 use crate::mask::MASK;
 
 pub use build::PlanError;
+pub use check::{CheckPlan, CheckSubject, OutputText};
 pub use draft::{OWN_TAGS, PlanDraft, unknown_region};
 pub use limits::TestLimits;
 pub use names::{auto_bucket_name, valid_stack_name};
@@ -133,6 +135,8 @@ pub struct StackPlan {
     pub prehooks: Vec<HookPlan>,
     /// Hooks that run after the stack is complete.
     pub posthooks: Vec<HookPlan>,
+    /// Checks of the stack once it is complete, before the posthooks.
+    pub checks: Vec<CheckPlan>,
     /// Time limits and retries.
     pub limits: TestLimits,
 }

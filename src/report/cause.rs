@@ -18,8 +18,8 @@ pub struct RootCause {
     pub kind: CauseKind,
     /// The text that every report shows.
     pub text: String,
-    /// What failed: the logical IDs from the test's own stack down, or a hook's name; empty for the
-    /// stack itself.
+    /// What failed: the logical IDs from the test's own stack down, or the name of a check or hook;
+    /// empty for the stack itself.
     pub path: Vec<String>,
     /// The resource's type, such as `AWS::EC2::Subnet`; absent if it isn't a resource.
     pub resource_type: Option<String>,
@@ -32,7 +32,7 @@ pub struct RootCause {
     /// When it failed. RFC 3339, UTC.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub at: Option<Timestamp>,
-    /// Where the template declares what failed.
+    /// Where the template declares what failed, or the configuration the check.
     pub source: Option<TemplateLocation>,
     /// The parameters that its properties use; secrets are masked.
     pub parameters: Vec<CellParameter>,
@@ -52,6 +52,8 @@ pub enum CauseKind {
     Launch,
     /// A hook failed.
     Hook,
+    /// A check of the complete stack failed.
+    Check,
     /// Nothing more is known than that it failed.
     Unknown,
 }
@@ -72,7 +74,7 @@ impl RootCause {
                 format!("{place} ({resource_type}) {status_of}: {reason}")
             }
             (CauseKind::Launch, _) => format!("could not be launched: {reason}"),
-            (CauseKind::Hook, _) => format!("{place} failed: {reason}"),
+            (CauseKind::Hook | CauseKind::Check, _) => format!("{place} failed: {reason}"),
             (CauseKind::Unknown, _) if status.is_none() => reason.clone(),
             _ if place.is_empty() => format!("stack {status_of}: {reason}"),
             _ => format!("stack {place} {status_of}: {reason}"),
@@ -106,7 +108,8 @@ impl RootCause {
                 .rsplit('/')
                 .next()
                 .is_some_and(|name| name.starts_with(".taskcat"));
-            let verb = if is_configuration { "set" } else { "declared" };
+            let is_set = is_configuration || self.kind == CauseKind::Check;
+            let verb = if is_set { "set" } else { "declared" };
             format!("{verb} at {}:{}", it.template, it.line)
         });
         let values = self

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::model::{
-    BucketReport, BucketState, CellReport, CellState, HookReport, LintReport, PackageReport,
-    ReportedRun, RunReport, RunVerdict, SCHEMA_VERSION, StackReport, TeardownState, Totals,
-    nested_stack_id, seconds_between,
+    BucketReport, BucketState, CellReport, CellState, CheckReport, HookReport, LintReport,
+    PackageReport, ReportedRun, RunReport, RunVerdict, SCHEMA_VERSION, StackReport, TeardownState,
+    Totals, nested_stack_id, seconds_between,
 };
 use super::source::TemplateSources;
 use super::{hint, root_cause};
 use crate::event::{
-    CellId, EventKind, Hook, Outcome, PlannedCell, RunEvent, RunStarted, StackEvent,
+    CellId, CheckResult, EventKind, Hook, Outcome, PlannedCell, RunEvent, RunStarted, StackCheck,
+    StackEvent,
 };
 use crate::status::StackStatus;
 
@@ -89,6 +90,8 @@ impl RunReport {
             | EventKind::FailuresLocated { cell, .. }
             | EventKind::HookStarted { cell, .. }
             | EventKind::HookFinished { cell, .. }
+            | EventKind::CheckStarted { cell, .. }
+            | EventKind::CheckFinished { cell, .. }
             | EventKind::StackCreating { cell, .. }
             | EventKind::StackCreated { cell, .. }
             | EventKind::LaunchFailed { cell, .. }
@@ -373,6 +376,8 @@ impl CellReport {
                 output,
                 ..
             } => self.hook_finished(at, hook, error, output),
+            EventKind::CheckStarted { check, .. } => self.check(at, check, None),
+            EventKind::CheckFinished { check, result, .. } => self.check(at, check, Some(result)),
             EventKind::StackCreating { stack_name, .. }
             | EventKind::ChangeSetCreating { stack_name, .. } => {
                 self.begin(at);
@@ -468,6 +473,26 @@ impl CellReport {
             error: error.clone(),
             output: output.clone(),
         });
+    }
+
+    /// Starts a check, or finishes it with its result.
+    fn check(&mut self, at: Timestamp, check: &StackCheck, result: Option<&CheckResult>) {
+        let open = self.checks.iter_mut().find(|it| it.check == *check);
+        let (started_at, finished_at) = match (&open, result) {
+            (Some(open), Some(_)) => (open.started_at, Some(at)),
+            (_, result) => (at, result.map(|_| at)),
+        };
+        let report = CheckReport {
+            check: check.clone(),
+            started_at,
+            finished_at,
+            duration_seconds: seconds_between(Some(started_at), finished_at),
+            result: result.cloned(),
+        };
+        match open {
+            Some(open) => *open = report,
+            None => self.checks.push(report),
+        }
     }
 
     fn stack_event(&mut self, event: &StackEvent) {

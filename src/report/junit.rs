@@ -1,5 +1,5 @@
 //! Writes `junit.xml` for CodeBuild, Jenkins, GitLab and GitHub: a suite per test, a case per
-//! region.
+//! region, and a case for each check of a stack.
 //!
 //! It follows the schema of Jenkins's xUnit plugin (`junit-10.xsd`), which has properties only for
 //! suites: details of a case are in its `system-out`. Earlier results of a cell that several runs
@@ -13,8 +13,9 @@ use quick_junit::{
 };
 
 use super::RootCause;
-use super::model::{Attempt, CellReport, CellState, RunReport};
+use super::model::{Attempt, CellReport, CellState, CheckReport, RunReport};
 use super::text;
+use crate::event::CheckResult;
 use crate::status::{ResourceStatus, StackStatus};
 
 /// Maximum length of a message attribute, since some tools cut or refuse longer ones; the element
@@ -47,7 +48,18 @@ pub fn render(report: &RunReport, out: &mut dyn Write) -> io::Result<()> {
     let xml = junit.to_string().map_err(io::Error::other)?;
     // The schema doesn't allow the first of these attributes. Names can't contain it, since quotes
     // are escaped.
-    out.write_all(xml.replacen(" skipped=\"0\"", "", 1).as_bytes())
+    out.write_all(without_skipped(&xml).as_bytes())
+}
+
+/// Removes the number of skipped cases from the first element that has one, `testsuites`.
+fn without_skipped(xml: &str) -> String {
+    const ATTRIBUTE: &str = " skipped=\"";
+    let rest = xml.split_once(ATTRIBUTE);
+    let rest = rest.and_then(|(before, after)| Some((before, after.split_once('"')?.1)));
+    rest.map_or_else(
+        || xml.to_owned(),
+        |(before, after)| before.to_owned() + after,
+    )
 }
 
 /// Returns a suite for a run that could not start. Without a case, tools would take the run for a
@@ -84,7 +96,12 @@ fn shown(report: &RunReport) -> Vec<&CellReport> {
         .iter()
         .enumerate()
         .partition(|(_, cell)| cell.state == CellState::Passed);
-    let mut shown: Vec<_> = other.into_iter().chain(passed).take(CASE_LIMIT).collect();
+    let mut cases = 0;
+    let fits = |(_, cell): &(usize, &CellReport)| {
+        cases += 1 + cell.checks.len();
+        cases <= CASE_LIMIT
+    };
+    let mut shown: Vec<_> = other.into_iter().chain(passed).take_while(fits).collect();
     shown.sort_unstable_by_key(|(index, _)| *index);
     shown.into_iter().map(|(_, cell)| cell).collect()
 }
@@ -121,7 +138,14 @@ fn suite(report: &RunReport, test: &str, all: usize, cells: &[&CellReport]) -> T
             (all - cells.len()).to_string(),
         ));
     }
-    suite.add_test_cases(cells.iter().map(|cell| case(report, cell)));
+    for cell in cells {
+        suite.add_test_case(case(report, cell));
+        suite.add_test_cases(
+            cell.checks
+                .iter()
+                .map(|check| check_case(report, cell, check)),
+        );
+    }
     suite
 }
 
@@ -152,6 +176,49 @@ fn case(report: &RunReport, cell: &CellReport) -> TestCase {
         .collect();
     case.set_system_out(lines.join("\n"));
     case
+}
+
+/// Returns the case of a check.
+fn check_case(report: &RunReport, cell: &CellReport, check: &CheckReport) -> TestCase {
+    let name = &check.check.name;
+    let number = check.check.number;
+    let is_other = |it: &&CheckReport| it.check.name == *name && it.check.number != number;
+    let number = match cell.checks.iter().find(is_other) {
+        Some(_) => format!(" (check {number})"),
+        None => String::new(),
+    };
+    let region = &cell.id.region;
+    let name = clean(&format!("{region}: {}{number}", text::one_line(name)));
+    let mut case = TestCase::new(name, check_status(check));
+    case.set_classname(format!(
+        "{}.{}",
+        clean(&report.project),
+        clean(&cell.id.test)
+    ));
+    case.time = seconds(check.duration_seconds);
+    if !check.check.file.is_empty() {
+        case.set_system_out(clean(&format!("{}:{}", check.check.file, check.check.line)));
+    }
+    case
+}
+
+fn check_status(check: &CheckReport) -> TestCaseStatus {
+    let mut status = match &check.result {
+        Some(CheckResult::Passed) => return TestCaseStatus::success(),
+        Some(CheckResult::NotChecked { .. }) => TestCaseStatus::skipped(),
+        Some(CheckResult::Failed { .. }) => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        None => TestCaseStatus::non_success(NonSuccessKind::Error),
+    };
+    let reason = check.reason().unwrap_or("the check did not end");
+    let message = text::shortened(&text::one_line(reason), MESSAGE_LIMIT);
+    status.set_message(message);
+    if check.has_failed() {
+        let place = format!("{}:{}", check.check.file, check.check.line);
+        status
+            .set_type("check failed")
+            .set_description(clean(&format!("{reason}\nset at {place}")));
+    }
+    status
 }
 
 fn status(cell: &CellReport) -> TestCaseStatus {

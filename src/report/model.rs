@@ -14,8 +14,9 @@ use serde::Serialize;
 use super::cause::RootCause;
 use super::source::TemplateSources;
 use crate::event::{
-    CellId, CellParameter, EventKind, Hook, HookStage, KeepReason, LeftoverResource, LintFinding,
-    PlannedCell, PredictedFailure, RunFinished, RunTask, StackEvent, StackOutput,
+    CellId, CellParameter, CheckResult, EventKind, Hook, HookStage, KeepReason, LeftoverResource,
+    LintFinding, PlannedCell, PredictedFailure, RunFinished, RunTask, StackCheck, StackEvent,
+    StackOutput,
 };
 use crate::status::StackStatus;
 
@@ -233,6 +234,9 @@ pub struct CellReport {
     pub outputs: Vec<StackOutput>,
     /// The hooks that ran.
     pub hooks: Vec<HookReport>,
+    /// The checks of the stack, in the configuration's order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckReport>,
     /// What happened to the stack after the verdict.
     pub teardown: TeardownState,
     /// Warnings about this test.
@@ -358,6 +362,40 @@ pub struct HookReport {
     pub output: Option<String>,
 }
 
+/// A check of a stack.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct CheckReport {
+    /// The check.
+    #[serde(flatten)]
+    pub check: StackCheck,
+    /// When the check started. RFC 3339, UTC.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub started_at: Timestamp,
+    /// When the check finished. RFC 3339, UTC. Absent if it had not finished at the last event.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub finished_at: Option<Timestamp>,
+    /// Seconds from start to result.
+    pub duration_seconds: Option<f64>,
+    /// The result; absent if it had not finished at the last event.
+    #[serde(flatten)]
+    pub result: Option<CheckResult>,
+}
+
+impl CheckReport {
+    /// Returns why the check failed or could not be made.
+    pub fn reason(&self) -> Option<&str> {
+        match self.result.as_ref()? {
+            CheckResult::Passed => None,
+            CheckResult::Failed { reason, .. } | CheckResult::NotChecked { reason } => Some(reason),
+        }
+    }
+
+    /// Returns whether the check failed.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.result, Some(CheckResult::Failed { .. }))
+    }
+}
+
 /// What happened to a test's stack after its verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -463,6 +501,7 @@ impl CellReport {
             parameters: cell.parameters.clone(),
             outputs: Vec::new(),
             hooks: Vec::new(),
+            checks: Vec::new(),
             teardown: TeardownState::None,
             warnings: Vec::new(),
             attempts: Vec::new(),
@@ -550,6 +589,11 @@ pub fn hook_name(hook: &Hook) -> String {
         HookStage::Posthooks => "posthook",
     };
     format!("{stage} {}", hook.kind)
+}
+
+/// Returns a check's name for display: `check http ${Url}`.
+pub fn check_name(check: &StackCheck) -> String {
+    format!("check {}", check.name)
 }
 
 /// Returns the option that keeps something, for display.

@@ -6,7 +6,7 @@
 
 use super::cause::{CauseKind, RootCause};
 use super::hint;
-use super::model::{CellReport, CellState, hook_name, nested_stack_id};
+use super::model::{CellReport, CellState, check_name, hook_name, nested_stack_id};
 use super::source::TemplateLocation;
 use crate::event::{HookStage, ParameterBinding, StackEvent};
 use crate::status::{ResourceStatus, StackStatus};
@@ -15,6 +15,9 @@ use crate::status::{ResourceStatus, StackStatus};
 /// for others.
 pub fn of_cell(cell: &CellReport) -> Option<RootCause> {
     let cause = found(cell)?;
+    if cause.kind == CauseKind::Check {
+        return Some(cause);
+    }
     let path: Vec<&str> = cause.path.iter().map(String::as_str).collect();
     let template = &cell.template;
     let given = &cell.parameters;
@@ -108,6 +111,7 @@ fn found(cell: &CellReport) -> Option<RootCause> {
     let found = of_launch(cell)
         .or_else(|| of_hook(cell, HookStage::Prehooks))
         .or_else(|| of_stack(cell))
+        .or_else(|| of_check(cell))
         .or_else(|| of_hook(cell, HookStage::Posthooks));
     if found.is_some() || cell.state != CellState::Failed {
         return found;
@@ -277,6 +281,22 @@ fn of_hook(cell: &CellReport, stage: HookStage) -> Option<RootCause> {
             None,
             reason,
         )
+    })
+}
+
+/// Returns the first check that failed, with its place in the configuration.
+fn of_check(cell: &CellReport) -> Option<RootCause> {
+    let failed = cell.checks.iter().find(|it| it.has_failed())?;
+    let check = &failed.check;
+    let source = TemplateLocation {
+        template: check.file.clone(),
+        line: check.line,
+    };
+    let path = vec![check_name(check)];
+    Some(RootCause {
+        at: failed.finished_at,
+        source: Some(source).filter(|it| !it.template.is_empty()),
+        ..RootCause::new(CauseKind::Check, path, None, None, failed.reason()?)
     })
 }
 

@@ -8,6 +8,7 @@ use super::checks;
 use super::deletion::{self, DeletionOptions};
 use super::limits::LaunchLimits;
 use super::retry;
+use super::stack_checks;
 use super::stop::WaitOutcome;
 use super::{RunSettings, StepContext};
 use crate::duration::HumanDuration;
@@ -131,7 +132,7 @@ async fn finish(
     }
 }
 
-/// Runs prehooks, launch, wait and posthooks. `stack` is set as soon as the stack exists.
+/// Runs prehooks, launch, wait, checks and posthooks. `stack` is set as soon as the stack exists.
 async fn test(
     context: &StepContext<'_>,
     plan: &StackPlan,
@@ -204,6 +205,14 @@ async fn test(
         }
         WaitOutcome::Done(Ok(settled)) => settled,
     };
+    let failed_check = stack_checks::run(context, plan, &stack_id, &settled);
+    let failed_check = match context.stop.within(until(deadline), failed_check).await {
+        WaitOutcome::Stopped => return CellVerdict::interrupted(context),
+        WaitOutcome::TimedOut => {
+            return CellVerdict::timed_out(plan, "its checks were still running");
+        }
+        WaitOutcome::Done(failed) => failed,
+    };
     let input = HookInput {
         stage: HookStage::Posthooks,
         stack_id: Some(stack_id),
@@ -215,7 +224,10 @@ async fn test(
     match context.stop.within(until(deadline), hooks).await {
         WaitOutcome::Stopped => CellVerdict::interrupted(context),
         WaitOutcome::TimedOut => CellVerdict::timed_out(plan, "its posthooks were still running"),
-        WaitOutcome::Done(hooks) => CellVerdict::of(&settled, watcher.first_failure(), hooks.err()),
+        WaitOutcome::Done(hooks) => {
+            let error = failed_check.or(hooks.err());
+            CellVerdict::of(&settled, watcher.first_failure(), error)
+        }
     }
 }
 
@@ -260,11 +272,11 @@ pub(super) fn deletion_options(context: &StepContext<'_>, plan: &StackPlan) -> D
 
 impl CellVerdict {
     /// Returns the verdict of a stack. `first_failure` is the reason of the resource that failed
-    /// first.
+    /// first, `error` that of a check or hook.
     pub(super) fn of(
         settled: &SettledStack,
         first_failure: Option<&str>,
-        hook_error: Option<String>,
+        error: Option<String>,
     ) -> Self {
         // TaskCat also accepts `UPDATE_COMPLETE`, but a stack that somebody updates during the test
         // isn't the stack to test.
@@ -274,7 +286,7 @@ impl CellVerdict {
                 reason: None,
                 transient: None,
             };
-            return hook_error.map_or(passed, Self::failed_for_good);
+            return error.map_or(passed, Self::failed_for_good);
         }
         let mut failed = Self::failed(match &settled.reason {
             Some(reason) => format!("{}: {reason}", settled.status),

@@ -259,6 +259,8 @@ impl OutcomeCounts {
             | EventKind::ObjectRemoved { .. }
             | EventKind::UploadFinished { .. }
             | EventKind::HookStarted { .. }
+            | EventKind::CheckStarted { .. }
+            | EventKind::CheckFinished { .. }
             | EventKind::HookFinished { .. }
             | EventKind::StackCreating { .. }
             | EventKind::StackCreated { .. }

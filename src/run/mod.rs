@@ -22,6 +22,7 @@ mod redact;
 mod relaunch;
 mod resume;
 mod retry;
+mod stack_checks;
 mod staging;
 mod stop;
 

@@ -6,7 +6,7 @@ use crate::mask::Secrets;
 /// Fields with names, which aren't masked: a secret that equals the name of a test must not rename
 /// the test. The strings of all other fields are masked, so that fields added later can't be
 /// forgotten.
-const NAMES: [&str; 39] = [
+const NAMES: [&str; 40] = [
     "account_id",
     "action",
     "archive",
@@ -32,6 +32,7 @@ const NAMES: [&str; 39] = [
     "region",
     "replacement",
     "resource_type",
+    "result",
     "rule",
     "run_id",
     "signal",

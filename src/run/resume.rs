@@ -397,7 +397,8 @@ impl ResumedRun<'_> {
                 if settled.status == StackStatus::CreateComplete && task.has_posthooks =>
             {
                 CellVerdict::interrupted_because(
-                    "the stack is complete, but its posthooks did not run: the run was killed",
+                    "the stack is complete, but its checks or posthooks did not run: the run was \
+                     killed",
                 )
             }
             WaitOutcome::Done(Ok(settled)) => {

@@ -216,6 +216,7 @@ fn unsigned_target_of(parts: &Parts) -> ServiceTarget {
         "amazonssm" => return ServiceTarget::Json(json::JsonService::Ssm),
         "secretsmanager" => return ServiceTarget::Json(json::JsonService::SecretsManager),
         "codepipeline" => return ServiceTarget::Json(json::JsonService::CodePipeline),
+        "cloudapiservice" => return ServiceTarget::Json(json::JsonService::CloudControl),
         "servicequotasv20190624" => return ServiceTarget::Json(json::JsonService::ServiceQuotas),
         _ => {}
     }

@@ -1,5 +1,5 @@
 //! AWS's JSON 1.1 protocol: the action in a header, an object in and an object out. SSM, Secrets
-//! Manager, CodePipeline and Service Quotas use it.
+//! Manager, CodePipeline and Service Quotas use it, and Cloud Control its predecessor 1.0.
 //!
 //! <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
 
@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::Cloud;
 use super::caller::Credential;
+use super::cloud_control;
 use super::code_pipeline;
 use super::dispatch::{Body, Reply};
 use super::error::ServiceError;
@@ -33,6 +34,7 @@ pub(super) enum JsonService {
     SecretsManager,
     CodePipeline,
     ServiceQuotas,
+    CloudControl,
 }
 
 impl JsonService {
@@ -43,6 +45,7 @@ impl JsonService {
             Self::SecretsManager => "secretsmanager",
             Self::CodePipeline => "codepipeline",
             Self::ServiceQuotas => "servicequotas",
+            Self::CloudControl => "cloudcontrolapi",
         }
     }
 
@@ -53,6 +56,7 @@ impl JsonService {
             Self::SecretsManager,
             Self::CodePipeline,
             Self::ServiceQuotas,
+            Self::CloudControl,
         ]
         .into_iter()
         .find(|service| service.name() == name)
@@ -149,7 +153,7 @@ pub(super) async fn answer(
         Ok(Json::Object(members)) => JsonInput(members),
         _ => return failure(&error("SerializationException", "")),
     };
-    let name = ["Name", "SecretId", "name"]
+    let name = ["Name", "SecretId", "name", "Identifier"]
         .into_iter()
         .find_map(|member| input.text(member));
     let caller = &credential.caller;
@@ -161,6 +165,7 @@ pub(super) async fn answer(
             JsonService::SecretsManager => cloud.secrets.call(&cloud.clock, caller, action, &input),
             JsonService::CodePipeline => code_pipeline::call(cloud, caller, action, &input),
             JsonService::ServiceQuotas => service_quotas::call(cloud, caller, action, &input),
+            JsonService::CloudControl => cloud_control::call(cloud, caller, action, &input),
         }
     };
     match serve_with_faults(cloud, service.name(), action, caller, name, serve).await {

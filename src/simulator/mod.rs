@@ -16,6 +16,7 @@
 #![warn(unreachable_pub)]
 
 pub(crate) mod clock;
+mod cloud_control;
 pub(crate) mod cloudformation;
 pub(crate) mod ec2;
 pub(crate) mod s3;

@@ -117,7 +117,9 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     (
         "launch",
-        &["aws", "event", "input", "mask", "plan", "process", "status"],
+        &[
+            "aws", "duration", "event", "input", "mask", "plan", "process", "status",
+        ],
     ),
     ("watch", &["aws", "event", "status"]),
     ("teardown", &["aws", "catalog", "event", "plan", "status"]),
@@ -297,6 +299,7 @@ const CIRCLES: &[(&str, &[&str], &str)] = &[
     (
         "simulator",
         &[
+            "cloud_control",
             "cloudformation",
             "code_pipeline",
             "dispatch",

@@ -137,6 +137,7 @@ mod seeds;
 mod selection;
 mod shared_buckets;
 mod simulator;
+mod stack_checks;
 mod stacks;
 mod symbolic_links;
 mod terminal;

@@ -71,6 +71,19 @@ impl Http {
         Ok(Self::of(proxies, tls))
     }
 
+    /// Returns a client that accepts every certificate.
+    ///
+    /// # Errors
+    /// TLS can't be set up.
+    pub(super) fn without_verification(&self) -> Result<Self, rustls::Error> {
+        let shared = Shared {
+            proxies: self.0.proxies.clone(),
+            tls: Tls::of(tls::unverified()?),
+            connectors: Mutex::default(),
+        };
+        Ok(Self(Arc::new(shared)))
+    }
+
     /// Returns a client that uses no proxy.
     pub(super) fn direct() -> Self {
         Self::of(Proxies::default(), Tls::default())
@@ -313,7 +326,8 @@ impl Http {
     }
 }
 
-fn innermost(error: &dyn Error) -> String {
+/// Returns the text of the innermost cause, without the system's number.
+pub(super) fn innermost(error: &dyn Error) -> String {
     match error.source() {
         Some(source) => innermost(source),
         None => crate::input::without_number(&error.to_string()).to_owned(),

@@ -2,9 +2,11 @@
 
 use indicatif::HumanBytes;
 
-use super::super::model::{CellState, RunReport, hook_name, why_kept};
+use super::super::model::{CellState, RunReport, check_name, hook_name, why_kept};
 use super::super::{changes, text};
-use crate::event::{CellId, EventKind, LeftoverResource, RunStarted, RunTask};
+use crate::event::{
+    CellId, CheckResult, EventKind, LeftoverResource, RunStarted, RunTask, StackCheck,
+};
 
 /// The importance of a notice; each kind of view shows those from some level on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +103,15 @@ pub(super) fn of(kind: &EventKind, report: &RunReport) -> Option<(Level, String)
             Warning,
             format!("{} {} failed: {error}", name(cell), hook_name(hook)),
         ),
+        EventKind::CheckStarted { cell, check } => (
+            Detail,
+            format!("{} {} started", name(cell), check_name(check)),
+        ),
+        EventKind::CheckFinished {
+            cell,
+            check,
+            result,
+        } => check_result(cell, check, result),
         EventKind::CellFinished { cell, .. } => verdict(cell, report)?,
         EventKind::CellRetried {
             cell,
@@ -230,6 +241,15 @@ fn not_deleted(cell: &CellId, reason: &str, left: &[LeftoverResource]) -> String
         name(cell),
         reason.trim_end_matches(['.', ' '])
     )
+}
+
+fn check_result(cell: &CellId, check: &StackCheck, result: &CheckResult) -> (Level, String) {
+    let check = format!("{} {}", name(cell), check_name(check));
+    match result {
+        CheckResult::Passed => (Level::Detail, format!("{check} passed")),
+        CheckResult::Failed { reason, .. } => (Level::Warning, format!("{check} failed: {reason}")),
+        CheckResult::NotChecked { reason } => (Level::Warning, format!("{check}: {reason}")),
+    }
 }
 
 fn verdict(id: &CellId, report: &RunReport) -> Option<(Level, String)> {

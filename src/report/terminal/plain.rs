@@ -8,8 +8,8 @@ use super::notice::{self, Level};
 use super::progress::{CellPhase, RunProgress};
 use super::state::RunStatus;
 use super::{Columns, Options, Paint, summary};
-use crate::event::{self, CellId, EventKind, RunEvent};
-use crate::report::model::hook_name;
+use crate::event::{self, CellId, CheckResult, EventKind, RunEvent};
+use crate::report::model::{check_name, hook_name};
 use crate::report::{EventConsumer, RootCause, github, root_cause, text};
 use crate::status::StackStatus;
 
@@ -168,6 +168,17 @@ impl PlainView {
                 true,
                 vec![error.clone()],
                 Vec::new(),
+            ),
+            EventKind::CheckFinished {
+                cell,
+                check,
+                result: CheckResult::Failed { reason, .. },
+            } => (
+                cell.clone(),
+                format!("{} failed", check_name(check)),
+                true,
+                vec![reason.clone()],
+                vec![format!("set at {}:{}", check.file, check.line)],
             ),
             // Printed when the stack's status is terminal, together with what failed in it.
             EventKind::StackEvent { detail, .. }

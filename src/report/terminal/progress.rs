@@ -5,7 +5,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::super::model::{CellReport, RunReport, StackReport, hook_name, nested_stack_id};
+use super::super::model::{
+    CellReport, RunReport, StackReport, check_name, hook_name, nested_stack_id,
+};
 use crate::event::{CellId, EventKind, RunEvent, StackEvent};
 use crate::status::StackStatus;
 
@@ -74,6 +76,7 @@ pub enum CellPhase {
     #[default]
     Waiting,
     Hooks,
+    Checks,
     Creating,
     Deleting,
     /// Finished, including teardown.
@@ -81,8 +84,9 @@ pub enum CellPhase {
 }
 
 impl CellPhase {
-    pub const ALL: [(CellPhase, &'static str); 4] = [
+    pub const ALL: [(CellPhase, &'static str); 5] = [
         (CellPhase::Hooks, "in hooks"),
+        (CellPhase::Checks, "in checks"),
         (CellPhase::Creating, "creating"),
         (CellPhase::Deleting, "deleting"),
         (CellPhase::Waiting, "waiting"),
@@ -115,6 +119,10 @@ impl RunProgress {
             }
             EventKind::HookStarted { cell, hook } => {
                 self.enter(event.at, cell, CellPhase::Hooks).step = hook_name(hook);
+                return None;
+            }
+            EventKind::CheckStarted { cell, check } => {
+                self.enter(event.at, cell, CellPhase::Checks).step = check_name(check);
                 return None;
             }
             EventKind::StackCreating { cell, .. } => {

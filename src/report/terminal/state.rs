@@ -253,7 +253,7 @@ fn done(cell: &CellReport, activity: &CellActivity) -> String {
             .as_ref()
             .is_some_and(StackStatus::is_rollback);
     match activity.phase {
-        CellPhase::Hooks => String::new(),
+        CellPhase::Hooks | CellPhase::Checks => String::new(),
         _ if goes && activity.gone == 0 => String::new(),
         _ if goes => format!("{} gone", activity.gone),
         _ => activity.resources(cell).to_string(),

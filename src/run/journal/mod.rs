@@ -69,7 +69,7 @@ pub(crate) struct PlannedStack {
     pub account_id: String,
     /// The template's path, relative to the project root.
     pub template: String,
-    /// Whether hooks must run once the stack is complete.
+    /// Whether checks or hooks must run once the stack is complete.
     pub has_posthooks: bool,
 }
 
@@ -96,7 +96,7 @@ impl JournalHeader {
             profile: cell.profile.clone(),
             account_id: cell.account_id.clone(),
             template: cell.template.clone(),
-            has_posthooks: !cell.posthooks.is_empty(),
+            has_posthooks: !(cell.posthooks.is_empty() && cell.checks.is_empty()),
         });
         let planned = |bucket: &BucketPlan| PlannedBucket {
             name: bucket.name.clone(),

@@ -120,7 +120,8 @@ impl CloudFormation {
             .stacks_of(caller)
             .flat_map(|(_, stack)| stack.resources.values());
         let found = resources
-            .find(|it| &*it.kind == kind && it.physical_id.as_deref() == Some(physical_id))?;
+            .find(|it| &*it.kind == kind && it.physical_id.as_deref() == Some(physical_id))
+            .filter(|it| !it.is_deleted())?;
         let properties = found
             .properties
             .iter()

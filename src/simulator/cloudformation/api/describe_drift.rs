@@ -1,12 +1,15 @@
-//! Drift detection. Nothing changes resources outside of their stacks here, so no drift is found.
+//! Drift detection: resources whose service is simulated may have been changed or deleted outside
+//! of their stack.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-drift.html>
 
+use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::lookup::visible_stack;
 use super::pages::{list_result, page};
 use crate::catalog;
-use crate::simulator::cloudformation::engine::Engine;
+use crate::simulator::Cloud;
+use crate::simulator::cloudformation::engine::{Engine, service_resources};
 use crate::simulator::cloudformation::error::{XmlResult, invalid};
 use crate::simulator::cloudformation::request::QueryRequest;
 use crate::simulator::cloudformation::state::resource_record::{ResourceRecord, format_timestamp};
@@ -19,7 +22,7 @@ use crate::status::StackStatus;
 pub(super) fn detect_stack_drift(engine: &mut Engine, request: &QueryRequest) -> XmlResult {
     let number = visible_stack(engine, request, request.required("StackName")?)?;
     let now = engine.now;
-    let stack = engine.state.stack_mut(number);
+    let stack = engine.state.stack(number);
     if stack.is_busy()
         || matches!(
             stack.status,
@@ -32,7 +35,16 @@ pub(super) fn detect_stack_drift(engine: &mut Engine, request: &QueryRequest) ->
         )));
     }
     let id = Uuid::new_v4();
-    stack.drift = Some(DriftDetection { id, at: now });
+    let drifted = stack.resources.iter().filter_map(|(logical_id, resource)| {
+        let actual = drifted(engine.cloud, stack, resource)?;
+        Some((logical_id.clone(), actual))
+    });
+    let drifted = drifted.collect();
+    engine.state.stack_mut(number).drift = Some(DriftDetection {
+        id,
+        at: now,
+        drifted,
+    });
     let mut xml = XmlWriter::new();
     xml.text("StackDriftDetectionId", id);
     Ok(xml.finish())
@@ -61,12 +73,16 @@ pub(super) fn describe_stack_drift_detection_status(
         .stacks_of(request.caller)
         .find(|(_, stack)| is_it(stack))
         .ok_or_else(missing)?;
+    let drift = stack.drift.as_ref();
     let mut xml = XmlWriter::new();
     xml.text("StackId", &stack.id)
         .text("StackDriftDetectionId", detection_id)
-        .text("StackDriftStatus", "IN_SYNC")
+        .optional("StackDriftStatus", drift.map(DriftDetection::status))
         .text("DetectionStatus", "DETECTION_COMPLETE")
-        .text("DriftedStackResourceCount", 0)
+        .optional(
+            "DriftedStackResourceCount",
+            drift.map(|it| it.drifted.len()),
+        )
         .optional(
             "Timestamp",
             stack.drift.as_ref().map(|it| format_timestamp(it.at)),
@@ -83,19 +99,21 @@ pub(super) fn describe_stack_resource_drifts(engine: &Engine, request: &QueryReq
         request.required("StackName")?,
     )?);
     let wanted = request.list("StackResourceDriftStatusFilters");
-    let status = if stack.drift.is_some() {
-        "IN_SYNC"
-    } else {
-        "NOT_CHECKED"
-    };
-    let is_wanted = wanted.is_empty() || wanted.contains(&status);
+    let is_wanted = |id: &str| wanted.is_empty() || wanted.contains(&status(stack, id));
     let resources = stack
         .resources
         .iter()
-        .filter(|(_, it)| is_wanted && is_supported(it));
+        .filter(|(id, it)| is_wanted(id) && is_supported(it));
     let resources: Vec<(&String, &ResourceRecord)> = resources.collect();
     let page = page(request, &resources, |xml, (id, resource)| {
-        write_drift(xml, engine, stack, (id, resource), status)
+        let actual = stack.drift.as_ref().and_then(|it| it.drifted.get(*id));
+        write_drift(
+            xml,
+            engine,
+            stack,
+            (id, resource),
+            (status(stack, id), actual),
+        )
     })?;
     Ok(list_result("StackResourceDrifts", page))
 }
@@ -123,10 +141,62 @@ pub(super) fn detect_stack_resource_drift(engine: &Engine, request: &QueryReques
         )));
     }
     let mut xml = XmlWriter::new();
+    let drifted = drifted(engine.cloud, stack, resource);
+    let status = drifted.as_ref().map_or(IN_SYNC, status_of);
     xml.element("StackResourceDrift", |xml| {
-        write_drift(xml, engine, stack, (id, resource), "IN_SYNC")
+        write_drift(
+            xml,
+            engine,
+            stack,
+            (id, resource),
+            (status, drifted.as_ref()),
+        )
     });
     Ok(xml.finish())
+}
+
+const IN_SYNC: &str = "IN_SYNC";
+
+/// Returns a resource's status in the last detection.
+fn status(stack: &StackRecord, id: &str) -> &'static str {
+    let drift = stack.drift.as_ref();
+    drift.map_or("NOT_CHECKED", |drift| {
+        drift.drifted.get(id).map_or(IN_SYNC, status_of)
+    })
+}
+
+fn status_of(actual: &Option<Json>) -> &'static str {
+    actual.as_ref().map_or("DELETED", |_| "MODIFIED")
+}
+
+/// Returns the actual properties of a resource that has drifted, or none if it was deleted.
+fn drifted(cloud: &Cloud, stack: &StackRecord, resource: &ResourceRecord) -> Option<Option<Json>> {
+    let owner = &stack.owner;
+    let kind = &*resource.kind;
+    let physical_id = resource.physical_id.as_deref()?;
+    if resource.is_removed() {
+        return None;
+    }
+    if service_resources::exists(cloud, owner, kind, physical_id) == Some(false) {
+        return Some(None);
+    }
+    if kind != "AWS::SSM::Parameter" {
+        return None;
+    }
+    let found = cloud.ssm.parameter(owner, physical_id)?;
+    let mut actual = expected(resource);
+    let value = actual.get_mut("Value")?;
+    let has_changed = value.as_str() != Some(&found.value);
+    *value = found.value.into();
+    has_changed.then_some(Some(actual))
+}
+
+fn expected(resource: &ResourceRecord) -> Json {
+    let properties = resource
+        .properties
+        .iter()
+        .map(|(name, value)| (name.clone(), value.to_json()));
+    Json::Object(properties.collect())
 }
 
 fn is_supported(resource: &ResourceRecord) -> bool {
@@ -138,21 +208,38 @@ fn write_drift(
     engine: &Engine,
     stack: &StackRecord,
     (id, resource): (&str, &ResourceRecord),
-    status: &str,
+    (status, drifted): (&str, Option<&Option<Json>>),
 ) {
-    let properties = resource
-        .properties
-        .iter()
-        .map(|(name, value)| (name.clone(), value.to_json()));
-    let properties = serde_json::Value::Object(properties.collect()).to_string();
+    let expected = expected(resource);
+    // A deleted resource has none.
+    let actual = drifted.map_or(Some(&expected), Option::as_ref);
     let at = stack.drift.as_ref().map_or(engine.now, |it| it.at);
     xml.text("StackId", &stack.id)
         .text("LogicalResourceId", id)
         .optional("PhysicalResourceId", resource.physical_id.as_deref())
         .text("ResourceType", &resource.kind)
-        .text("ExpectedProperties", &properties)
-        .text("ActualProperties", &properties)
-        .raw("PropertyDifferences", "")
+        .text("ExpectedProperties", &expected)
+        .optional("ActualProperties", actual)
+        .element("PropertyDifferences", |xml| {
+            if let Some(actual) = actual {
+                write_differences(xml, &expected, actual);
+            }
+        })
         .text("StackResourceDriftStatus", status)
         .text("Timestamp", format_timestamp(at));
+}
+
+fn write_differences(xml: &mut XmlWriter, expected: &Json, actual: &Json) {
+    for (name, value) in expected.as_object().into_iter().flatten() {
+        let Some(found) = actual.get(name).filter(|found| *found != value) else {
+            continue;
+        };
+        let text = |value: &Json| value.as_str().map_or(value.to_string(), str::to_owned);
+        xml.element("member", |xml| {
+            xml.text("PropertyPath", format!("/{name}"))
+                .text("ExpectedValue", text(value))
+                .text("ActualValue", text(found))
+                .text("DifferenceType", "NOT_EQUAL");
+        });
+    }
 }

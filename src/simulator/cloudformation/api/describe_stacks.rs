@@ -12,7 +12,7 @@ use crate::simulator::cloudformation::state::resource_record::{
     EventRecord, ResourceRecord, format_timestamp,
 };
 use crate::simulator::cloudformation::state::settings::{RollbackConfiguration, StackNumber};
-use crate::simulator::cloudformation::state::stack::StackRecord;
+use crate::simulator::cloudformation::state::stack::{DriftDetection, StackRecord};
 use crate::simulator::error::ServiceError;
 use crate::simulator::xml::XmlWriter;
 use crate::status::{ResourceStatus, StackStatus};
@@ -95,11 +95,10 @@ fn write_relations(engine: &Engine, xml: &mut XmlWriter, stack: &StackRecord) {
     xml.element("DriftInformation", |xml| {
         xml.text(
             "StackDriftStatus",
-            if stack.drift.is_some() {
-                "IN_SYNC"
-            } else {
-                "NOT_CHECKED"
-            },
+            stack
+                .drift
+                .as_ref()
+                .map_or("NOT_CHECKED", DriftDetection::status),
         )
         .optional(
             "LastCheckTimestamp",

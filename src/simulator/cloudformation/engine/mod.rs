@@ -17,7 +17,7 @@ mod delete;
 mod import;
 mod nested;
 mod password;
-mod service_resources;
+pub(super) mod service_resources;
 mod stacks;
 mod validation;
 

@@ -132,7 +132,12 @@ pub(super) fn update(
 }
 
 /// Returns whether a resource's service has it; none if the service isn't simulated.
-pub(super) fn exists(cloud: &Cloud, owner: &Caller, kind: &str, physical_id: &str) -> Option<bool> {
+pub(in crate::simulator::cloudformation) fn exists(
+    cloud: &Cloud,
+    owner: &Caller,
+    kind: &str,
+    physical_id: &str,
+) -> Option<bool> {
     Some(match kind {
         "AWS::S3::Bucket" => cloud.s3.bucket(physical_id).is_some(),
         "AWS::SSM::Parameter" => cloud.ssm.parameter(owner, physical_id).is_some(),

@@ -1,10 +1,11 @@
 //! A stack: its settings, its resources, and its history.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::change_set::{ChangeSetRecord, ExecutionStatus};
@@ -74,6 +75,19 @@ pub(crate) struct StackRecord {
 pub(crate) struct DriftDetection {
     pub id: Uuid,
     pub at: Timestamp,
+    /// What had drifted, by logical ID: the actual properties, or none if the resource was deleted.
+    pub drifted: BTreeMap<String, Option<Json>>,
+}
+
+impl DriftDetection {
+    /// Returns the stack's drift status.
+    pub(crate) fn status(&self) -> &'static str {
+        if self.drifted.is_empty() {
+            "IN_SYNC"
+        } else {
+            "DRIFTED"
+        }
+    }
 }
 
 impl StackRecord {
