@@ -8,10 +8,9 @@
 use std::fmt;
 use std::fs::{self, File, FileType, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use crate::os;
 
 /// Maximum size of a configuration or template, in bytes. CloudFormation accepts no template over 1
 /// MB
@@ -42,12 +41,8 @@ pub enum InputError {
 pub(crate) fn open(path: &Path, limit: u64) -> Result<(File, u64), InputError> {
     // Checked before opening, since opening a device may have effects.
     check(fs::metadata(path)?.file_type())?;
-    // Non-blocking, since the file may have been replaced by a pipe without a writer since the
-    // check.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlags::NONBLOCK.bits() as i32)
-        .open(path)?;
+    // The file may have been replaced by a pipe without a writer since the check.
+    let file = os::without_waiting(OpenOptions::new().read(true)).open(path)?;
     let metadata = file.metadata()?;
     check(metadata.file_type())?;
     if metadata.len() > limit {
@@ -87,10 +82,7 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     if old.as_ref().is_some_and(Permissions::readonly) {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
-    let mut file = tempfile::Builder::new()
-        .prefix(".taskcat-")
-        // Those of any new file, rather than those of a temporary one.
-        .permissions(Permissions::from_mode(0o666))
+    let mut file = os::with_usual_permissions(tempfile::Builder::new().prefix(".taskcat-"))
         .tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
     if let Some(old) = old {
         file.as_file().set_permissions(old)?;
@@ -111,15 +103,13 @@ pub(crate) fn is_given(path: &Path) -> bool {
 }
 
 fn check(kind: FileType) -> Result<(), InputError> {
-    let what = match kind {
-        _ if kind.is_file() => return Ok(()),
-        _ if kind.is_dir() => return Err(io::Error::from(io::ErrorKind::IsADirectory).into()),
-        _ if kind.is_fifo() => "a named pipe",
-        _ if kind.is_socket() => "a socket",
-        _ if kind.is_char_device() || kind.is_block_device() => "a device",
-        _ => "something else",
-    };
-    Err(InputError::Kind(what))
+    if kind.is_file() {
+        Ok(())
+    } else if kind.is_dir() {
+        Err(io::Error::from(io::ErrorKind::IsADirectory).into())
+    } else {
+        Err(InputError::Kind(os::special_kind(kind)))
+    }
 }
 
 /// Returns the text of an operating system's error without its number. Reads after the file's name.

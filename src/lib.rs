@@ -68,6 +68,7 @@ pub(crate) mod input;
 pub(crate) mod json_schema;
 pub(crate) mod links;
 pub mod mask;
+pub(crate) mod os;
 #[cfg(feature = "aws")]
 pub(crate) mod process;
 pub(crate) mod report_files;

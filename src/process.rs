@@ -9,14 +9,14 @@ use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
-use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep_until};
+
+use crate::os;
 
 /// How long to wait for the output of a program that has exited. A process that it left in the
 /// background may hold the pipes open for as long as it lives.
@@ -47,8 +47,8 @@ pub(crate) async fn run(
     command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
         .kill_on_drop(true);
+    os::in_own_group(command.as_std_mut());
     let mut group = ProcessGroup::new(command.spawn()?);
     let mut stdout = group.leader.stdout.take();
     let mut stderr = group.leader.stderr.take();
@@ -115,6 +115,15 @@ pub(crate) fn command(program: impl AsRef<OsStr>, path: Option<&OsStr>) -> Comma
     command
 }
 
+/// Returns a command for the system's shell, found like that of [`command`].
+pub(crate) fn shell(line: &str, path: Option<&OsStr>) -> Command {
+    let mut shell = Command::from(os::shell(line));
+    if let Some(path) = path {
+        shell.env("PATH", path);
+    }
+    shell
+}
+
 /// The result of a program that has ended, with the end of its output.
 #[derive(Clone, Debug)]
 pub(crate) struct FinishedProcess {
@@ -142,7 +151,7 @@ impl ExitReason {
     fn of(status: ExitStatus) -> Self {
         match status.code() {
             Some(code) => Self::Exited(code),
-            None => Self::Signalled(status.signal().unwrap_or_default()),
+            None => Self::Signalled(os::signal(status)),
         }
     }
 }
@@ -248,14 +257,8 @@ impl ProcessGroup {
     /// Kills the group, unless the child has already been reaped: then its process ID may belong to
     /// another process.
     fn kill(&self) {
-        let id = self
-            .leader
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw);
-        if let Some(id) = id {
-            // Fails if the group has just ended; then there is nothing to kill.
-            let _ = kill_process_group(id, Signal::KILL);
+        if let Some(id) = self.leader.id() {
+            os::kill_tree(id);
         }
     }
 }
@@ -269,27 +272,15 @@ impl Drop for ProcessGroup {
     }
 }
 
-/// A shell that waits for the end of this process, however it ends, and then kills a process group.
-/// The parent-death signal of Linux wouldn't reach grandchildren.
+/// A program that kills a process group at the end of this process, however it ends.
 struct OrphanGuard(Child);
 
 impl OrphanGuard {
-    /// Starts a guard whose input ends only with this process; `None` if there is no shell.
+    /// Starts a guard; `None` if the system has none.
     fn of(group: u32) -> Option<Self> {
-        let mut shell = Command::new("/bin/sh");
-        // In its own process group, since a signal from the terminal that ends this process must
-        // not end the guard first.
-        shell
-            .args(["-c", "read _; kill -s KILL -- \"-$0\"", &group.to_string()])
-            .env_clear()
-            .process_group(0);
-        shell
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .current_dir("/")
-            .kill_on_drop(true);
-        shell.spawn().ok().map(Self)
+        let mut guard = Command::from(os::orphan_guard(group)?);
+        guard.kill_on_drop(true);
+        guard.spawn().ok().map(Self)
     }
 
     /// Kills the guard before its input ends, which it would take for the end of this process.
@@ -299,8 +290,6 @@ impl OrphanGuard {
     }
 }
 
-/// Returns a PATH for tests that starts with the Python tools that `tests/setup.sh` installs: pip
-/// and cfn-lint.
 /// Returns a word, quoted for a POSIX shell where that is needed.
 pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
@@ -311,6 +300,8 @@ pub(crate) fn quoted(word: &str) -> String {
     }
 }
 
+/// Returns a PATH for tests that starts with the Python tools that `tests/setup.sh` installs: pip
+/// and cfn-lint.
 #[cfg(test)]
 pub fn path_with_python_tools() -> std::ffi::OsString {
     let tools = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venvs/taskcat/bin");
@@ -320,6 +311,8 @@ pub fn path_with_python_tools() -> std::ffi::OsString {
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::{Pid, Signal};
+
     use super::*;
 
     const LONG: Duration = Duration::from_secs(600);

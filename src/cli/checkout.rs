@@ -2,9 +2,7 @@
 //! submodules by the system's `git` into a temporary folder (TaskCat's `_cli_modules/deploy.py`).
 
 use std::env;
-use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -15,6 +13,7 @@ use super::error::CliError;
 use crate::diagnostic::Diagnostic;
 use crate::duration::HumanDuration;
 use crate::mask::Secrets;
+use crate::os;
 use crate::process::{self, ExitReason};
 
 /// Where a project is.
@@ -318,7 +317,7 @@ impl Checkout {
         let folder = tempfile::Builder::new().prefix("taskcat-").tempdir()?;
         Ok(Self {
             root: folder.path().join(name),
-            guard: deletion_guard(folder.path().as_os_str()),
+            guard: os::deletion_guard(folder.path().as_os_str()).and_then(|mut it| it.spawn().ok()),
             folder: Some(folder),
         })
     }
@@ -335,27 +334,10 @@ impl Drop for Checkout {
     }
 }
 
-/// Starts a shell that waits for the end of this process, which closes its input, and then deletes
-/// a directory; `None` if there is no shell. It tries again while git may still be writing.
-fn deletion_guard(folder: &OsStr) -> Option<Child> {
-    let script = "read _; for _ in 1 2 3 4 5; do rm -rf -- \"$0\"; [ -e \"$0\" ] || exit; sleep 1; \
-        done";
-    let mut shell = Command::new("/bin/sh");
-    // In its own process group, since a signal from the terminal that ends this process must not
-    // end the guard first.
-    shell
-        .args(["-c", script])
-        .arg(folder)
-        .process_group(0)
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    shell.spawn().ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
 
     #[test]

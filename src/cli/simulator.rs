@@ -5,9 +5,9 @@ use std::env;
 use std::path::PathBuf;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::aws::{AccessKeys, Aws};
+use crate::os;
 use crate::simulator::clock::Clock;
 use crate::simulator::scenario::{self, Scenario};
 use crate::simulator::seed::{self, Seeds};
@@ -120,9 +120,8 @@ impl SimulatorArgs {
 }
 
 async fn serve(port: u16, cloud: Cloud) -> Result<ExitStatus, CliError> {
-    let unheard = |error| CliError::local("cannot wait for signals", error);
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(unheard)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;
+    let mut signals =
+        os::stop_signals().map_err(|error| CliError::local("cannot wait for signals", error))?;
     let running = start(port, cloud).await?;
     streams::print_line(environment(&running.endpoint_url()));
     if streams::has_failed() {
@@ -130,10 +129,7 @@ async fn serve(port: u16, cloud: Cloud) -> Result<ExitStatus, CliError> {
         running.stop().await;
         return Ok(ExitStatus::Passed);
     }
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    signals.recv().await;
     running.stop().await;
     Ok(ExitStatus::Passed)
 }
@@ -172,8 +168,8 @@ impl LocalSimulator {
             .collect();
         // An explicitly named profile is not found, instead of reaching AWS.
         let none = [
-            ("AWS_CONFIG_FILE", "/dev/null"),
-            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+            ("AWS_CONFIG_FILE", os::NULL_DEVICE),
+            ("AWS_SHARED_CREDENTIALS_FILE", os::NULL_DEVICE),
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ];
         environment.extend(none.map(set));

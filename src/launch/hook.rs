@@ -5,6 +5,7 @@
 //! `config.command`. Either runs in the project root and gets a JSON object on its standard input,
 //! the only way in which secrets reach it. `run` calls [`run`] for each hook and handles failures.
 
+use std::env::consts::EXE_SUFFIX;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
@@ -54,7 +55,8 @@ pub(crate) fn check(
     match path {
         Some(path)
             if hook.kind != "script"
-                && !std::env::split_paths(path).any(|it| it.join(&program).is_file()) =>
+                && !std::env::split_paths(path)
+                    .any(|it| it.join(format!("{program}{EXE_SUFFIX}")).is_file()) =>
         {
             Err(HookFailure::Config(format!(
                 "no program `{program}` was found on PATH"
@@ -214,9 +216,7 @@ pub(super) fn script(
     };
     match command {
         Some(Value::String(line)) if !line.trim().is_empty() => {
-            let mut command = process::command("sh", programs);
-            command.args(["-c", line]);
-            Ok((command, label(line)))
+            Ok((process::shell(line, programs), label(line)))
         }
         Some(Value::Array(words)) => {
             let word = |word: &Value| match word {
@@ -235,7 +235,7 @@ pub(super) fn script(
                 .filter(|(program, _)| !program.is_empty())
                 .ok_or_else(wrong)?;
             // A path is relative to the project root; a plain name is searched on PATH.
-            let found = if program.contains('/') {
+            let found = if program.contains(std::path::is_separator) {
                 project_root.join(program)
             } else {
                 PathBuf::from(program)

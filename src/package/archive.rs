@@ -4,9 +4,8 @@
 //! 1980-01-01, with the permissions that Lambda needs, and with the content of linked folders,
 //! which Python leaves empty.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -18,6 +17,7 @@ use super::tree::{self, ArchiveEntryKind};
 use super::{BuildResult, PackageError};
 use crate::input;
 use crate::links::ProjectBoundary;
+use crate::os;
 
 /// Packs `folder`, without `skip`, into the archive `to`, whose folder is created. With `bounds`,
 /// links out of them are errors. The archive is replaced atomically, and only if it changed.
@@ -85,11 +85,7 @@ pub(super) fn write(
 pub(super) fn create_beside(to: &Path) -> Result<NamedTempFile, PackageError> {
     let folder = to.parent().unwrap_or(to);
     let create = |()| {
-        // The permissions of any new file, rather than those of a temporary one.
-        tempfile::Builder::new()
-            .prefix(".lambda-")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
+        os::with_usual_permissions(tempfile::Builder::new().prefix(".lambda-")).tempfile_in(folder)
     };
     fs::create_dir_all(folder)
         .and_then(create)

@@ -6,7 +6,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -20,6 +19,7 @@ use super::source::LambdaSource;
 use super::{BuildResult, PackageError, archive, blocking, tree};
 use crate::input;
 use crate::links::ProjectBoundary;
+use crate::os;
 use crate::process::{self, ExitReason, FinishedProcess, last_lines};
 
 /// The programs that are looked for, in this order.
@@ -222,11 +222,10 @@ impl Drop for ContainerGuard<'_> {
         let mut command = process::command(self.program, self.programs).into_std();
         command
             .args(["rm", "--force", "--volumes", self.container])
-            .process_group(0);
-        command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
+        os::in_own_group(&mut command);
         if let Ok(mut child) = command.spawn() {
             std::thread::spawn(move || child.wait());
         }

@@ -3,7 +3,6 @@
 use std::env;
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -12,6 +11,7 @@ use walkdir::WalkDir;
 
 use super::PackageError;
 use crate::links::ProjectBoundary;
+use crate::os;
 
 #[derive(Debug)]
 pub(super) struct ArchiveTree {
@@ -74,12 +74,7 @@ pub(super) fn list(
         }
         let path = entry.path().to_owned();
         let metadata = entry.metadata().map_err(|error| read_error(root, error))?;
-        let Some(name) = path
-            .strip_prefix(root)
-            .ok()
-            .and_then(Path::to_str)
-            .map(str::to_owned)
-        else {
+        let Some(name) = path.strip_prefix(root).ok().and_then(os::with_slashes) else {
             return Err(PackageError::Name { path });
         };
         if metadata.is_dir() {
@@ -89,7 +84,7 @@ pub(super) fn list(
                 kind: ArchiveEntryKind::Folder,
             });
         } else if metadata.is_file() {
-            let executable = metadata.permissions().mode() & 0o111 != 0;
+            let executable = os::is_executable(&metadata);
             tree.entries.push(ArchiveEntry {
                 name,
                 path,

@@ -7,16 +7,15 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rustix::fs::OFlags;
 
 use super::model::RunReport;
 use super::{at_path, events, write};
 use crate::event::{EventKind, RunEvent, RunFinished, RunStarted};
 use crate::input;
+use crate::os;
 use crate::report_files::{LOCK, is_report};
 
 /// Why a folder can't be claimed.
@@ -72,7 +71,7 @@ impl Folder {
             }
             // The previous holder may have deleted the file between the two calls; then the lock is
             // useless.
-            if is_same_file(&file, &lock_path) {
+            if os::is_same_file(&file, &lock_path) {
                 let written = file
                     .set_len(0)
                     .and_then(|()| writeln!(file, "{}", std::process::id()));
@@ -156,14 +155,9 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
 
 /// Opens the lock file without following links, so that no other file is overwritten.
 fn open_lock(path: &Path) -> io::Result<File> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .custom_flags(flags)
-        .open(path)
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    os::without_links(&mut options).open(path)
 }
 
 fn holder(file: &mut File) -> Option<u32> {
@@ -172,9 +166,4 @@ fn holder(file: &mut File) -> Option<u32> {
         .and_then(|()| file.take(32).read_to_string(&mut text))
         .ok()?;
     text.trim().parse().ok()
-}
-
-fn is_same_file(file: &File, path: &Path) -> bool {
-    let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
-    matches!((file.metadata(), fs::symlink_metadata(path)), (Ok(a), Ok(b)) if same(&a, &b))
 }

@@ -1,16 +1,15 @@
 //! Handles signals: the first one stops the run, which then deletes what it has created; a second
 //! one, at least a second later, ends the deletion as well.
 
-use std::io;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::stop::{StopReason, StopSwitch};
 use crate::event::EventSender;
+use crate::os;
 
 /// A second signal that arrives earlier belongs to the first: CI systems, and terminals whose shell
 /// forwards signals, send two.
@@ -39,7 +38,7 @@ impl InterruptHandler {
 }
 
 async fn listen(events: EventSender, stop: StopSwitch, abandon: CancellationToken) {
-    let mut signals = match signals() {
+    let mut signals = match os::stop_signals() {
         Ok(signals) => signals,
         Err(error) => {
             events.warn(
@@ -60,35 +59,4 @@ async fn listen(events: EventSender, stop: StopSwitch, abandon: CancellationToke
             Some(_) => abandon.cancel(),
         }
     }
-}
-
-/// Returns the names of signals that stop a run, as they arrive.
-#[cfg(unix)]
-fn signals() -> io::Result<mpsc::Receiver<&'static str>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let (sender, receiver) = mpsc::channel(8);
-    // Closing a terminal sends SIGHUP.
-    let kinds = [
-        ("SIGINT", SignalKind::interrupt()),
-        ("SIGTERM", SignalKind::terminate()),
-        ("SIGHUP", SignalKind::hangup()),
-    ];
-    for (name, kind) in kinds {
-        let mut signals = signal(kind)?;
-        let sender = sender.clone();
-        tokio::spawn(async move {
-            while signals.recv().await.is_some() && sender.send(name).await.is_ok() {}
-        });
-    }
-    Ok(receiver)
-}
-
-#[cfg(not(unix))]
-fn signals() -> io::Result<mpsc::Receiver<&'static str>> {
-    let (sender, receiver) = mpsc::channel(8);
-    tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() && sender.send("Ctrl-C").await.is_ok() {}
-    });
-    Ok(receiver)
 }

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use super::connections::{ConnectionLimiter, ConnectionSlot};
 use super::dispatch::{self, Body, Reply};
 use super::{Cloud, s3};
+use crate::os;
 
 /// The number of connections that are served at once; fewer if the process may open few files.
 const MAX_CONNECTIONS: usize = 1024;
@@ -101,9 +102,7 @@ impl Server {
 /// Returns the wanted number of connections, or fewer if they would use more than a fraction of the
 /// files that the process may open: a client in the same process needs as many as the server.
 fn connection_limit(wanted: usize, part: u64) -> usize {
-    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile)
-        .current
-        .unwrap_or(u64::MAX);
+    let files = os::open_files_limit().unwrap_or(u64::MAX);
     usize::try_from(files / part)
         .unwrap_or(usize::MAX)
         .clamp(16, wanted)

@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use md5::{Digest, Md5};
-use rustix::io::Errno;
 use walkdir::WalkDir;
 
 use super::exclude::Exclusions;
@@ -21,6 +20,7 @@ use crate::aws::PART_SIZE;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::input::{self, InputError};
 use crate::links::ProjectBoundary;
+use crate::os;
 use crate::report_files;
 
 /// Lists the files to stage, sorted by key. Reads every file, so call it where blocking is allowed.
@@ -165,12 +165,7 @@ impl<'a> FileWalk<'a> {
 
     /// Returns the path relative to the project root, with `/`.
     fn key(&self, path: &Path) -> Option<String> {
-        Some(
-            path.strip_prefix(self.project_root)
-                .ok()?
-                .to_str()?
-                .to_owned(),
-        )
+        os::with_slashes(path.strip_prefix(self.project_root).ok()?)
     }
 
     fn is_excluded(&self, key: &str) -> bool {
@@ -208,12 +203,7 @@ impl<'a> FileWalk<'a> {
                     Ok(()) => target.file_type(),
                     Err(escape) => return self.outside.push(escape.to_diagnostic()),
                 },
-                Err(error)
-                    if matches!(
-                        Errno::from_io_error(&error),
-                        Some(Errno::NOENT | Errno::LOOP)
-                    ) =>
-                {
+                Err(error) if os::is_of_dangling_link(&error) => {
                     self.warn(&path, "is a dangling symbolic link; it is not staged");
                     return;
                 }

@@ -113,6 +113,29 @@ fn code(source: &str) -> impl Iterator<Item = (usize, &str)> {
         .filter(|(_, line)| !line.starts_with("//"))
 }
 
+/// What only systems of one family have is in `os`, so that the program builds on all of them.
+#[test]
+fn systems_differ_in_one_folder() {
+    const WORDS: [&str; 5] = [
+        "os::unix",
+        "os::windows",
+        "rustix::",
+        "signal::unix",
+        "cfg(unix)",
+    ];
+    let apart = |file: &Path| {
+        let text = file.to_str().unwrap();
+        text.contains("/src/os/") || text.contains("/src/cli/asking/")
+    };
+    let mut faults = Vec::new();
+    for file in sources(&src()).into_iter().filter(|file| !apart(file)) {
+        let source = fs::read_to_string(&file).unwrap();
+        let found = code(&source).filter(|(_, line)| WORDS.iter().any(|word| line.contains(word)));
+        faults.extend(found.map(|(at, line)| format!("{}:{at}: {line}", file.display())));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 /// Lines end at 100 columns, but for what can't be broken: addresses, raw strings, and texts that a
 /// test shows as they are printed.
 #[test]

@@ -2,13 +2,15 @@
 //!
 //! A run holds an exclusive lock on its journal, which the operating system releases however the
 //! process ends, and which other PID namespaces of the same machine see, too. Without locks in the
-//! file system, or for a journal of another machine, the modification time decides: a run touches
-//! its journal every [`HEARTBEAT`].
+//! file system, on Windows, or for a journal of another machine, the modification time decides: a
+//! run touches its journal every [`HEARTBEAT`].
 
 use std::fs::{self, File, TryLockError};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+
+use crate::os;
 
 /// Interval at which a run touches its journal.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -77,7 +79,7 @@ pub(crate) enum Liveness {
 
 /// Takes the lock of a journal if its run has ended. `file` is the open journal.
 pub(super) fn take(file: File, process: &RunProcess) -> Liveness {
-    match file.try_lock() {
+    match os::try_lock_readable(&file) {
         Err(TryLockError::WouldBlock) => Liveness::Alive,
         // A lock on another machine may not be visible here, even though the file is.
         Ok(()) if process.is_of_this_boot() || !is_fresh(&file) => Liveness::Ended(file),

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RunSettings;
 use crate::event::{CellId, RunEvent};
+use crate::os;
 use crate::plan::{BucketKind, BucketPlan, Plan};
 
 /// The first line of a journal.
@@ -153,7 +154,7 @@ impl Journal {
         let mut file = File::options().write(true).create_new(true).open(&path)?;
         // A file system without locks is no reason not to test, since the modification time is
         // checked, too.
-        let _ = file.try_lock();
+        let _ = os::try_lock_readable(&file);
         write_line(&mut file, header)?;
         file.sync_data()?;
         let touched = SystemTime::now();

@@ -19,6 +19,7 @@ use super::lock::{self, Liveness};
 use super::{JournalHeader, PlannedBucket, PlannedStack};
 use crate::event::RunEvent;
 use crate::input;
+use crate::os;
 use crate::stage::marker;
 
 /// Maximum size of a journal in bytes. A run with 1,000 stacks needs about 1 MB.
@@ -166,23 +167,10 @@ fn read(path: &Path) -> Result<JournalRecord, JournalError> {
 }
 
 /// Opens a file without following a symbolic link and without waiting for the other end of a FIFO.
-#[cfg(unix)]
+/// Also for writing if possible, since a resumed run continues its journal.
 fn open(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    // All flags of `open(2)` fit into an `i32`.
-    let flags = i32::try_from(flags.bits()).unwrap_or_default();
-    open_with(OpenOptions::new().custom_flags(flags), path)
-}
-
-#[cfg(not(unix))]
-fn open(path: &Path) -> io::Result<File> {
-    open_with(&mut OpenOptions::new(), path)
-}
-
-/// Opens a file also for writing if possible, since a resumed run continues its journal.
-fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let options = os::without_links(&mut options);
     match options.read(true).write(true).open(path) {
         Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => {
             options.write(false).open(path)

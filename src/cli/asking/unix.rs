@@ -1,5 +1,4 @@
-//! Lets users request the status of all stacks during a run: with the signal SIGUSR1, and with the
-//! key `s` in the live view.
+//! The signal SIGUSR1 and the key, on systems of the Unix family.
 //!
 //! Keys arrive one by one only if the terminal neither collects lines nor echoes input. These
 //! settings belong to the terminal rather than the process, so they are restored on every exit, and
@@ -22,14 +21,13 @@ use tokio::task::JoinHandle;
 
 use crate::report::terminal::{Options, StatusRequest};
 
-const KEYS: &[u8] = b"sS";
 /// How long waiting for a key may delay the end of the thread.
 const WAIT: Duration = Duration::from_millis(200);
 /// The exit code of a process ended by SIGQUIT, as in shells.
 const QUIT: i32 = 128 + 3;
 
 /// Listens as long as it exists.
-pub(super) struct StatusListener {
+pub(in crate::cli) struct StatusListener {
     listeners: Vec<JoinHandle<()>>,
     keys: Option<KeyListener>,
 }
@@ -37,7 +35,7 @@ pub(super) struct StatusListener {
 impl StatusListener {
     /// Listens to the signal. Call it before the run, since without a listener the signal ends the
     /// process. Requires a runtime.
-    pub(super) fn listen(view: &Options) -> Self {
+    pub(in crate::cli) fn listen(view: &Options) -> Self {
         // If signals can't be caught, only keys are used.
         let signals = signal(SignalKind::user_defined1()).ok();
         let asked = view.asked.clone();
@@ -52,7 +50,7 @@ impl StatusListener {
 
     /// Also listens to the key, if there is a keyboard and a live view. Call it after all prompts
     /// of other programs (such as a password for credentials).
-    pub(super) fn read_keys(&mut self, view: &mut Options) {
+    pub(in crate::cli) fn read_keys(&mut self, view: &mut Options) {
         if !view.is_live() || !io::stdin().is_terminal() {
             return;
         }
@@ -144,7 +142,13 @@ fn wait_for_keys(asked: &StatusRequest, terminal: &TerminalSettings, over: &Atom
         let mut typed = [0; 64];
         match rustix::io::read(&stdin, &mut typed) {
             Ok(0) => return,
-            Ok(count) if typed[..count].iter().any(|key| KEYS.contains(key)) => asked.ask(),
+            Ok(count)
+                if typed[..count]
+                    .iter()
+                    .any(|key| super::is_key(char::from(*key))) =>
+            {
+                asked.ask()
+            }
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => return,
         }
