@@ -534,6 +534,9 @@ pub struct PlannedCell {
     pub account_id: String,
     /// Resolved parameters in the template's order; secret values are `****`.
     pub parameters: Vec<CellParameter>,
+    /// The template of the version that the stack is updated from, relative to the project root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_from: Option<String>,
 }
 
 /// A parameter and its resolved value.
@@ -626,7 +629,7 @@ pub struct StackOutput {
 
 /// What a change set would do to a resource
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html>).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportedChange {
     /// `Add`, `Modify`, `Remove`, `Import` or `Dynamic`.
     pub action: String,
@@ -646,7 +649,7 @@ pub struct ReportedChange {
 }
 
 /// A change of a property or attribute of a resource.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportedChangeDetail {
     /// The property's path or the resource's attribute, such as `QueueName`, `Tags.0.Value` or
     /// `DeletionPolicy`.

@@ -356,6 +356,23 @@ impl Clients {
             .map(|_| ())
             .map_err(|error| AwsError::new("DeleteStack", &self.region, error))
     }
+
+    /// Cancels the update of a stack in `UPDATE_IN_PROGRESS`, which is then rolled back
+    /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CancelUpdateStack.html>).
+    pub async fn cancel_update(
+        &self,
+        stack_id: &str,
+        client_request_token: &str,
+    ) -> Result<(), AwsError> {
+        self.cloudformation
+            .cancel_update_stack()
+            .stack_name(stack_id)
+            .client_request_token(client_request_token)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| AwsError::new("CancelUpdateStack", &self.region, error))
+    }
 }
 
 /// Returns parameters as the SDK takes them.

@@ -172,17 +172,17 @@ impl CliProject {
 
 impl TestFiles {
     fn of(test: &TestConfig, templates: &Templates) -> Self {
-        let own = test.template.as_deref();
-        let found = own.and_then(|path| templates.get(path));
-        let nested = found.into_iter().flat_map(|it| templates.descendants(it));
-        let used: Vec<_> = found.into_iter().chain(nested).collect();
+        let own = || test.templates().map(|(_, path)| path);
+        let found: Vec<_> = own().filter_map(|path| templates.get(path)).collect();
+        let nested = found.iter().flat_map(|it| templates.descendants(it));
+        let used: Vec<_> = found.iter().copied().chain(nested).collect();
         let texts = used.iter().filter_map(|it| input::text(&it.file));
         let mut text: String = texts.collect();
         text += &serde_json::to_string(&(&test.prehooks, &test.posthooks)).unwrap_or_default();
         // A template that can't be read has only the path that the test gives it.
         let paths = used.iter().map(|it| it.relative.clone());
         Self {
-            templates: paths.chain(own.map(str::to_owned)).collect(),
+            templates: paths.chain(own().map(str::to_owned)).collect(),
             text,
         }
     }

@@ -124,6 +124,7 @@ impl GenerateIamPolicyArgs {
             stacks: self.stacks(config),
             buckets,
             has_secrets: has_secrets(config, &templates),
+            has_updates: tests().any(|it| it.update_from.is_some()),
             templates,
         }
     }

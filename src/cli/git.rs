@@ -1,6 +1,6 @@
-//! Asks the system's `git` which files of a project have changed.
+//! Asks the system's `git` which files of a project have changed, and for earlier versions of them.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -97,6 +97,35 @@ impl<'a> GitProject<'a> {
         Ok(output.status.success().then_some(output.stdout))
     }
 
+    /// Writes the files that the project has in a commit to an empty directory, without submodules.
+    /// Neither the repository nor its index changes.
+    pub(super) fn check_out(&self, commit: &str, directory: &Path) -> Result<(), CliError> {
+        let inside = self.run(&["rev-parse", "--show-prefix"])?;
+        let inside = String::from_utf8_lossy(&inside.stdout);
+        let tree = format!("{commit}:{}", inside.trim_end());
+        let top = self.run(&["rev-parse", "--show-toplevel"])?;
+        let top = String::from_utf8_lossy(&top.stdout).trim_end().to_owned();
+        let index = directory.with_extension("index");
+        let prefix = format!("--prefix={}/", directory.display());
+        for args in [
+            &["read-tree", &tree][..],
+            &["checkout-index", "--all", &prefix],
+        ] {
+            let mut git = Command::new("git");
+            git.arg("-C").arg(&top).args(args);
+            git.env("GIT_INDEX_FILE", &index);
+            let output = git.output().map_err(not_run)?;
+            if !output.status.success() {
+                let command = args.first().copied().unwrap_or_default();
+                return Err(CliError::local(
+                    format_args!("`git {command}` failed"),
+                    message_of(&output),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Returns whether Git ignores a file that it doesn't track.
     pub(super) fn ignores(&self, path: &str) -> Result<bool, CliError> {
         let output = self.run(&["check-ignore", "--quiet", "--", path])?;
@@ -126,13 +155,17 @@ impl<'a> GitProject<'a> {
     fn run(&self, args: &[&str]) -> Result<Output, CliError> {
         let mut git = Command::new("git");
         git.arg("-C").arg(self.root).args(args);
-        git.output().map_err(|error| match error.kind() {
-            ErrorKind::NotFound => refused(
-                "`git` was not found on PATH".to_owned(),
-                "install Git, or leave out the options that compare commits",
-            ),
-            _ => CliError::local("cannot run `git`", error),
-        })
+        git.output().map_err(not_run)
+    }
+}
+
+fn not_run(error: io::Error) -> CliError {
+    match error.kind() {
+        ErrorKind::NotFound => refused(
+            "`git` was not found on PATH".to_owned(),
+            "install Git, or leave out what needs earlier commits",
+        ),
+        _ => CliError::local("cannot run `git`", error),
     }
 }
 

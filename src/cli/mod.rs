@@ -14,6 +14,7 @@ mod delete;
 mod deploy;
 mod discovery;
 mod doctor;
+mod earlier;
 mod error;
 mod generate_config;
 mod generate_iam_policy;

@@ -146,6 +146,7 @@ impl PlanArgs {
         // A constant ID makes the plan reproducible.
         let run_id = Uuid::new_v5(&Uuid::nil(), b"taskcat plan");
         let (mut draft, mut templates) = project.draft(run_id)?;
+        project.add_earlier_versions(&mut draft, run_id)?;
         project.mark_bad_hooks(&mut draft, None);
         project.mark_excluded(&mut draft)?;
         let regions = if self.all_regions {

@@ -109,8 +109,8 @@ impl CliProject {
         let draft = PlanDraft::new(&self.loaded, &self.root, &templates, run_id);
         let tests = self.loaded.config.tests.values();
         let of_tests: Vec<Diagnostic> = tests
-            .filter_map(|test| Some(templates.problems(test.template.as_deref()?)))
-            .flatten()
+            .flat_map(|test| test.templates())
+            .flat_map(|(_, template)| templates.problems(template))
             .collect();
         diagnostics.retain(|it| !of_tests.contains(it));
         match draft {
@@ -434,6 +434,7 @@ impl CliProject {
             package,
             exclusions,
             follow_links,
+            earlier: Vec::new(),
             marker_limit: marker::LIMIT,
         })
     }

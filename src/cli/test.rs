@@ -10,6 +10,7 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::asking::StatusListener;
+use super::earlier::EarlierVersion;
 use super::error::{CliError, ExitStatus, exit_of};
 use super::paths::path;
 use super::project::{CliProject, argument};
@@ -190,6 +191,7 @@ struct TestSubject<'s> {
     project: &'s CliProject,
     draft: PlanDraft,
     templates: Templates,
+    earlier: &'s [EarlierVersion],
     /// Where the reports of an earlier run may be.
     folder: &'s Folder,
 }
@@ -301,9 +303,14 @@ impl TestRunArgs {
                 "--skip-upload needs an `s3_bucket` in the configuration".to_owned(),
             ));
         }
-        let (mut draft, templates) = project.draft(Uuid::new_v4())?;
+        let run_id = Uuid::new_v4();
+        let (mut draft, templates) = project.draft(run_id)?;
+        let earlier = project.add_earlier_versions(&mut draft, run_id)?;
         if !self.skip_upload {
             project.mark_excluded(&mut draft)?;
+        } else if !earlier.is_empty() {
+            let message = "--skip-upload: the files of `update_from.git_ref` have to be uploaded";
+            return Err(CliError::Usage(message.to_owned()));
         }
         let path = env::var_os("PATH").unwrap_or_default();
         project.mark_bad_hooks(&mut draft, Some(&path));
@@ -329,6 +336,7 @@ impl TestRunArgs {
                 project: &project,
                 draft,
                 templates,
+                earlier: &earlier,
                 folder,
             };
             let tested = self
@@ -351,8 +359,14 @@ impl TestRunArgs {
         })
     }
 
-    fn staging(&self, project: &CliProject) -> Result<Staging, CliError> {
+    fn staging(
+        &self,
+        project: &CliProject,
+        earlier: &[EarlierVersion],
+    ) -> Result<Staging, CliError> {
+        let files = earlier.iter().map(EarlierVersion::files);
         Ok(Staging {
+            earlier: files.collect::<Result<_, _>>()?,
             marker_limit: self.marker_limit.0,
             ..project.staging(true, &[])?
         })
@@ -364,6 +378,7 @@ impl TestRunArgs {
             project,
             mut draft,
             mut templates,
+            earlier,
             folder: claimed,
         }: TestSubject<'_>,
         aws: &AwsArgs,
@@ -374,7 +389,7 @@ impl TestRunArgs {
         let staging = if self.skip_upload {
             None
         } else {
-            Some(self.staging(project)?)
+            Some(self.staging(project, earlier)?)
         };
         let (clients, endpoint) = match local {
             Some(local) => (local.aws(), None),

@@ -337,12 +337,72 @@ pub struct TestConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "retries")]
     pub retries: Option<u32>,
+    /// Earlier version of the stack, which is launched first and then updated to the test's own
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"git_ref": "v1.2.0"}]))]
+    pub update_from: Option<UpdateFromConfig>,
+    /// Logical IDs of resources that the update may neither replace nor delete
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [["Database"]]))]
+    pub forbid_replacement: Option<Vec<String>>,
+    /// Whether the test fails if updating the stack once more would change something
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [true]))]
+    pub idempotent: Option<bool>,
+}
+
+/// Earlier version of a test's stack
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpdateFromConfig {
+    /// Git tag, branch or commit of the earlier version, with its files and its configuration of
+    /// the test; default is the working copy
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["v1.2.0"]))]
+    pub git_ref: Option<String>,
+    /// Path to the earlier template relative to the project root; default is the test's template
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["templates/main-1.0.template.yaml"]))]
+    pub template: Option<String>,
+    /// Parameter key-values of the earlier version that differ from the test's
+    #[schemars(extend("examples" = [{"InstanceType": "t3.micro"}]))]
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub parameters: ParameterMap,
 }
 
 /// Stands for the account's ID in `s3_bucket`, so that one configuration serves several accounts.
 pub const ACCOUNT_ID: &str = "$[taskcat_account_id]";
 
 impl TestConfig {
+    /// Returns the Git revision of the earlier version, if it isn't in the working copy.
+    pub fn earlier_revision(&self) -> Option<&str> {
+        self.update_from.as_ref()?.git_ref.as_deref()
+    }
+
+    /// Returns the paths of the test's templates in the working copy, and their keys in the test.
+    pub fn templates(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let earlier = self.update_from.as_ref().filter(|it| it.git_ref.is_none());
+        let earlier = earlier.and_then(|it| it.template.as_deref());
+        let own = self.template.as_deref().map(|it| ("template", it));
+        own.into_iter()
+            .chain(earlier.map(|it| ("update_from.template", it)))
+    }
+
+    /// Returns the test of the earlier version: `base` with the template and the parameters of
+    /// `update_from`; `None` if it doesn't update from one.
+    pub fn earlier(&self, base: &Self) -> Option<Self> {
+        let from = self.update_from.as_ref()?;
+        let mut earlier = Self {
+            update_from: None,
+            forbid_replacement: None,
+            idempotent: None,
+            ..base.clone()
+        };
+        earlier.template = from.template.clone().or(earlier.template);
+        earlier.parameters.extend(from.parameters.clone());
+        Some(earlier)
+    }
+
     /// Returns the profile for a region, if one is set: its own entry in `auth`, else
     /// `auth.default`.
     pub fn profile(&self, region: &str) -> Option<&str> {

@@ -42,6 +42,8 @@ pub(crate) struct PolicyRequest<'t> {
     pub roles: BTreeSet<String>,
     /// Whether parameters have values from Secrets Manager.
     pub has_secrets: bool,
+    /// Whether tests update their stacks.
+    pub has_updates: bool,
 }
 
 /// The policy, and the types that it lacks permissions for.
@@ -112,6 +114,7 @@ mod tests {
             buckets: BTreeSet::from(["tcat-*".to_owned()]),
             roles: BTreeSet::from(["arn:aws:iam::*:role/deploy".to_owned()]),
             has_secrets: false,
+            has_updates: false,
         })
     }
 
@@ -157,7 +160,7 @@ Resources:
             ("lambda:GetFunction", [true, true, true]),
             ("cloudformation:CreateStack", [true, false, false]),
             ("cloudformation:CreateChangeSet", [true, true, false]),
-            ("cloudformation:ExecuteChangeSet", [false, true, false]),
+            ("cloudformation:ExecuteChangeSet", [true, true, false]),
             ("cloudformation:DeleteStack", [true, true, true]),
             ("s3:PutObject", [true, true, false]),
             ("s3:DeleteBucket", [true, false, true]),

@@ -29,7 +29,7 @@ const LAUNCHING: &[PolicyPurpose] = &[Test, Deploy];
 const DELETING: &[PolicyPurpose] = &[Test, Cleanup];
 
 /// The actions, with what they are needed for.
-const CALLS: [(&str, CallTarget, &[PolicyPurpose]); 59] = [
+const CALLS: [(&str, CallTarget, &[PolicyPurpose]); 60] = [
     ("sts:GetCallerIdentity", Anything, ALWAYS),
     // Stacks.
     ("cloudformation:CreateStack", Stacks, &[Test]),
@@ -54,11 +54,12 @@ const CALLS: [(&str, CallTarget, &[PolicyPurpose]); 59] = [
     ),
     ("cloudformation:GetResource", Anything, &[Test]),
     ("cloudformation:DeleteStack", Stacks, ALWAYS),
+    ("cloudformation:CancelUpdateStack", Stacks, DELETING),
     ("cloudformation:CreateChangeSet", Stacks, LAUNCHING),
-    ("cloudformation:DescribeChangeSet", Stacks, &[Deploy]),
-    ("cloudformation:ExecuteChangeSet", Stacks, &[Deploy]),
-    ("cloudformation:ListChangeSets", Stacks, &[Deploy]),
-    ("cloudformation:DeleteChangeSet", Stacks, &[Deploy]),
+    ("cloudformation:DescribeChangeSet", Stacks, LAUNCHING),
+    ("cloudformation:ExecuteChangeSet", Stacks, LAUNCHING),
+    ("cloudformation:ListChangeSets", Stacks, LAUNCHING),
+    ("cloudformation:DeleteChangeSet", Stacks, LAUNCHING),
     ("cloudformation:TagResource", Stacks, LAUNCHING),
     ("cloudformation:ListStacks", Anything, ALWAYS),
     ("cloudformation:ListExports", Anything, LAUNCHING),

@@ -76,7 +76,7 @@ pub(super) fn statements(
     let types = types(request, uncovered);
     let mut statements = Vec::new();
     let mut taken: BTreeSet<&str> = BTreeSet::from([PASS_ROLE]);
-    for (sid, handler) in handlers(request.purpose) {
+    for (sid, handler) in handlers(request) {
         let actions: BTreeSet<&str> = types.values().flat_map(handler).collect();
         let new: Vec<&str> = actions.into_iter().filter(|it| taken.insert(it)).collect();
         if !new.is_empty() {
@@ -110,12 +110,13 @@ pub(super) fn statements(
 
 type Handler = fn(&HandlerPermissions) -> Vec<&'static str>;
 
-fn handlers(purpose: PolicyPurpose) -> Vec<(&'static str, Handler)> {
+fn handlers(request: &PolicyRequest) -> Vec<(&'static str, Handler)> {
     let read: (_, Handler) = ("ReadResources", |it| it.read.clone());
     let create: (_, Handler) = ("CreateResources", |it| it.create.clone());
     let update: (_, Handler) = ("UpdateResources", |it| it.update.clone());
     let delete: (_, Handler) = ("DeleteResources", |it| it.delete.clone());
-    match purpose {
+    match request.purpose {
+        PolicyPurpose::Test if request.has_updates => vec![read, create, update, delete],
         PolicyPurpose::Test => vec![read, create, delete],
         PolicyPurpose::Deploy => vec![read, create, update, delete],
         PolicyPurpose::Cleanup => vec![read, delete],
@@ -170,7 +171,7 @@ fn pass_roles(
     types: &BTreeMap<String, HandlerPermissions>,
 ) -> Option<Value> {
     let passes = |it: &HandlerPermissions| {
-        let mut all = handlers(request.purpose).into_iter();
+        let mut all = handlers(request).into_iter();
         all.any(|(_, handler)| handler(it).contains(&PASS_ROLE))
     };
     let passing = types.iter().filter(|(_, permissions)| passes(permissions));

@@ -145,28 +145,59 @@ pub(crate) async fn create(
         client_token: &token,
         options: request.options,
     };
-    let (id, stack_id) = match clients.create_change_set(&call).await {
+    Ok(ProposedChangeSet {
+        adoption,
+        is_new: existing.is_none(),
+        ..submit(&call, clients).await?
+    })
+}
+
+/// Creates the change set that updates a stack of this run to the planned one.
+///
+/// # Errors
+/// CloudFormation refuses, or whether there is a change set isn't known.
+pub(crate) async fn create_update(
+    plan: &StackPlan,
+    name: &str,
+    template_url: &str,
+    clients: &Clients,
+) -> Result<ProposedChangeSet, AwsError> {
+    let call = CreateChangeSet {
+        stack_name: &plan.stack_name,
+        change_set: name,
+        creates: false,
+        template_url,
+        parameters: plan.sent_parameters(),
+        tags: &plan.tags,
+        role_arn: plan.role_arn.as_deref(),
+        client_token: &request_token(),
+        options: ChangeSetOptions::default(),
+    };
+    submit(&call, clients).await
+}
+
+/// Requests the change set, and looks for it if the answer is lost.
+async fn submit(
+    call: &CreateChangeSet<'_>,
+    clients: &Clients,
+) -> Result<ProposedChangeSet, AwsError> {
+    let name = call.change_set;
+    let (id, stack_id) = match clients.create_change_set(call).await {
         Ok(ids) => ids,
         Err(error) => {
-            let found = look_for(
-                &plan.stack_name,
-                name,
-                error.may_have_taken_effect(),
-                clients,
-            )
-            .await;
+            let is_unanswered = error.may_have_taken_effect();
+            let found = look_for(call.stack_name, name, is_unanswered, clients).await;
             found.map(|it| (it.id, it.stack_id)).ok_or(error)?
         }
     };
-    let is_new = existing.is_none();
     Ok(ProposedChangeSet {
         id,
         name: name.to_owned(),
         stack_id,
         changes: Vec::new(),
         is_unchanged: false,
-        adoption,
-        is_new,
+        adoption: None,
+        is_new: false,
     })
 }
 

@@ -19,6 +19,7 @@ use crate::catalog;
 use crate::event::CellId;
 use crate::plan::{
     BucketKind, BucketPlan, Plan, PlannedParameter, ProfileIdentity, StackPlan, TestLimits,
+    UpdatePlan,
 };
 use crate::template::{StackEnvironment, Template};
 
@@ -133,6 +134,7 @@ impl Target {
             posthooks: Vec::new(),
             checks: Vec::new(),
             limits: TestLimits::default(),
+            update: UpdatePlan::default(),
             profile,
             account_id,
             partition,

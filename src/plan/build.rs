@@ -11,8 +11,8 @@ use super::draft::{OWN_TAGS, PlanDraft, TestDraft};
 use super::parameters::{CellContext, MissingAnswer, RenderedValue};
 use super::place::ProfileRegion;
 use super::{
-    BucketPlan, Lookup, LookupAnswers, Plan, PlannedParameter, ProfileIdentities, ProfileIdentity,
-    RefusedCell, StackPlan, shown,
+    BucketPlan, GitVersion, Lookup, LookupAnswers, Plan, PlannedParameter, PreviousVersion,
+    ProfileIdentities, ProfileIdentity, RefusedCell, StackPlan, UpdatePlan, shown,
 };
 use crate::catalog;
 use crate::diagnostic::Diagnostic;
@@ -36,11 +36,11 @@ impl PlanDraft {
                     continue;
                 };
                 let bucket = self.bucket(test, place, identity);
-                lookups.extend(
-                    test.values
-                        .parameters
-                        .lookups(&self.scope(test, place, identity, &bucket)),
-                );
+                let scope = self.scope(test, place, identity, &bucket);
+                lookups.extend(test.values.parameters.lookups(&scope));
+                if let Some(previous) = &test.update.previous {
+                    lookups.extend(previous.values.parameters.lookups(&scope));
+                }
             }
         }
         lookups.sort();
@@ -81,10 +81,12 @@ impl PlanDraft {
                             identity,
                             parameters,
                             role_arn,
+                            update,
                             ..
                         } = decided;
                         plan.cells.push(StackPlan {
                             role_arn,
+                            update,
                             ..self.cell(test, place, identity, bucket, parameters)
                         });
                     }
@@ -148,7 +150,19 @@ impl PlanDraft {
             .values
             .parameters
             .render(&scope, answers, MissingAnswer::Error, rng);
+        let earlier = test.update.previous.as_ref().map(|previous| {
+            let values = &previous.values;
+            let mut earlier = values
+                .parameters
+                .render(&scope, answers, MissingAnswer::Error, rng);
+            // A random value that both versions have doesn't change by the update.
+            values
+                .parameters
+                .keep_shared(&mut earlier, &test.values.parameters, &rendered);
+            planned(earlier, &values.unsent)
+        });
         let (parameters, mut errors) = planned(rendered, &test.values.unsent);
+        let update = self.update(test, earlier, &mut errors);
         let role_arn = test
             .role
             .as_ref()
@@ -165,6 +179,7 @@ impl PlanDraft {
                 bucket,
                 parameters,
                 role_arn,
+                update,
             });
         }
         Err(refused(
@@ -172,6 +187,62 @@ impl PlanDraft {
             &parameters,
             errors.join("; "),
         ))
+    }
+
+    /// Returns the planned update. `earlier` has the earlier version's parameters and the reasons
+    /// why they can't be resolved.
+    fn update(
+        &self,
+        test: &TestDraft,
+        earlier: Option<(Vec<PlannedParameter>, Vec<String>)>,
+        errors: &mut Vec<String>,
+    ) -> UpdatePlan {
+        let draft = &test.update;
+        let from = draft.previous.as_ref().zip(earlier);
+        let from = from.map(|(previous, (parameters, more))| {
+            errors.extend(
+                more.into_iter()
+                    .filter(|it| !errors.contains(it))
+                    .collect::<Vec<_>>(),
+            );
+            let template = &previous.template;
+            match &previous.version {
+                None => PreviousVersion {
+                    template: template.clone(),
+                    template_key: self.key_of(template),
+                    parameters,
+                },
+                Some(version) => PreviousVersion {
+                    template: format!("{}:{template}", version.revision),
+                    template_key: self.key_of(&format!("{}{template}", version.prefix)),
+                    parameters: self.moved(parameters, version),
+                },
+            }
+        });
+        UpdatePlan {
+            from,
+            forbid_replacement: draft.forbid_replacement.clone(),
+            is_idempotent: draft.is_idempotent,
+        }
+    }
+
+    /// Lets parameters with the key prefix of the project's files name those of a version in Git.
+    fn moved(
+        &self,
+        mut parameters: Vec<PlannedParameter>,
+        version: &GitVersion,
+    ) -> Vec<PlannedParameter> {
+        for parameter in &mut parameters {
+            if let Some(moved) = version.moved(&parameter.value, &self.project.name) {
+                parameter.value = moved;
+            }
+        }
+        parameters
+    }
+
+    /// Returns the object key of a template.
+    fn key_of(&self, template: &str) -> String {
+        format!("{}/{template}", self.project.name)
     }
 
     fn cell(
@@ -195,7 +266,7 @@ impl PlanDraft {
             stack_name: test.stack_name.clone(),
             template: test.template.clone(),
             bucket,
-            template_key: format!("{}/{}", self.project.name, test.template),
+            template_key: self.key_of(&test.template),
             parameters,
             tags: self.tags(test),
             role_arn: None,
@@ -203,6 +274,7 @@ impl PlanDraft {
             posthooks: test.posthooks.clone(),
             checks: test.checks.clone(),
             limits: test.limits,
+            update: UpdatePlan::default(),
         }
     }
 
@@ -252,6 +324,7 @@ struct CellDecisions<'a> {
     bucket: BucketPlan,
     parameters: Vec<PlannedParameter>,
     role_arn: Option<String>,
+    update: UpdatePlan,
 }
 
 fn refused(
@@ -271,6 +344,7 @@ fn refused(
         template,
         account_id,
         parameters,
+        update_from: None,
     };
     RefusedCell {
         cell,

@@ -15,14 +15,17 @@ use super::names::StackNaming;
 use super::place::{ProfileRegion, ProjectDraft};
 use super::profile_name::profile_of;
 use super::role::StackRole;
-use super::values::{TemplateParameters, TemplateParametersReader};
+use super::update::{GitVersion, PreviousDraft, UpdateDraft};
+use super::values::{self, TemplateParameters, TemplateParametersReader};
 use super::{HookPlan, ProfileRegions, TestLimits, git};
 use crate::catalog;
 use crate::config::{HookData, LoadedConfig, TestConfig};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::event::CellId;
+use crate::spelling::nearest;
 use crate::submodules;
-use crate::template::Templates;
+use crate::template::{Template, Templates};
+use crate::yaml::Node;
 
 /// Tags that identify a run's stacks; the user can't set them.
 pub const OWN_TAGS: [&str; 3] = ["taskcat-id", "taskcat-project-name", "taskcat-test-name"];
@@ -70,6 +73,7 @@ pub(super) struct TestDraft {
     pub checks: Vec<CheckPlan>,
     pub limits: TestLimits,
     pub values: TemplateParameters,
+    pub update: UpdateDraft,
     /// Why the test can't be planned; if there are problems, it fails in each of its regions.
     pub problems: Vec<Diagnostic>,
 }
@@ -82,11 +86,11 @@ impl PlanDraft {
         project_root: &Path,
         follow_links: bool,
     ) -> (Templates, Vec<Diagnostic>) {
-        let asked = loaded.config.tests.iter().filter_map(|(name, test)| {
-            Some((
-                test.template.clone()?,
-                loaded.location(&format!("tests.{name}.template")),
-            ))
+        let asked = loaded.config.tests.iter().flat_map(|(name, test)| {
+            test.templates().map(move |(key, template)| {
+                let location = loaded.location(&format!("tests.{name}.{key}"));
+                (template.to_owned(), location)
+            })
         });
         Templates::load_following(project_root, follow_links, asked)
     }
@@ -161,6 +165,22 @@ impl PlanDraft {
         if let Some(test) = self.tests.iter_mut().find(|it| it.name == test) {
             test.problems.push(problem);
         }
+    }
+
+    /// Sets the version that a test updates its stack from: the test of the same name in a draft of
+    /// that version. The problems of the earlier test are then this one's.
+    pub fn set_earlier(&mut self, test: &str, earlier: Self, version: GitVersion) {
+        let earlier = earlier.tests.into_iter().find(|it| it.name == test);
+        let test = self.tests.iter_mut().find(|it| it.name == test);
+        let (Some(test), Some(earlier)) = (test, earlier) else {
+            return;
+        };
+        test.problems.extend(earlier.problems);
+        test.update.previous = Some(PreviousDraft {
+            template: earlier.template,
+            values: earlier.values,
+            version: Some(version),
+        });
     }
 
     /// Refuses a test in a region.
@@ -289,6 +309,7 @@ impl TestDraft {
             checks: Vec::new(),
             limits: TestLimits::default(),
             values: TemplateParameters::default(),
+            update: UpdateDraft::default(),
             problems: Vec::new(),
         }
     }
@@ -328,7 +349,7 @@ impl PlanDrafter<'_> {
         };
         let places = places(test, test.regions.as_deref().unwrap_or_default());
         let Some(template) = templates.get(template) else {
-            let problems = self.template_problems(name, template, templates);
+            let problems = self.template_problems(name, "template", template, templates);
             let template = template.clone();
             let stack_name = self.stack_name(name, test);
             let draft = TestDraft::new(name, BucketChoice::of(test));
@@ -342,7 +363,8 @@ impl PlanDrafter<'_> {
         };
         let mut artifact_places = places_of_artifacts(test);
         artifact_places.retain(|place| !places.contains(place));
-        let (values, mut problems) = self.values.test(name, test, template);
+        let (values, mut problems) = self.values.test(name, values::PARAMETERS, test, template);
+        let update = self.update(name, test, templates, &mut problems);
         let reader = CheckReader {
             loaded: self.loaded,
             project_root: self.project_root,
@@ -368,9 +390,61 @@ impl PlanDrafter<'_> {
             checks,
             limits: TestLimits::of(test),
             values,
+            update,
             problems,
             ..TestDraft::new(name, BucketChoice::of(test))
         })
+    }
+
+    /// Reads from which version the test updates its stack, and what the update may not do.
+    fn update(
+        &mut self,
+        name: &str,
+        test: &TestConfig,
+        templates: &Templates,
+        problems: &mut Vec<Diagnostic>,
+    ) -> UpdateDraft {
+        let mut update = UpdateDraft {
+            previous: None,
+            forbid_replacement: test.forbid_replacement.clone().unwrap_or_default(),
+            is_idempotent: test.idempotent == Some(true),
+        };
+        let Some(earlier) = test.earlier(test) else {
+            if test.forbid_replacement.is_some() {
+                let message = format!("`forbid_replacement` of test `{name}` needs `update_from`");
+                let help = "name the earlier template or its parameters under `update_from`";
+                let location = self
+                    .loaded
+                    .location(&format!("tests.{name}.forbid_replacement"));
+                problems.push(Diagnostic {
+                    location,
+                    ..Diagnostic::error(message).help(help)
+                });
+            }
+            return update;
+        };
+        if test.earlier_revision().is_some() {
+            return update;
+        }
+        let path = earlier.template.as_deref().unwrap_or_default();
+        let Some(previous) = templates.get(path) else {
+            problems.extend(self.template_problems(name, "update_from.template", path, templates));
+            return update;
+        };
+        problems.extend(unknown_resources(self.loaded, name, previous));
+        let section = "update_from.parameters";
+        let (values, more) = self.values.test(name, section, &earlier, previous);
+        problems.extend(
+            more.into_iter()
+                .filter(|it| !problems.contains(it))
+                .collect::<Vec<_>>(),
+        );
+        update.previous = Some(PreviousDraft {
+            template: previous.relative.clone(),
+            values,
+            version: None,
+        });
+        update
     }
 
     fn role(&self, name: &str, test: &TestConfig) -> Result<Option<RoleDraft>, Box<Diagnostic>> {
@@ -395,12 +469,13 @@ impl PlanDrafter<'_> {
     fn template_problems(
         &self,
         name: &str,
+        key: &str,
         template: &str,
         templates: &Templates,
     ) -> Vec<Diagnostic> {
         let mut problems = templates.problems(template);
         if templates.broken(template).is_none() {
-            let location = self.loaded.location(&format!("tests.{name}.template"));
+            let location = self.loaded.location(&format!("tests.{name}.{key}"));
             problems
                 .iter_mut()
                 .for_each(|problem| problem.location = location.clone());
@@ -584,6 +659,35 @@ pub fn unknown_region(region: &str) -> Diagnostic {
     } else {
         warning.help(format!("did you mean {}?", near.join(" or ")))
     }
+}
+
+/// Returns an error for each name in `forbid_replacement` that the earlier template doesn't have.
+pub fn unknown_resources(
+    loaded: &LoadedConfig,
+    test: &str,
+    previous: &Template,
+) -> Vec<Diagnostic> {
+    let config = loaded.config.tests.get(test);
+    let forbidden = config.and_then(|it| it.forbid_replacement.as_deref());
+    let named = forbidden.unwrap_or_default().iter().enumerate();
+    let unknown = named.filter(|(_, name)| resource_names(previous).all(|it| it != *name));
+    let diagnostic = |(index, name): (usize, &String)| {
+        let file = &previous.relative;
+        let message = format!("`forbid_replacement`: {file} has no resource `{name}`");
+        let near = nearest(name, resource_names(previous));
+        Diagnostic {
+            location: loaded.location(&format!("tests.{test}.forbid_replacement.{index}")),
+            help: near.map(|near| format!("did you mean `{near}`?")),
+            ..Diagnostic::error(message)
+        }
+    };
+    unknown.map(diagnostic).collect()
+}
+
+fn resource_names(template: &Template) -> impl Iterator<Item = &str> {
+    let resources = template.root.get("Resources");
+    let entries = resources.map(Node::entries).unwrap_or_default();
+    entries.iter().map(|(name, _)| &*name.text)
 }
 
 fn places(test: &TestConfig, regions: &[String]) -> Vec<ProfileRegion> {

@@ -21,6 +21,7 @@ mod profile_name;
 mod role;
 mod sources;
 mod suggest;
+mod update;
 mod values;
 
 use std::collections::{BTreeMap, HashMap};
@@ -34,7 +35,7 @@ use crate::mask::MASK;
 
 pub use build::PlanError;
 pub use check::{CheckPlan, CheckSubject, OutputText};
-pub use draft::{OWN_TAGS, PlanDraft, unknown_region};
+pub use draft::{OWN_TAGS, PlanDraft, unknown_region, unknown_resources};
 pub use limits::TestLimits;
 pub use names::{auto_bucket_name, valid_stack_name};
 pub use profile_name::{
@@ -42,6 +43,7 @@ pub use profile_name::{
 };
 pub use sources::sources;
 pub use suggest::{Suggestion, suggest};
+pub use update::{GitVersion, PreviousVersion, UpdatePlan};
 
 /// Tag that identifies a stack created by `taskcat deploy`; its value is the stack's name.
 pub const INSTALLER_TAG: &str = "taskcat-installer";
@@ -139,6 +141,8 @@ pub struct StackPlan {
     pub checks: Vec<CheckPlan>,
     /// Time limits and retries.
     pub limits: TestLimits,
+    /// The version that it is updated from.
+    pub update: UpdatePlan,
 }
 
 /// A parameter to send.
@@ -167,6 +171,17 @@ impl fmt::Debug for PlannedParameter {
 }
 
 impl StackPlan {
+    /// Returns the stack to launch first, if it is an earlier version.
+    pub fn previous(&self) -> Option<Self> {
+        let from = self.update.from.clone()?;
+        Some(Self {
+            template: from.template,
+            template_key: from.template_key,
+            parameters: from.parameters,
+            ..self.clone()
+        })
+    }
+
     /// Returns the name and value of each parameter as CloudFormation takes them, including
     /// secrets.
     pub fn sent_parameters(&self) -> Vec<(&str, &str)> {
@@ -184,6 +199,7 @@ impl StackPlan {
             template: self.template.clone(),
             account_id: self.account_id.clone(),
             parameters: shown(&self.parameters),
+            update_from: self.update.from.as_ref().map(|it| it.template.clone()),
         }
     }
 }

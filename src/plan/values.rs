@@ -17,6 +17,9 @@ use crate::spelling::nearest;
 use crate::template::{FailureNote, Template, TemplateParameter};
 use crate::yaml::{Node, NodeValue};
 
+/// The key of a test's own parameters.
+pub(super) const PARAMETERS: &str = "parameters";
+
 /// A test's parameters in the template's order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TemplateParameters {
@@ -52,14 +55,24 @@ impl<'a> TemplateParametersReader<'a> {
         }
     }
 
-    /// Returns a test's values and problems.
+    /// Returns a test's values and problems. `section` is the key whose parameters take precedence
+    /// over the test's own: its `parameters`, or those of `update_from`.
     pub(super) fn test(
         &mut self,
         name: &str,
+        section: &str,
         test: &TestConfig,
         template: &Template,
     ) -> (TemplateParameters, Vec<Diagnostic>) {
-        self.note_given(name, test, template);
+        let loaded = self.loaded;
+        let path = |key: &str| {
+            let overriding = format!("tests.{name}.{section}.{key}");
+            match loaded.origin(&overriding) {
+                Some(_) => overriding,
+                None => format!("tests.{name}.{PARAMETERS}.{key}"),
+            }
+        };
+        self.note_given(&path, test, template);
         let mut sources = Vec::new();
         let mut unsent = Vec::new();
         let mut notes = Vec::new();
@@ -69,8 +82,8 @@ impl<'a> TemplateParametersReader<'a> {
             let no_echo = parameter.no_echo;
             match (test.parameters.get(&key), &parameter.default) {
                 (Some(value), _) => {
-                    notes.push(set_by(&key, self.loaded.origin(&path(name, &key)), no_echo));
-                    let location = self.loaded.location(&path(name, &key));
+                    notes.push(set_by(&key, loaded.origin(&path(&key)), no_echo));
+                    let location = loaded.location(&path(&key));
                     sources.push(ParameterSourceText {
                         key,
                         values: configured(value, parameter),
@@ -101,7 +114,7 @@ impl<'a> TemplateParametersReader<'a> {
         }
         let mut problems = Vec::new();
         if !missing.is_empty() {
-            problems.push(self.missing(name, &missing, template));
+            problems.push(self.missing(name, section, &missing, template));
         }
         let parameters = TestParameters::parse(sources).unwrap_or_else(|diagnostics| {
             problems.extend(diagnostics);
@@ -128,7 +141,12 @@ impl<'a> TemplateParametersReader<'a> {
         diagnostics
     }
 
-    fn note_given(&mut self, name: &str, test: &TestConfig, template: &Template) {
+    fn note_given(
+        &mut self,
+        path: &impl Fn(&str) -> String,
+        test: &TestConfig,
+        template: &Template,
+    ) {
         let declared = || {
             template
                 .parameters
@@ -136,7 +154,7 @@ impl<'a> TemplateParametersReader<'a> {
                 .map(|parameter| parameter.key.as_str())
         };
         for key in test.parameters.keys() {
-            let origin = self.loaded.origin(&path(name, key)).cloned();
+            let origin = self.loaded.origin(&path(key)).cloned();
             let given = self.given.entry((key.clone(), origin)).or_default();
             if declared().any(|declared| declared == key) {
                 given.is_declared = true;
@@ -153,6 +171,7 @@ impl<'a> TemplateParametersReader<'a> {
     fn missing(
         &self,
         name: &str,
+        section: &str,
         missing: &[&TemplateParameter],
         template: &Template,
     ) -> Diagnostic {
@@ -171,7 +190,7 @@ impl<'a> TemplateParametersReader<'a> {
         let related = missing.iter().map(declared).collect();
         let message =
             format!("test `{name}` has no value for parameters that {file} requires: {list}");
-        let help = format!("set them under tests.{name}.parameters or project.parameters");
+        let help = format!("set them under tests.{name}.{section} or project.parameters");
         let location = self.loaded.location(&format!("tests.{name}"));
         Diagnostic {
             location,
@@ -193,10 +212,6 @@ fn set_by(key: &str, origin: Option<&ValueOrigin>, is_secret: bool) -> FailureNo
         at,
         is_secret,
     }
-}
-
-fn path(test: &str, key: &str) -> String {
-    format!("tests.{test}.parameters.{key}")
 }
 
 fn configured(value: &ConfiguredParameter, parameter: &TemplateParameter) -> Vec<String> {

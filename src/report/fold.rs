@@ -295,6 +295,7 @@ impl RunReport {
                 template,
                 account_id,
                 parameters: Vec::new(),
+                update_from: None,
             };
             self.cells.push(CellReport::new(&cell, Arc::default()));
             self.cells.len() - 1
@@ -378,15 +379,30 @@ impl CellReport {
             } => self.hook_finished(at, hook, error, output),
             EventKind::CheckStarted { check, .. } => self.check(at, check, None),
             EventKind::CheckFinished { check, result, .. } => self.check(at, check, Some(result)),
-            EventKind::StackCreating { stack_name, .. }
-            | EventKind::ChangeSetCreating { stack_name, .. } => {
+            EventKind::StackCreating { stack_name, .. } => {
                 self.begin(at);
                 self.stack_name = stack_name.clone();
             }
-            EventKind::StackCreated { stack_id, .. }
-            | EventKind::ChangeSetCreated { stack_id, .. } => {
+            EventKind::ChangeSetCreating { stack_name, .. } => {
+                self.begin(at);
+                self.stack_name = stack_name.clone();
+                if let Some(update) = &mut self.update {
+                    update.started_at = Some(at);
+                    self.tearing_down = false;
+                }
+            }
+            EventKind::StackCreated { stack_id, .. } => {
                 self.begin(at);
                 self.stack_id = Some(stack_id.clone());
+            }
+            EventKind::ChangeSetCreated {
+                stack_id, changes, ..
+            } => {
+                self.begin(at);
+                self.stack_id = Some(stack_id.clone());
+                if let Some(update) = &mut self.update {
+                    update.changes.clone_from(changes);
+                }
             }
             EventKind::LaunchFailed { reason, .. } => {
                 self.launch_error = Some(reason.clone());

@@ -15,8 +15,8 @@ use super::cause::RootCause;
 use super::source::TemplateSources;
 use crate::event::{
     CellId, CellParameter, CheckResult, EventKind, Hook, HookStage, KeepReason, LeftoverResource,
-    LintFinding, PlannedCell, PredictedFailure, RunFinished, RunTask, StackCheck, StackEvent,
-    StackOutput,
+    LintFinding, PlannedCell, PredictedFailure, ReportedChange, RunFinished, RunTask, StackCheck,
+    StackEvent, StackOutput,
 };
 use crate::status::StackStatus;
 
@@ -232,6 +232,9 @@ pub struct CellReport {
     pub parameters: Vec<CellParameter>,
     /// The stack's outputs.
     pub outputs: Vec<StackOutput>,
+    /// The update from an earlier version; absent if the test has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub update: Option<UpdateReport>,
     /// The hooks that ran.
     pub hooks: Vec<HookReport>,
     /// The checks of the stack, in the configuration's order.
@@ -269,6 +272,18 @@ pub struct CellReport {
     /// The possible causes of failure with their locations in the project's files.
     #[serde(skip)]
     pub(super) places: Vec<PredictedFailure>,
+}
+
+/// The update of a test's stack from an earlier version.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct UpdateReport {
+    /// The earlier version's template, relative to the project root.
+    pub from: String,
+    /// When the earlier version was complete and the update began. RFC 3339, UTC.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub started_at: Option<Timestamp>,
+    /// What the update changes, even if it was not executed.
+    pub changes: Vec<ReportedChange>,
 }
 
 /// The time that a deployment waits for the user's decision, which doesn't count as its duration.
@@ -500,6 +515,10 @@ impl CellReport {
             duration_seconds: None,
             parameters: cell.parameters.clone(),
             outputs: Vec::new(),
+            update: cell.update_from.clone().map(|from| UpdateReport {
+                from,
+                ..UpdateReport::default()
+            }),
             hooks: Vec::new(),
             checks: Vec::new(),
             teardown: TeardownState::None,
@@ -525,6 +544,7 @@ impl CellReport {
             template: self.template.clone(),
             account_id: self.account_id.clone(),
             parameters: self.parameters.clone(),
+            update_from: self.update.as_ref().map(|it| it.from.clone()),
         }
     }
 

@@ -516,6 +516,7 @@ mod tests {
             template: "main".into(),
             account_id: String::new(),
             parameters: Vec::new(),
+            update_from: None,
         };
         let mut kinds = vec![EventKind::RunStarted(RunStarted {
             run_id: String::new(),

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::checks;
 use super::deletion::{self, DeletionOptions};
 use super::limits::LaunchLimits;
-use super::retry;
 use super::stack_checks;
 use super::stop::WaitOutcome;
+use super::update::StackUpdate;
+use super::verdict::{CellVerdict, settled, until};
 use super::{RunSettings, StepContext};
 use crate::duration::HumanDuration;
 use crate::event::{CellId, EventKind, Hook, HookStage, KeepReason, Outcome};
@@ -18,15 +19,7 @@ use crate::launch::launch;
 use crate::plan::{HookPlan, StackPlan};
 use crate::stage::bucket::StagingBucket;
 use crate::status::StackStatus;
-use crate::watch::{SettledStack, Watcher};
-
-/// The verdict of a cell, and why it did not pass.
-pub(super) struct CellVerdict {
-    pub outcome: Outcome,
-    pub reason: Option<String>,
-    /// The reason of the failure, if AWS is responsible for it and a retry may succeed.
-    pub transient: Option<String>,
-}
+use crate::watch::Watcher;
 
 /// Runs one cell. A failure affects only this cell, and its stack is always dealt with first.
 pub(super) async fn run_cell(
@@ -155,11 +148,13 @@ async fn test(
         return CellVerdict::interrupted(context);
     }
     let clients = context.aws.clients(&plan.profile, &cell.region).await;
-    let template_url = bucket.url(&plan.template_key);
+    let previous = plan.previous();
+    let first = previous.as_ref().unwrap_or(plan);
+    let template_url = bucket.url(&first.template_key);
     let run_id = context.job.plan.run_id;
     // Never cancelled, since a call in progress may take effect.
     let launched = launch(
-        plan,
+        first,
         run_id,
         &template_url,
         &clients,
@@ -205,6 +200,24 @@ async fn test(
         }
         WaitOutcome::Done(Ok(settled)) => settled,
     };
+    let mut complete = StackStatus::CreateComplete;
+    let settled = if settled.status == complete && !plan.update.is_empty() {
+        let update = StackUpdate {
+            context,
+            plan,
+            template_url: bucket.url(&plan.template_key),
+            deadline,
+        };
+        match update.run(settled, watcher).await {
+            Ok(updated) => {
+                complete = updated.complete;
+                updated.settled
+            }
+            Err(verdict) => return verdict,
+        }
+    } else {
+        settled
+    };
     let failed_check = stack_checks::run(context, plan, &stack_id, &settled);
     let failed_check = match context.stop.within(until(deadline), failed_check).await {
         WaitOutcome::Stopped => return CellVerdict::interrupted(context),
@@ -226,35 +239,9 @@ async fn test(
         WaitOutcome::TimedOut => CellVerdict::timed_out(plan, "its posthooks were still running"),
         WaitOutcome::Done(hooks) => {
             let error = failed_check.or(hooks.err());
-            CellVerdict::of(&settled, watcher.first_failure(), error)
+            CellVerdict::of(&settled, &complete, watcher.first_failure(), error)
         }
     }
-}
-
-/// Follows the stack until its status is terminal; warns if that takes unusually long.
-pub(super) async fn settled(
-    context: &StepContext<'_>,
-    cell: &CellId,
-    watcher: &mut Watcher,
-) -> Result<SettledStack, crate::aws::AwsError> {
-    let slow_after = context.settings().slow_after;
-    let slow = async {
-        sleep(slow_after).await;
-        let message = format!(
-            "the stack is still in progress after {}",
-            HumanDuration(slow_after)
-        );
-        context.events.warn(Some(cell), message);
-        std::future::pending().await
-    };
-    tokio::select! {
-        settled = watcher.settled() => settled,
-        never = slow => never,
-    }
-}
-
-fn until(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now())
 }
 
 pub(super) fn deletion_options(context: &StepContext<'_>, plan: &StackPlan) -> DeletionOptions {
@@ -267,78 +254,6 @@ pub(super) fn deletion_options(context: &StepContext<'_>, plan: &StackPlan) -> D
         wait,
         force,
         limit: plan.limits.deletion,
-    }
-}
-
-impl CellVerdict {
-    /// Returns the verdict of a stack. `first_failure` is the reason of the resource that failed
-    /// first, `error` that of a check or hook.
-    pub(super) fn of(
-        settled: &SettledStack,
-        first_failure: Option<&str>,
-        error: Option<String>,
-    ) -> Self {
-        // TaskCat also accepts `UPDATE_COMPLETE`, but a stack that somebody updates during the test
-        // isn't the stack to test.
-        if settled.status == StackStatus::CreateComplete {
-            let passed = Self {
-                outcome: Outcome::Passed,
-                reason: None,
-                transient: None,
-            };
-            return error.map_or(passed, Self::failed_for_good);
-        }
-        let mut failed = Self::failed(match &settled.reason {
-            Some(reason) => format!("{}: {reason}", settled.status),
-            None if settled.status == StackStatus::DeleteComplete => {
-                "the stack was deleted by somebody else during the test".to_owned()
-            }
-            None => settled.status.to_string(),
-        });
-        if let Some(first) = first_failure {
-            failed.transient = retry::is_transient(first).then(|| first.to_owned());
-        }
-        failed
-    }
-
-    pub(super) fn failed(reason: String) -> Self {
-        let transient = retry::is_transient(&reason).then(|| reason.clone());
-        Self {
-            outcome: Outcome::Failed,
-            reason: Some(reason),
-            transient,
-        }
-    }
-
-    /// Returns a failure that isn't retried, whatever the reason says.
-    fn failed_for_good(reason: String) -> Self {
-        Self {
-            outcome: Outcome::Failed,
-            reason: Some(reason),
-            transient: None,
-        }
-    }
-
-    pub(super) fn timed_out(plan: &StackPlan, what: &str) -> Self {
-        let limit = HumanDuration(plan.limits.test);
-        Self::failed_for_good(format!("timed out after {limit}: {what}"))
-    }
-
-    pub(super) fn interrupted(context: &StepContext<'_>) -> Self {
-        let reason = context.stop.reason().map(|reason| reason.to_string());
-        Self {
-            outcome: Outcome::Interrupted,
-            reason,
-            transient: None,
-        }
-    }
-
-    pub(super) fn interrupted_because(reason: &str) -> Self {
-        Self {
-            outcome: Outcome::Interrupted,
-            reason: Some(reason.to_owned()),
-            transient: None,
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use crate::aws::Clients;
+use crate::aws::{Clients, request_token};
 use crate::duration::HumanDuration;
 use crate::event::{CellId, EventKind, EventSender};
 use crate::status::StackStatus;
@@ -112,6 +112,10 @@ impl DeletionAttempts<'_> {
                 Ok(()) => return Ok(()),
                 Err(reason) => reason,
             };
+            if teardown::is_operation_in_progress(&reason) {
+                self.end_update(watcher).await?;
+                continue;
+            }
             failures += 1;
             let unblocked =
                 teardown::unblock(self.cell, self.stack_id, self.clients, self.events).await;
@@ -126,6 +130,17 @@ impl DeletionAttempts<'_> {
                 wait = (wait * 2).min(LONGEST_WAIT);
             }
         }
+    }
+
+    /// Cancels an update in progress, during which CloudFormation deletes nothing, and waits until
+    /// the stack is rolled back, or until another operation on it has ended.
+    async fn end_update(&self, watcher: &mut Watcher) -> Result<(), String> {
+        let token = request_token();
+        // It may have ended by itself, or is being rolled back already.
+        if let Err(error) = self.clients.cancel_update(self.stack_id, &token).await {
+            tracing::debug!("the update isn't cancelled: {error}");
+        }
+        watcher.idle().await.map_err(|error| error.to_string())
     }
 
     /// Deletes once, and waits if requested; the error is CloudFormation's reason.

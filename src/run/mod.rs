@@ -25,6 +25,8 @@ mod retry;
 mod stack_checks;
 mod staging;
 mod stop;
+mod update;
+mod verdict;
 
 pub(crate) use check::{CheckScope, UnansweredCheck, check_assumptions};
 pub(crate) use clean::{
@@ -40,7 +42,7 @@ pub(crate) use harness::EndedRun;
 pub(crate) use prepare::{PrepareError, prepare};
 pub(crate) use relaunch::{NestedStack, RelaunchError, nested_stack};
 pub(crate) use resume::{ResumeError, ResumeRequest, Resumption, resume};
-pub(crate) use staging::{Staging, UploadChange};
+pub(crate) use staging::{EarlierFiles, Staging, UploadChange};
 pub(crate) use stop::{Budget, StopReason};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -547,7 +549,9 @@ fn cells(plan: &Plan) -> Vec<PlannedCell> {
 }
 
 fn secrets(plan: &Plan) -> Secrets {
+    let earlier = plan.cells.iter().filter_map(|it| it.update.from.as_ref());
     let parameters = plan.cells.iter().flat_map(|cell| &cell.parameters);
+    let parameters = parameters.chain(earlier.flat_map(|it| &it.parameters));
     Secrets::long(
         parameters
             .filter(|parameter| parameter.secret)

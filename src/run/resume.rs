@@ -9,13 +9,13 @@ use std::io;
 use futures::future::join_all;
 
 use super::RunSettings;
-use super::cell::CellVerdict;
 use super::clean::{self, CleanFindings, CleanRequest, Leftover, LeftoverKind, SearchError};
 use super::deletion::{self, DeletionOptions};
 use super::harness::{EndedRun, RunContext, RunHarness};
 use super::journal::{Journal, JournalHeader, JournalRecord};
 use super::staging;
 use super::stop::WaitOutcome;
+use super::verdict::CellVerdict;
 use crate::aws::{Aws, AwsError};
 use crate::duration::HumanDuration;
 use crate::event::{
@@ -211,6 +211,7 @@ impl ResumedCell {
             template: self.template.clone(),
             account_id: self.account_id.clone(),
             parameters: Vec::new(),
+            update_from: None,
         }
     }
 
@@ -394,15 +395,16 @@ impl ResumedRun<'_> {
                 CellVerdict::failed(format!("the stack cannot be followed: {error}"))
             }
             WaitOutcome::Done(Ok(settled))
-                if settled.status == StackStatus::CreateComplete && task.has_posthooks =>
+                if settled.status.is_deployed() && task.has_posthooks =>
             {
                 CellVerdict::interrupted_because(
-                    "the stack is complete, but its checks or posthooks did not run: the run was \
-                     killed",
+                    "the stack is complete, but its update, checks or posthooks did not run: the \
+                     run was killed",
                 )
             }
             WaitOutcome::Done(Ok(settled)) => {
-                CellVerdict::of(&settled, watcher.first_failure(), None)
+                let complete = StackStatus::CreateComplete;
+                CellVerdict::of(&settled, &complete, watcher.first_failure(), None)
             }
         }
     }

@@ -4,7 +4,6 @@ use super::StepContext;
 use crate::event::{CheckResult, EventKind};
 use crate::launch::check::{self, CheckedStack};
 use crate::plan::StackPlan;
-use crate::status::StackStatus;
 use crate::watch::SettledStack;
 
 /// Makes the checks one after the other, all of them even if one fails. Returns the first failure.
@@ -15,7 +14,7 @@ pub(super) async fn run(
     stack_id: &str,
     settled: &SettledStack,
 ) -> Option<String> {
-    if plan.checks.is_empty() || settled.status != StackStatus::CreateComplete {
+    if plan.checks.is_empty() || !settled.status.is_deployed() {
         return None;
     }
     let clients = context.aws.clients(&plan.profile, &plan.cell.region).await;

@@ -1,6 +1,7 @@
 //! Packages and uploads the project, before tests or on its own (`taskcat upload`).
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -31,8 +32,19 @@ pub(crate) struct Staging {
     pub exclusions: Exclusions,
     /// Stage files that links outside the project point to.
     pub follow_links: bool,
+    /// Files of earlier versions of the project.
+    pub earlier: Vec<EarlierFiles>,
     /// Age up to which another run's marker prevents the removal of objects.
     pub marker_limit: Duration,
+}
+
+/// The files of an earlier version of the project, checked out.
+#[derive(Clone, Debug)]
+pub(crate) struct EarlierFiles {
+    pub root: PathBuf,
+    pub exclusions: Exclusions,
+    /// The key prefix of the files, after the project's own.
+    pub prefix: String,
 }
 
 /// A bucket with the project's files, or why it can't be used.
@@ -52,7 +64,7 @@ pub(super) async fn stage(context: &StepContext<'_>) -> Result<Vec<StagedBucket>
     if let Some(request) = &staging.package {
         context
             .stop
-            .until_stopped(package(context, request))
+            .until_stopped(package_all(context, staging, request))
             .await
             .unwrap_or(Err(RunError::Stopped))?;
     }
@@ -303,19 +315,60 @@ async fn ensure_buckets(context: &StepContext<'_>) -> Vec<StagedBucket> {
     join_all(ensured).await
 }
 
+/// Lists the project's files and those of earlier versions, sorted by key.
 async fn list(context: &StepContext<'_>, staging: &Staging) -> Result<Vec<LocalFile>, RunError> {
-    let root = context.job.plan.project_root.clone();
-    let exclusions = staging.exclusions.clone();
-    let follow_links = staging.follow_links;
+    let present = EarlierFiles {
+        root: context.job.plan.project_root.clone(),
+        exclusions: staging.exclusions.clone(),
+        prefix: String::new(),
+    };
+    let mut files = list_one(context, present, staging.follow_links).await?;
+    for earlier in &staging.earlier {
+        files.extend(list_one(context, earlier.clone(), false).await?);
+    }
+    files.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    Ok(files)
+}
+
+async fn list_one(
+    context: &StepContext<'_>,
+    files: EarlierFiles,
+    follow_links: bool,
+) -> Result<Vec<LocalFile>, RunError> {
+    let EarlierFiles {
+        root,
+        exclusions,
+        prefix,
+    } = files;
     let listed = spawn_blocking(move || local::list(&root, &exclusions, follow_links)).await;
-    let listing = listed
+    let mut listing = listed
         .map_err(|error| RunError::Broken(error.to_string()))?
         .map_err(RunError::Files)?;
     listing
         .warnings
         .iter()
         .for_each(|warning| context.events.warn(None, warning.to_string()));
+    for file in &mut listing.files {
+        file.key.insert_str(0, &prefix);
+    }
     Ok(listing.files)
+}
+
+/// Packages the Lambda functions of the project and of its earlier versions.
+async fn package_all(
+    context: &StepContext<'_>,
+    staging: &Staging,
+    request: &package::PackageRequest,
+) -> Result<(), RunError> {
+    package(context, request).await?;
+    for earlier in &staging.earlier {
+        let request = package::PackageRequest {
+            project_root: earlier.root.clone(),
+            ..request.clone()
+        };
+        package(context, &request).await?;
+    }
+    Ok(())
 }
 
 async fn package(

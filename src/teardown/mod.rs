@@ -65,6 +65,13 @@ pub(crate) fn is_held_by_others(reason: &str) -> bool {
     .any(|words| reason.contains(words))
 }
 
+/// Returns whether a deletion was refused because of an update of the stack in progress: `Stack […]
+/// cannot be deleted while in status UPDATE_IN_PROGRESS`.
+pub(crate) fn is_operation_in_progress(reason: &str) -> bool {
+    let refused = reason.split_once("cannot be deleted while in status ");
+    refused.is_some_and(|(_, status)| status.contains("_IN_PROGRESS"))
+}
+
 /// Removes known obstacles to the deletion of a stack: empties buckets that the stack created and
 /// its resources filled, since CloudFormation deletes only empty ones. Returns whether another
 /// attempt is worthwhile.

@@ -211,9 +211,26 @@ impl Watcher {
     /// Waits until the status is terminal again after an operation on a stack whose earlier events
     /// were [skipped](Self::catch_up).
     pub(crate) async fn changed(&mut self) -> Result<SettledStack, AwsError> {
+        self.await_change();
+        self.settled().await
+    }
+
+    /// Takes the stack as in progress, since an operation on it has begun.
+    pub(crate) fn await_change(&mut self) {
         self.stacks[0].status = StackStatus::CreateInProgress;
         self.stacks[0].reason = None;
-        self.settled().await
+    }
+
+    /// Waits until no operation on the stack is in progress.
+    pub(crate) async fn idle(&mut self) -> Result<(), AwsError> {
+        let start = Instant::now();
+        loop {
+            let found = self.clients.describe_stack(self.stack_id()).await?;
+            if found.is_none_or(|stack| stack.status.is_terminal()) {
+                return Ok(());
+            }
+            sleep(pace::delay(start.elapsed())).await;
+        }
     }
 
     /// Waits until a requested deletion has ended, and returns the stack's last status and its
@@ -258,11 +275,18 @@ impl Watcher {
 
     /// Follows the nested stack that an event mentions, and keeps the first failure.
     fn follow(&mut self, event: &StackEvent) {
-        if event.resource_type == STACK_TYPE
-            && !event.is_of_stack()
-            && let Some(nested) = &event.physical_id
-            && self.stacks.iter().all(|stack| stack.stack_id != *nested)
+        let nested = event
+            .physical_id
+            .as_ref()
+            .filter(|_| event.resource_type == STACK_TYPE && !event.is_of_stack());
+        if let Some(nested) = nested
+            && let Some(known) = self.stacks.iter_mut().find(|it| it.stack_id == *nested)
         {
+            // It was complete before its parent's update.
+            if event.status == ResourceStatus::UpdateInProgress {
+                known.status = StackStatus::UpdateInProgress;
+            }
+        } else if let Some(nested) = nested {
             let parent = self
                 .stacks
                 .iter()

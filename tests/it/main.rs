@@ -142,6 +142,7 @@ mod stacks;
 mod symbolic_links;
 mod terminal;
 mod update_ami;
+mod updating;
 mod upload;
 mod usage_errors;
 mod verdicts;

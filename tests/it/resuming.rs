@@ -136,7 +136,7 @@ fn a_test_whose_posthooks_did_not_run_is_interrupted() {
     let outcome = resume(&project, &server, &id);
     outcome
         .assert_code(1)
-        .assert_says("its checks or posthooks did not run");
+        .assert_says("its update, checks or posthooks did not run");
     assert_eq!(outcome.states(), ["topic/us-east-1 interrupted"]);
     is_empty(&project, &server);
 }

@@ -385,6 +385,7 @@ fn job<'p>(
     let exclusions = Exclusions::load(files.folder(), &[]).map_err(CliError::Diagnostics)?;
     Ok(RunJob {
         staging: Some(Staging {
+            earlier: Vec::new(),
             package: None,
             exclusions,
             follow_links: false,

@@ -60,7 +60,7 @@ fn circles<'a>(
 }
 
 /// Returns the parameters that the value refers to, with the pseudo-parameter as written.
-fn targets(parameter: &ParsedParameter) -> impl Iterator<Item = (&str, &str)> {
+pub(super) fn targets(parameter: &ParsedParameter) -> impl Iterator<Item = (&str, &str)> {
     parameter
         .pseudos()
         .filter_map(|(kind, written)| match kind {

@@ -7,7 +7,7 @@ use rand::Rng;
 use super::random::RandomPseudo;
 use super::stored::{self, StoredPseudo};
 use super::syntax::{PseudoParameter, ValuePiece};
-use super::{CellContext, ParsedParameter, TestParameters};
+use super::{CellContext, ParsedParameter, TestParameters, getval};
 use crate::mask::MASK;
 use crate::plan::LookupAnswers;
 use crate::template::{ConcatenatedForm, Unknown};
@@ -38,6 +38,32 @@ pub enum MissingAnswer {
 }
 
 impl TestParameters {
+    /// Replaces rendered values by those of another version of the test wherever both versions are
+    /// written alike, so that random values are the same in both.
+    pub fn keep_shared(
+        &self,
+        rendered: &mut [(String, RenderedValue)],
+        other: &Self,
+        of_other: &[(String, RenderedValue)],
+    ) {
+        for (key, value) in rendered {
+            let shared = of_other.iter().find(|(name, _)| name == key);
+            if let Some((_, shared)) = shared.filter(|_| self.is_alike(other, key)) {
+                *value = shared.clone();
+            }
+        }
+    }
+
+    /// Returns whether both versions have the same text for a parameter, and for those that it
+    /// refers to.
+    fn is_alike(&self, other: &Self, key: &str) -> bool {
+        let (Some(own), Some(others)) = (self.get(key), other.get(key)) else {
+            return false;
+        };
+        let mut targets = getval::targets(own);
+        own.items == others.items && targets.all(|(target, _)| self.is_alike(other, target))
+    }
+
     /// Resolves the values for one test in one region, in the order of the parameters. Random
     /// values are generated once per value: a pseudo-parameter that occurs twice in it has the same
     /// text twice, as in TaskCat.

@@ -517,6 +517,7 @@ mod tests {
                 key: "Size".into(),
                 value: "large".into(),
             }],
+            update_from: None,
         };
         run.cells = cells.iter().map(cell).collect();
         let at = events[0].at;

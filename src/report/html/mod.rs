@@ -25,7 +25,7 @@ use super::model::{
     BucketReport, CellReport, CellState, LintReport, PackageReport, RunReport, RunVerdict, Totals,
     why_kept,
 };
-use super::{RootCause, cfn_logs, text, timeline};
+use super::{RootCause, cfn_logs, changes, text, timeline};
 use crate::event::{KeepReason, StackEvent};
 use crate::status::{ResourceStatus, StackStatus};
 
@@ -180,6 +180,10 @@ struct CellView<'a> {
     /// The part of the root cause's text before the reason.
     cause_head: Option<&'a str>,
     cause_reason: Option<&'a str>,
+    /// What the update from an earlier version changes.
+    update_summary: Option<String>,
+    /// The same by resource, a line each.
+    update_lines: Option<String>,
     /// The index and time of the root cause's event.
     cause_event: Option<(usize, String)>,
     /// The console page of the nested stack with the root cause.
@@ -387,11 +391,16 @@ impl<'a> CellView<'a> {
                 status: stack.status.as_ref().map(StackStatus::as_str),
                 console_url: console(&stack.stack_id),
             });
+        let update = cell.update.as_ref();
         Self {
             cell,
             at_a_glance: MatrixCell::new(cell, anchor),
             cause_head: cause.and_then(|cause| cause.text.strip_suffix(&cause.reason)),
             cause_reason: cause.map(|cause| &*cause.reason),
+            update_summary: update.map(|it| changes::summary(&it.changes)),
+            update_lines: update
+                .filter(|it| !it.changes.is_empty())
+                .map(|it| changes::lines(&it.changes).join("\n")),
             cause_event: cause_event.map(|(at, event)| (at + 1, clock(event))),
             cause_url: cause_event
                 .filter(|(_, event)| event.depth > 0)
@@ -535,6 +544,7 @@ mod tests {
             template: String::new(),
             account_id: String::new(),
             parameters: vec![],
+            update_from: None,
         };
         let run = RunStarted {
             run_id: String::new(),

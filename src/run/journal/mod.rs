@@ -97,7 +97,9 @@ impl JournalHeader {
             profile: cell.profile.clone(),
             account_id: cell.account_id.clone(),
             template: cell.template.clone(),
-            has_posthooks: !(cell.posthooks.is_empty() && cell.checks.is_empty()),
+            has_posthooks: !(cell.posthooks.is_empty()
+                && cell.checks.is_empty()
+                && cell.update.is_empty()),
         });
         let planned = |bucket: &BucketPlan| PlannedBucket {
             name: bucket.name.clone(),
