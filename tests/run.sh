@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need and runs all of them: those of `cargo test`, those that it ignores because they need other
 # servers, Python, the Python TaskCat, cfn-lint or a browser, then the sources of credentials beside boto3, clients that others
-# wrote against the simulator, the short form of the campaign of random kills and faults, and the documentation as a book.
-# Arguments go to `cargo test`; with any, it alone is run.
+# wrote against the simulator, the short form of the campaign of random kills and faults, the documentation as a book,
+# and linters of workflows. Arguments go to `cargo test`; with any, it alone is run.
 #
 # Tests that need what can't be installed here are left out, and a line says so: real projects in ../shared/corpus, a Docker
 # engine, a user other than root. Everything else fails where what it needs is missing.
@@ -105,6 +105,7 @@ export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
 cargo test --locked --ignore-rust-version "$@" "${separator[@]}" --include-ignored "${skip[@]}"
 if [ $# -eq 0 ]; then
   tests/book.sh
+  tests/workflows.sh
   tests/credentials/compare.py
   tests/clients/run.py
   tests/campaign/run.py --short

@@ -71,6 +71,7 @@ mod deploy_options;
 mod deploying;
 mod differential;
 mod differential_stacks;
+mod distribution;
 mod doctor;
 mod documentation;
 mod emptying;

@@ -183,13 +183,16 @@ impl Playground {
     fn check_ci(&mut self, block: &Block) -> Result<(), String> {
         self.prepare(block);
         let line = Regex::new(r"(?m)^\s*(?:- run: |- |steps \{ sh ')(.+?)(?:' \})?$").unwrap();
+        // The action's input.
+        let text = block.text.replace("  arguments: ", "  - run: taskcat ");
         let lines: Vec<String> = line
-            .captures_iter(&block.text)
+            .captures_iter(&text)
             .map(|found| found[1].to_owned())
             .collect();
         let is_run = |line: &&String| line.starts_with("taskcat ");
         let installs = |line: &String| {
-            line.contains("cargo install") || line.contains("aws s3 cp") || line.contains("uses: ")
+            let ways = ["cargo install ", "aws s3 cp ", "uses: OWNER/NAME@"];
+            ways.iter().any(|way| line.contains(way))
         };
         let first = lines.iter().position(|line| is_run(&line));
         let first = first.ok_or_else(|| format!("{}: it runs no taskcat", block.place))?;
