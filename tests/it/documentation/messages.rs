@@ -1,4 +1,4 @@
-//! `docs/troubleshooting.md` quotes messages as the sources have them.
+//! Pages that list what the sources have: messages, and pseudo-parameters.
 
 use std::fs;
 use std::path::Path;
@@ -36,4 +36,22 @@ fn quoted_messages_are_in_the_sources() {
     }
     assert!(quoted > 20, "only {quoted} messages were found");
     assert!(unknown.is_empty(), "{}", unknown.join("\n"));
+}
+
+#[test]
+fn every_pseudo_parameter_is_listed() {
+    let source = fs::read_to_string(root().join("src/plan/parameters/keywords.rs")).unwrap();
+    let example =
+        Regex::new(r#"(?m)^ *"\$\[taskcat_([a-z-]+_?(?:region|name|branch|id|prefix)?)"#).unwrap();
+    let page = page(Path::new("docs/reference/parameters.md"));
+    let names: Vec<&str> = example
+        .captures_iter(&source)
+        .map(|found| found.extract::<1>().1[0])
+        .collect();
+    assert!(names.len() > 25, "only {names:?} were found");
+    let missing: Vec<&&str> = names
+        .iter()
+        .filter(|name| !page.text.contains(&format!("$[taskcat_{name}")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
