@@ -20,6 +20,7 @@ pub mod junit;
 pub mod model;
 pub mod redact;
 pub mod root_cause;
+pub mod shared_cause;
 pub mod source;
 pub mod terminal;
 pub mod text;

@@ -135,8 +135,8 @@ pub fn assert_one_verdict(project: &Project) -> usize {
     compared
 }
 
-/// Projects whose tests fail because of a scenario or a hook.
-const FAILING_ON_PURPOSE: &[&str] = &["every-key", "failures", "hooks"];
+/// Projects whose tests fail because of a scenario, a hook or a check.
+const FAILING_ON_PURPOSE: &[&str] = &["checks", "every-key", "failures", "hooks"];
 
 #[test]
 fn plan_and_local_runs_agree_on_every_fixture() {

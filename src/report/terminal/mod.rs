@@ -324,6 +324,30 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn each_cause_is_shown_once_with_what_failed_for_it() {
+        let mut report = crate::report::RunReport::from_events(&many(12, 5));
+        assert_eq!(report.cells.len(), 60);
+        for (number, cell) in report.cells.iter_mut().enumerate() {
+            cell.root_cause = None;
+            cell.state = CellState::Passed;
+            if number < 25 {
+                let request =
+                    format!("(Request ID: 5f3c2a10-8b1d-4c6e-9f00-0000000000{number:02})");
+                let stack = &cell.stack_name;
+                let reason = format!(
+                    "cause {} of {stack} failed, at length {request}",
+                    number % 4
+                );
+                cell.reason = Some(reason);
+                cell.state = CellState::Failed;
+            }
+        }
+        let lines = summary::lines(&report, &Options::default(), Some(80));
+        assert!(lines.len() < 24, "{}: {lines:#?}", lines.len());
+        insta::assert_snapshot!("four causes.summary", lines.join("\n"));
+    }
+
+    #[test]
     fn the_state_of_every_stack_is_shown_once_to_those_who_ask() {
         let events = with_templates();
         let check = |name: &str, options: Options, seconds: i64| {

@@ -1,9 +1,11 @@
-//! The summary of a run on one screen: passed cells first, failed ones last with their root causes,
-//! and the path of the report. It is the last output, so its end is what remains visible.
+//! The summary of a run on one screen: passed cells first, failed ones last by their root causes,
+//! what to do next, and the path of the report. It is the last output, so its end is what remains
+//! visible.
 
 use super::super::model::{
     BucketReport, BucketState, CellReport, CellState, RunReport, RunVerdict, TeardownState,
 };
+use super::super::shared_cause::{self, SharedCause};
 use super::super::text;
 use super::notice::count;
 use super::{Columns, Options, Paint};
@@ -24,24 +26,30 @@ const NOTE_LINES: usize = 2;
 pub(super) struct FailureDetail {
     /// Lines of the root cause.
     cause: usize,
+    /// Lines of the tests that share it.
+    places: usize,
     notes: bool,
 }
 
 impl FailureDetail {
     pub(super) const FULL: Self = Self {
         cause: 4,
+        places: 2,
         notes: true,
     };
     const SHORTER: Self = Self {
         cause: 2,
+        places: 2,
         notes: true,
     };
     const CAUSE: Self = Self {
         cause: 2,
+        places: 1,
         notes: false,
     };
     const LINE: Self = Self {
         cause: 1,
+        places: 1,
         notes: false,
     };
 }
@@ -52,6 +60,7 @@ pub(super) fn lines(report: &RunReport, options: &Options, width: Option<usize>)
         colour: options.colour,
     };
     let mut end = left_behind(report, paint);
+    end.extend(next_steps(report, options, paint));
     end.push(verdict_line(report, options, paint));
     // In quiet and minimal output, rows would be most of it, and the failures have been shown.
     if options.quiet || options.minimal || report.cells.is_empty() || !tests(report.task) {
@@ -79,7 +88,8 @@ pub(super) fn lines(report: &RunReport, options: &Options, width: Option<usize>)
 struct CellsByOutcome<'a> {
     passed: Vec<&'a CellReport>,
     unfinished: Vec<&'a CellReport>,
-    failed: Vec<&'a CellReport>,
+    /// Those that failed, by cause.
+    failed: Vec<SharedCause<'a>>,
     columns: Columns,
     paint: Paint,
     width: Option<usize>,
@@ -91,24 +101,23 @@ impl<'a> CellsByOutcome<'a> {
             .cells
             .iter()
             .partition(|cell| cell.state == CellState::Passed);
-        let (failed, unfinished) = other
+        let (failed, unfinished): (Vec<_>, _) = other
             .into_iter()
             .partition(|cell| cell.state == CellState::Failed);
         Self {
             passed,
             unfinished,
-            failed,
+            failed: shared_cause::by_cause(failed),
             columns: Columns::of(&report.cells),
             paint,
             width,
         }
     }
 
-    /// Returns as much as fits: first rows of passed cells are dropped, then details of failures,
-    /// then failures.
+    /// Returns as much as fits: first rows of passed cells are dropped, then details of causes,
+    /// then causes.
     fn fit(&self, room: usize) -> Vec<String> {
-        let bad = self.failed.len() + self.unfinished.len();
-        if bad == 0 {
+        if self.failed.is_empty() && self.unfinished.is_empty() {
             return self.block(&self.passed, ROWS_OF_A_GOOD_RUN, FailureDetail::LINE);
         }
         let attempts = [
@@ -122,7 +131,7 @@ impl<'a> CellsByOutcome<'a> {
             let lines = [
                 self.block(&self.passed, limit, detail),
                 self.block(&self.unfinished, limit.max(2), detail),
-                self.block(&self.failed, bad, detail),
+                self.failures(detail),
             ]
             .concat();
             if lines.len() <= room {
@@ -137,16 +146,51 @@ impl<'a> CellsByOutcome<'a> {
         let room = room.saturating_sub(lines.len() + 1);
         let mut shown = 0;
         let mut used = 0;
-        for cell in &self.failed {
-            let rows = self.rows(cell, FailureDetail::CAUSE);
+        for cause in &self.failed {
+            let rows = self.cause(cause, FailureDetail::CAUSE);
             if used + rows.len() > room {
                 break;
             }
             (shown, used) = (shown + 1, used + rows.len());
             lines.extend(rows);
         }
-        lines.extend(self.more(&self.failed, shown));
+        let others: Vec<&CellReport> = self.failed[shown..].concat();
+        lines.extend(self.more(&others, 0).filter(|_| shown == 0));
+        lines.extend(self.more_causes(&others).filter(|_| shown > 0));
         lines
+    }
+
+    fn failures(&self, detail: FailureDetail) -> Vec<String> {
+        let causes = self.failed.iter();
+        causes.flat_map(|it| self.cause(it, detail)).collect()
+    }
+
+    /// Returns the rows of a cause and the tests that failed for it.
+    fn cause(&self, cells: &SharedCause, detail: FailureDetail) -> Vec<String> {
+        let [first, _, ..] = cells.as_slice() else {
+            return cells.iter().flat_map(|it| self.rows(it, detail)).collect();
+        };
+        let word = self
+            .paint
+            .state(first.state, &format!("{:<11}", first.state.word()));
+        let places = text::one_line(&shared_cause::places(cells));
+        let places = format!("{} times: {places}", cells.len());
+        let indent = indent(self.width);
+        let width = self.width.map(|width| width.saturating_sub(indent + 1));
+        let places = broken(&places, width, detail.places);
+        let mut lines = vec![format!("  {word}  {}", places[0])];
+        let more = places.iter().skip(1);
+        lines.extend(more.map(|line| format!("{:indent$}{line}", "")));
+        lines.extend(reasons(first, self.paint, self.width, detail));
+        lines
+    }
+
+    fn more_causes(&self, others: &[&CellReport]) -> Option<String> {
+        if others.is_empty() {
+            return None;
+        }
+        let line = format!("  … {} failed for other causes", others.len());
+        Some(self.paint.faint(&line))
     }
 
     /// Returns at most `limit` rows; the last one counts the remaining cells if there are more.
@@ -196,11 +240,30 @@ pub(super) fn cell_rows(
     } else {
         String::new()
     };
-    let mut lines = vec![
-        format!("  {word}  {}  {took}{flaky}", columns.name(cell))
-            .trim_end()
-            .to_owned(),
-    ];
+    let row = format!("  {word}  {}  {took}{flaky}", columns.name(cell));
+    let mut lines = vec![row.trim_end().to_owned()];
+    lines.extend(reasons(cell, paint, width, detail));
+    lines
+}
+
+/// Returns how far the text below a row is indented. In a narrow terminal, it needs the room more
+/// than the alignment does.
+fn indent(width: Option<usize>) -> usize {
+    if width.is_some_and(|width| width < 60) {
+        4
+    } else {
+        15
+    }
+}
+
+/// Returns the lines of why a cell failed.
+fn reasons(
+    cell: &CellReport,
+    paint: Paint,
+    width: Option<usize>,
+    detail: FailureDetail,
+) -> Vec<String> {
+    let mut lines = Vec::new();
     let why = cell
         .root_cause
         .as_ref()
@@ -209,12 +272,7 @@ pub(super) fn cell_rows(
     let Some(why) = why.filter(|_| cell.state != CellState::Passed) else {
         return lines;
     };
-    // In a narrow terminal, the text needs the room more than the alignment does.
-    let indent = if width.is_some_and(|width| width < 60) {
-        4
-    } else {
-        15
-    };
+    let indent = indent(width);
     let mut add = |text: &str, limit: usize, painted: &dyn Fn(&str) -> String| {
         let broken = broken(
             &text::one_line(text),
@@ -394,6 +452,35 @@ fn deployed(report: &RunReport) -> String {
     } else {
         counts.join(", ")
     }
+}
+
+/// Returns what the user will do next: test again what failed, or delete what remains.
+fn next_steps(report: &RunReport, options: &Options, paint: Paint) -> Vec<String> {
+    if report.task != RunTask::Test || options.quiet || options.minimal {
+        return Vec::new();
+    }
+    let mut steps = Vec::new();
+    let totals = &report.totals;
+    let is_tested = totals.failed + totals.passed > 0;
+    if is_tested && totals.passed < totals.cells && options.report.is_some() {
+        steps.push("to test only what did not pass, add --rerun-failed".to_owned());
+    }
+    let remains = |cell: &CellReport| {
+        let teardown = &cell.teardown;
+        matches!(
+            teardown,
+            TeardownState::Kept { .. } | TeardownState::DeleteFailed { .. }
+        )
+    };
+    // A simulation in this process ends with it.
+    let is_real = !report.simulated || report.endpoint.is_some();
+    if is_real && report.cells.iter().any(remains) {
+        steps.push(format!(
+            "to delete the stacks: taskcat test clean {}",
+            report.run_id
+        ));
+    }
+    steps.iter().map(|step| paint.faint(step)).collect()
 }
 
 fn verdict_line(report: &RunReport, options: &Options, paint: Paint) -> String {
