@@ -202,6 +202,14 @@ pub enum EventKind {
         output: Option<String>,
     },
 
+    /// The outputs of other stacks that a test's parameters refer to are known.
+    ParametersResolved {
+        /// The test.
+        cell: CellId,
+        /// All of its parameters in the template's order; secret values are `****`.
+        parameters: Vec<CellParameter>,
+    },
+
     /// A check of a complete stack has started.
     CheckStarted {
         /// The test that the check belongs to.
@@ -770,7 +778,7 @@ pub enum Outcome {
     Failed,
     /// The run was stopped before the test had passed or failed.
     Interrupted,
-    /// An error before the tests prevented the launch.
+    /// An error before the tests prevented the launch, or a test that it depends on didn't pass.
     Skipped,
 }
 

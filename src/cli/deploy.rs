@@ -231,6 +231,7 @@ impl DeployRunArgs {
             regions: super::listed(&self.regions),
             ..Selection::default()
         })?;
+        refuse_dependent(&project)?;
         let (mut draft, mut templates) = project.draft(Uuid::new_v4())?;
         project.mark_excluded(&mut draft)?;
         let problems = draft.problems();
@@ -359,6 +360,27 @@ pub(super) fn decide(yes: bool, no_execute: bool, verbosity: Verbosity) -> Decid
             _ => ask(&proposed),
         }
     })
+}
+
+/// Refuses tests that depend on others: their values exist only during a test run.
+fn refuse_dependent(project: &CliProject) -> Result<(), CliError> {
+    let tests = project.loaded.config.tests.iter();
+    let dependent = tests.filter(|(_, test)| test.dependencies().next().is_some());
+    let refused = dependent.map(|(name, _)| {
+        let message = format!("test `{name}` depends on other tests and cannot be deployed");
+        let help = "deploy a test that has all values in its `parameters`";
+        let location = project.loaded.location(&format!("tests.{name}.depends_on"));
+        Diagnostic {
+            location,
+            ..Diagnostic::error(message).help(help)
+        }
+    });
+    let refused: Vec<Diagnostic> = refused.collect();
+    if refused.is_empty() {
+        Ok(())
+    } else {
+        Err(CliError::Diagnostics(refused))
+    }
 }
 
 /// Without a terminal, the command line must decide.

@@ -122,7 +122,10 @@ impl CliProject {
             return;
         };
         test.regions.clone_from(&present.regions);
-        loaded.config.tests.retain(|it, _| it == name);
+        // The tests that it depends on are looked up among them.
+        if test.dependencies().next().is_none() {
+            loaded.config.tests.retain(|it, _| it == name);
+        }
         loaded.config.tests.insert(name.to_owned(), test);
         let (templates, _) = PlanDraft::templates(&loaded, &earlier.root, false);
         let template = loaded

@@ -1,11 +1,17 @@
 //! The options of several commands that select tests and regions.
 
-use clap::Args;
+use std::collections::BTreeMap;
 
+use clap::Args;
+use indexmap::IndexMap;
+
+use super::changes::ChangedTests;
 use super::error::CliError;
 use super::project::{CliProject, argument};
 use super::{listed, streams};
-use crate::config::{CommandLineValue, Selection};
+use crate::config::{self, CommandLineValue, PulledInTest, Selection, TestConfig};
+use crate::diagnostic::Diagnostic;
+use crate::event::CellId;
 
 /// Selects every test, or every region of each.
 const ALL: &str = "ALL";
@@ -59,6 +65,7 @@ impl SelectionArgs {
 
     /// Keeps the selected tests and regions. Returns false if --changed-since leaves none.
     pub(super) fn apply(&self, project: &mut CliProject) -> Result<bool, CliError> {
+        let all = project.loaded.config.tests.clone();
         let changes = match &self.changed_since {
             Some(since) => Some(project.changes_since(since)?),
             None => None,
@@ -75,11 +82,13 @@ impl SelectionArgs {
             excluded_regions: trimmed(&self.exclude_regions),
         })?;
         let Some(changes) = changes else {
+            self.add_dependencies(project, &all)?;
             return Ok(true);
         };
+        let reasons = reasons(&all, &changes);
         let tests = &mut project.loaded.config.tests;
         tests.retain(|name, _| {
-            let reason = changes.reason(name);
+            let reason = reasons.get(name.as_str());
             let since = &changes.since;
             match reason {
                 Some(reason) => streams::tell(format_args!("selecting {name}: {reason}")),
@@ -95,9 +104,65 @@ impl SelectionArgs {
                 "no selected test differs from {}; there is nothing to do",
                 changes.since
             ));
+            return Ok(false);
         }
-        Ok(!tests.is_empty())
+        self.add_dependencies(project, &all)?;
+        Ok(true)
     }
+
+    /// Selects what the selected tests depend on, too.
+    fn add_dependencies(
+        &self,
+        project: &mut CliProject,
+        all: &IndexMap<String, TestConfig>,
+    ) -> Result<(), CliError> {
+        let pulled_in = config::add_dependencies(&mut project.loaded.config.tests, all);
+        let names = trimmed(&self.exclude);
+        let excluded = |it: &&PulledInTest| it.is_named_by(&names);
+        let refused = pulled_in.iter().filter(excluded).map(|it| {
+            let message = format!("--exclude {}: {} depends on it", it.test, it.dependent);
+            Diagnostic::error(message).help(format!("exclude {}, too", it.dependent))
+        });
+        let refused: Vec<Diagnostic> = refused.collect();
+        if !refused.is_empty() {
+            return Err(CliError::Diagnostics(refused));
+        }
+        tell_pulled_in(pulled_in.into_iter().map(|it| {
+            let test = it.test.as_str().into();
+            let region = it.region.as_str().into();
+            (CellId { test, region }, it.dependent)
+        }));
+        Ok(())
+    }
+}
+
+/// Says which tests are selected since others depend on them.
+pub(super) fn tell_pulled_in(pulled_in: impl IntoIterator<Item = (CellId, String)>) {
+    for (CellId { test, region }, dependent) in pulled_in {
+        streams::tell(format_args!(
+            "selecting {test} in {region}, too: {dependent} depends on it"
+        ));
+    }
+}
+
+/// Returns why tests are selected: they differ, or they depend on one that does.
+fn reasons(all: &IndexMap<String, TestConfig>, changes: &ChangedTests) -> BTreeMap<String, String> {
+    let own = all.keys().filter_map(|name| {
+        let reason = changes.reason(name)?;
+        Some((name.clone(), reason.to_string()))
+    });
+    let mut reasons: BTreeMap<String, String> = own.collect();
+    for _ in all {
+        for (name, test) in all {
+            let mut needed = test.dependencies();
+            let changed = needed.find(|it| reasons.contains_key(&it.test));
+            if let Some(changed) = changed.filter(|_| !reasons.contains_key(name)) {
+                let reason = format!("it depends on {}", changed.test);
+                reasons.insert(name.clone(), reason);
+            }
+        }
+    }
+    reasons
 }
 
 fn trimmed(names: &[String]) -> Vec<String> {

@@ -14,7 +14,7 @@ use super::earlier::EarlierVersion;
 use super::error::{CliError, ExitStatus, exit_of};
 use super::paths::path;
 use super::project::{CliProject, argument};
-use super::selection::SelectionArgs;
+use super::selection::{SelectionArgs, tell_pulled_in};
 use super::simulator::{LocalSimulator, SimulatorBehavior};
 use super::{
     AwsArgs, Verbosity, block_on, check, discovery, github, output, remains, rerun, streams,
@@ -317,10 +317,10 @@ impl TestRunArgs {
         CliProject::refuse_unplannable(&draft)?;
         project.refuse_endless(&draft, &templates)?;
         if let Some(cells) = &rerun {
-            draft.keep(cells);
+            tell_pulled_in(draft.keep(cells));
         }
         if let Some((part, of)) = self.partition {
-            draft.keep_part(part, of);
+            tell_pulled_in(draft.keep_part(part, of));
         }
         block_on(async {
             let mut usage = RuleUsage::default();

@@ -11,6 +11,7 @@
 
 mod check;
 mod ci;
+mod dependency;
 mod file;
 mod layers;
 pub mod legacy;
@@ -30,6 +31,7 @@ use merge::{ConfigLayer, ConfigSetting, PROPAGATED_KEYS, SettingContent, Setting
 pub use check::{
     CheckConfig, HttpCheckConfig, OutputCheckConfig, ResourceCheckConfig, TcpCheckConfig,
 };
+pub use dependency::{PulledInTest, TestReference, add_dependencies};
 pub use layers::project_file;
 pub use merge::OnlyTest;
 pub use origin::ValueOrigin;

@@ -315,6 +315,12 @@ pub struct TestConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [[{"type": "script", "config": {"command": "./check.sh"}}]]))]
     pub posthooks: Option<Vec<HookData>>,
+    /// Tests whose stacks must be complete before this one is launched, in the same region or, as
+    /// NAME@REGION, in another. Their outputs are available as $[taskcat_output_NAME.Key]; their
+    /// stacks are deleted after this one. If one of them doesn't pass, this test is skipped
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [["network", "certificate@us-east-1"]]))]
+    pub depends_on: Option<Vec<String>>,
     /// Checks of the stack once it is complete, before its posthooks; one that fails fails the test
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [[{"http": {"url": "${Url}/health"}}]]))]

@@ -135,6 +135,8 @@ impl Target {
             checks: Vec::new(),
             limits: TestLimits::default(),
             update: UpdatePlan::default(),
+            dependencies: Vec::new(),
+            needed_outputs: Vec::new(),
             profile,
             account_id,
             partition,

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::bucket;
 use super::draft::{OWN_TAGS, PlanDraft, TestDraft};
-use super::parameters::{CellContext, MissingAnswer, RenderedValue};
+use super::parameters::{CellContext, MissingAnswer, OutputValues, RenderedValue};
 use super::place::ProfileRegion;
 use super::{
     BucketPlan, GitVersion, Lookup, LookupAnswers, Plan, PlannedParameter, PreviousVersion,
@@ -275,6 +275,8 @@ impl PlanDraft {
             checks: test.checks.clone(),
             limits: test.limits,
             update: UpdatePlan::default(),
+            dependencies: test.dependencies(&place.region),
+            needed_outputs: test.needed_outputs(&place.region, self),
         }
     }
 
@@ -305,6 +307,7 @@ impl PlanDraft {
             bucket: Some(&bucket.name),
             git_branch: self.git_branch.as_deref(),
             az_blacklist: &test.az_blacklist,
+            outputs: OutputValues::Later,
         }
     }
 

@@ -19,7 +19,7 @@ use super::update::{GitVersion, PreviousDraft, UpdateDraft};
 use super::values::{self, TemplateParameters, TemplateParametersReader};
 use super::{HookPlan, ProfileRegions, TestLimits, git};
 use crate::catalog;
-use crate::config::{HookData, LoadedConfig, TestConfig};
+use crate::config::{HookData, LoadedConfig, TestConfig, TestReference};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::event::CellId;
 use crate::spelling::nearest;
@@ -71,6 +71,10 @@ pub(super) struct TestDraft {
     pub prehooks: Vec<HookPlan>,
     pub posthooks: Vec<HookPlan>,
     pub checks: Vec<CheckPlan>,
+    /// The tests that it depends on.
+    pub depends_on: Vec<TestReference>,
+    /// Where those are configured.
+    pub depends_on_at: Option<Location>,
     pub limits: TestLimits,
     pub values: TemplateParameters,
     pub update: UpdateDraft,
@@ -125,6 +129,8 @@ impl PlanDraft {
         let mut tests: Vec<TestDraft> = tests.collect();
         drafter.stack_names_differ(&mut tests);
         drafter.unknown_regions(&tests);
+        let wrong = TestDraft::dependency_problems(loaded, &tests, templates);
+        drafter.diagnostics.extend(wrong);
         let git_branch = git_branch(&mut tests, project_root, loaded.ci_branch.as_deref());
         let mut diagnostics = drafter.diagnostics;
         diagnostics.extend(drafter.values.into_warnings());
@@ -236,8 +242,11 @@ impl PlanDraft {
         planned.map(|test| (test.name.as_str(), test.template.as_str()))
     }
 
-    /// Keeps only these cells.
-    pub fn keep(&mut self, cells: &[CellId]) {
+    /// Keeps only these cells, and those that they depend on. Returns the latter, each with the
+    /// test that depends on it.
+    pub fn keep(&mut self, cells: &[CellId]) -> Vec<(CellId, String)> {
+        let mut cells = cells.to_vec();
+        let added = self.with_dependencies(&mut cells);
         for test in &mut self.tests {
             let name = test.name.as_str();
             let is_kept = |region: &str| {
@@ -247,19 +256,25 @@ impl PlanDraft {
             test.places.retain(|place| is_kept(&place.region));
         }
         self.tests.retain(|test| !test.places.is_empty());
+        added
     }
 
     /// Keeps every `of`-th cell, starting from the `part`-th (both count from 1), in the order of
-    /// the configuration. Together, runs of all parts test everything once.
-    pub fn keep_part(&mut self, part: usize, of: usize) {
-        let mut number = 0;
-        for test in &mut self.tests {
-            test.places.retain(|_| {
-                number += 1;
-                (number - 1) % of == part - 1
-            });
-        }
-        self.tests.retain(|test| !test.places.is_empty());
+    /// the configuration, and what they depend on. Together, runs of all parts test everything,
+    /// and what isn't depended on once. Returns as [`PlanDraft::keep`].
+    pub fn keep_part(&mut self, part: usize, of: usize) -> Vec<(CellId, String)> {
+        let cells = self.tests.iter().flat_map(|test| {
+            let cell = |place: &ProfileRegion| CellId {
+                test: test.name.as_str().into(),
+                region: place.region.as_str().into(),
+            };
+            test.places.iter().map(cell)
+        });
+        let of_part = cells
+            .enumerate()
+            .filter(|(index, _)| index % of == part - 1);
+        let cells: Vec<CellId> = of_part.map(|(_, cell)| cell).collect();
+        self.keep(&cells)
     }
 
     /// Returns the profiles whose identity must be known, each with the regions where STS can be
@@ -307,6 +322,8 @@ impl TestDraft {
             prehooks: Vec::new(),
             posthooks: Vec::new(),
             checks: Vec::new(),
+            depends_on: Vec::new(),
+            depends_on_at: None,
             limits: TestLimits::default(),
             values: TemplateParameters::default(),
             update: UpdateDraft::default(),
@@ -354,6 +371,7 @@ impl PlanDrafter<'_> {
             let stack_name = self.stack_name(name, test);
             let draft = TestDraft::new(name, BucketChoice::of(test));
             return (!problems.is_empty()).then_some(TestDraft {
+                depends_on: test.dependencies().collect(),
                 template,
                 stack_name,
                 places,
@@ -388,6 +406,8 @@ impl PlanDrafter<'_> {
             prehooks: self.hooks(&format!("{path}.prehooks"), test.prehooks.as_deref()),
             posthooks: self.hooks(&format!("{path}.posthooks"), test.posthooks.as_deref()),
             checks,
+            depends_on: test.dependencies().collect(),
+            depends_on_at: self.loaded.location(&format!("{path}.depends_on")),
             limits: TestLimits::of(test),
             values,
             update,

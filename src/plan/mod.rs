@@ -10,6 +10,7 @@
 mod bucket;
 mod build;
 mod check;
+mod dependencies;
 mod draft;
 pub mod forecast;
 pub mod git;
@@ -35,6 +36,7 @@ use crate::mask::MASK;
 
 pub use build::PlanError;
 pub use check::{CheckPlan, CheckSubject, OutputText};
+pub use dependencies::{NeededOutput, OutputReference};
 pub use draft::{OWN_TAGS, PlanDraft, unknown_region, unknown_resources};
 pub use limits::TestLimits;
 pub use names::{auto_bucket_name, valid_stack_name};
@@ -143,6 +145,10 @@ pub struct StackPlan {
     pub limits: TestLimits,
     /// The version that it is updated from.
     pub update: UpdatePlan,
+    /// The tests and regions whose stacks must be complete before the launch.
+    pub dependencies: Vec<CellId>,
+    /// The outputs of those that the parameters refer to, by their notation in the values.
+    pub needed_outputs: Vec<NeededOutput>,
 }
 
 /// A parameter to send.

@@ -90,6 +90,7 @@ impl RunReport {
             | EventKind::FailuresLocated { cell, .. }
             | EventKind::HookStarted { cell, .. }
             | EventKind::HookFinished { cell, .. }
+            | EventKind::ParametersResolved { cell, .. }
             | EventKind::CheckStarted { cell, .. }
             | EventKind::CheckFinished { cell, .. }
             | EventKind::StackCreating { cell, .. }
@@ -377,6 +378,9 @@ impl CellReport {
                 output,
                 ..
             } => self.hook_finished(at, hook, error, output),
+            EventKind::ParametersResolved { parameters, .. } => {
+                self.parameters = parameters.clone();
+            }
             EventKind::CheckStarted { check, .. } => self.check(at, check, None),
             EventKind::CheckFinished { check, result, .. } => self.check(at, check, Some(result)),
             EventKind::StackCreating { stack_name, .. } => {

@@ -150,7 +150,11 @@ fn suite(report: &RunReport, test: &str, all: usize, cells: &[&CellReport]) -> T
 }
 
 fn case(report: &RunReport, cell: &CellReport) -> TestCase {
-    let mut case = TestCase::new(clean(&cell.id.region), status(cell));
+    let status = match skipped(report, cell) {
+        Some(skipped) => skipped,
+        None => status(cell),
+    };
+    let mut case = TestCase::new(clean(&cell.id.region), status);
     case.set_classname(format!(
         "{}.{}",
         clean(&report.project),
@@ -219,6 +223,18 @@ fn check_status(check: &CheckReport) -> TestCaseStatus {
             .set_description(clean(&format!("{reason}\nset at {place}")));
     }
     status
+}
+
+/// Returns the status of a cell whose dependencies didn't pass. Those are failures of their own; if
+/// an error stopped the run before its tests, skipped ones are errors.
+fn skipped(report: &RunReport, cell: &CellReport) -> Option<TestCaseStatus> {
+    if cell.state != CellState::Skipped || report.error.is_some() {
+        return None;
+    }
+    let mut status = TestCaseStatus::skipped();
+    let reason = text::one_line(cell.reason.as_deref()?);
+    status.set_message(text::shortened(&reason, MESSAGE_LIMIT));
+    Some(status)
 }
 
 fn status(cell: &CellReport) -> TestCaseStatus {

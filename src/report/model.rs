@@ -117,7 +117,8 @@ pub struct Totals {
     pub failed: usize,
     /// Tests that were interrupted.
     pub interrupted: usize,
-    /// Tests that weren't launched because of an earlier error.
+    /// Tests that weren't launched because of an earlier error, or since a test that they depend on
+    /// didn't pass.
     #[serde(skip_serializing_if = "is_zero")]
     pub skipped: usize,
     /// Tests without a verdict, since the run ended before them.
@@ -342,7 +343,7 @@ pub enum CellState {
     Failed,
     /// Stopped before it passed or failed.
     Interrupted,
-    /// Not launched because of an earlier error.
+    /// Not launched because of an earlier error, or since a test that it depends on didn't pass.
     Skipped,
 }
 

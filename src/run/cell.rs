@@ -6,7 +6,8 @@ use tokio::time::{Instant, timeout};
 
 use super::checks;
 use super::deletion::{self, DeletionOptions};
-use super::limits::LaunchLimits;
+use super::dependencies::CellGraph;
+use super::limits::{LaunchLimits, LaunchPermit};
 use super::stack_checks;
 use super::stop::WaitOutcome;
 use super::update::StackUpdate;
@@ -27,6 +28,7 @@ pub(super) async fn run_cell(
     limits: &LaunchLimits,
     plan: &StackPlan,
     bucket: &StagingBucket,
+    graph: &CellGraph,
 ) {
     let permit = context
         .stop
@@ -48,7 +50,7 @@ pub(super) async fn run_cell(
             _ => false,
         };
         if !retried {
-            return finish(context, plan, verdict, stack).await;
+            return finish(context, plan, verdict, stack, (permit, graph)).await;
         }
         attempt += 1;
     }
@@ -88,9 +90,13 @@ async fn finish(
     plan: &StackPlan,
     verdict: CellVerdict,
     stack: Option<Watcher>,
+    (permit, graph): (Option<LaunchPermit<'_>>, &CellGraph),
 ) {
     let CellVerdict {
-        outcome, reason, ..
+        outcome,
+        reason,
+        outputs,
+        ..
     } = verdict;
     let cell = plan.cell.clone();
     if outcome == Outcome::Failed {
@@ -112,7 +118,24 @@ async fn finish(
     if outcome == Outcome::Failed {
         context.count_failure();
     }
-    if let Some(watcher) = stack {
+    graph.decide(&plan.cell, outcome, outputs);
+    let mut keep = None;
+    if graph.has_dependents(&plan.cell) {
+        // Dependents may need the place of a stack that only waits for them.
+        drop(permit);
+        keep = graph.dependents_over(&plan.cell).await;
+    }
+    let settings = context.settings();
+    let own = KeepReason::of(outcome, settings.no_delete, settings.keep_failed);
+    let has_stack = stack.is_some();
+    if let Some((watcher, why)) = stack.as_ref().zip(keep.filter(|_| own.is_none())) {
+        // A stack that was kept needs this one.
+        context.events.send(EventKind::StackKept {
+            cell: plan.cell.clone(),
+            stack_id: watcher.stack_id().to_owned(),
+            why,
+        });
+    } else if let Some(watcher) = stack {
         tear_down(
             context.settings(),
             &plan.cell,
@@ -123,6 +146,7 @@ async fn finish(
         )
         .await;
     }
+    graph.end(&plan.cell, keep.or(own.filter(|_| has_stack)));
 }
 
 /// Runs prehooks, launch, wait, checks and posthooks. `stack` is set as soon as the stack exists.
@@ -246,12 +270,13 @@ async fn test(
 
 pub(super) fn deletion_options(context: &StepContext<'_>, plan: &StackPlan) -> DeletionOptions {
     let RunSettings {
-        wait_for_delete: wait,
+        wait_for_delete,
         force_delete: force,
         ..
     } = *context.settings();
     DeletionOptions {
-        wait,
+        // What it depends on can be deleted only afterwards.
+        wait: wait_for_delete || !plan.dependencies.is_empty(),
         force,
         limit: plan.limits.deletion,
     }

@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::journal::{Journal, LeftoverLedger};
 use super::redact;
-use crate::event::{self, DispatcherMessage, EventKind, Outcome, RunEvent, RunFinished};
+use crate::event::{self, CellId, DispatcherMessage, EventKind, Outcome, RunEvent, RunFinished};
 use crate::mask::Secrets;
 use crate::report::EventConsumer;
 
@@ -22,13 +22,46 @@ pub(super) struct Dispatcher {
     consumers: Vec<Box<dyn EventConsumer>>,
     /// The journal; `None` if nothing is created that must be deleted.
     journal: Option<Journal>,
-    secrets: Secrets,
+    secrets: RunSecrets,
     seq: u64,
     /// The time of the last event; no later event has an earlier one, not even in a resumed run.
     last: Timestamp,
     tally: OutcomeCounts,
     /// Errors of consumers and the journal.
     unwritten: Vec<String>,
+}
+
+/// The secrets of a run.
+#[derive(Clone, Default)]
+pub(super) struct RunSecrets {
+    all: Secrets,
+    values: Vec<String>,
+    /// Outputs whose values are secret, too, as soon as they are known.
+    outputs: BTreeSet<(CellId, String)>,
+}
+
+impl RunSecrets {
+    pub(super) fn new(values: Vec<String>, outputs: BTreeSet<(CellId, String)>) -> Self {
+        Self {
+            all: Secrets::long(values.iter().cloned()),
+            values,
+            outputs,
+        }
+    }
+
+    /// Adds the secret outputs of a stack that has settled.
+    fn learn(&mut self, kind: &EventKind) {
+        let EventKind::StackSettled { cell, outputs, .. } = kind else {
+            return;
+        };
+        let is_secret = |key: &str| self.outputs.contains(&(cell.clone(), key.to_owned()));
+        let found = outputs.iter().filter(|it| is_secret(&it.key));
+        let found: Vec<String> = found.map(|it| it.value.clone()).collect();
+        if !found.is_empty() {
+            self.values.extend(found);
+            self.all = Secrets::long(self.values.iter().cloned());
+        }
+    }
 }
 
 /// The counts that determine the run's verdict.
@@ -72,7 +105,7 @@ impl Dispatcher {
         inbox: UnboundedReceiver<DispatcherMessage>,
         consumers: Vec<Box<dyn EventConsumer>>,
         journal: Option<Journal>,
-        secrets: Secrets,
+        secrets: RunSecrets,
         replay: Vec<RunEvent>,
     ) -> DispatcherTask {
         let (seq, last, tally, unwritten) =
@@ -160,7 +193,8 @@ impl Dispatcher {
     }
 
     fn take(&mut self, message: DispatcherMessage) {
-        let kind = redact::mask(&self.secrets, message.kind);
+        self.secrets.learn(&message.kind);
+        let kind = redact::mask(&self.secrets.all, message.kind);
         self.tally.count(&kind);
         self.seq += 1;
         let event = RunEvent {
@@ -259,6 +293,7 @@ impl OutcomeCounts {
             | EventKind::ObjectRemoved { .. }
             | EventKind::UploadFinished { .. }
             | EventKind::HookStarted { .. }
+            | EventKind::ParametersResolved { .. }
             | EventKind::CheckStarted { .. }
             | EventKind::CheckFinished { .. }
             | EventKind::HookFinished { .. }

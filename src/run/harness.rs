@@ -4,17 +4,16 @@
 use tokio_util::sync::CancellationToken;
 
 use super::RunError;
-use super::dispatcher::{Dispatcher, DispatcherResult};
+use super::dispatcher::{Dispatcher, DispatcherResult, RunSecrets};
 use super::interrupt::InterruptHandler;
 use super::journal::{Journal, LeftoverLedger};
 use super::stop::{Budget, StopReason, StopSwitch};
 use crate::event::{EventKind, EventSender, RunEvent, RunFinished, RunStarted};
-use crate::mask::Secrets;
 use crate::report::EventConsumer;
 
 pub(super) struct RunHarness {
     pub started: RunStarted,
-    pub secrets: Secrets,
+    pub secrets: RunSecrets,
     /// The journal's folders; `None` if nothing is created that must be deleted or outlives the
     /// process.
     pub journal: Option<Journal>,
@@ -50,7 +49,7 @@ impl RunHarness {
     pub(super) fn new(started: RunStarted, consumers: Vec<Box<dyn EventConsumer>>) -> Self {
         Self {
             started,
-            secrets: Secrets::default(),
+            secrets: RunSecrets::default(),
             journal: None,
             consumers,
             budget: None,

@@ -9,6 +9,7 @@ mod check;
 mod checks;
 mod clean;
 mod deletion;
+mod dependencies;
 mod deploy;
 mod dispatcher;
 mod error;
@@ -61,11 +62,12 @@ use crate::event::{
     PredictedFailure, RunStarted, RunTask, TemplateSource,
 };
 use crate::lint::{self, Finding, LintJob, LintOutcome};
-use crate::mask::Secrets;
 use crate::plan::{BucketKind, BucketPlan, Plan, StackPlan};
 use crate::report::EventConsumer;
 use crate::stage::marker::PlacedMarker;
 use crate::teardown;
+use dependencies::{CellGraph, DependencyFailure};
+use dispatcher::RunSecrets;
 use harness::{RunContext, RunHarness};
 use jiff::Timestamp;
 use journal::{Journal, JournalFolders, JournalHeader};
@@ -463,15 +465,51 @@ async fn test_cells(context: &StepContext<'_>, buckets: &[StagedBucket]) {
         settings.max_concurrency_per_region,
         regions,
     );
-    join_all(
-        plan.cells
-            .iter()
-            .map(async |cell| match &buckets[cell.bucket] {
-                Ok(bucket) => cell::run_cell(context, &limits, cell, bucket).await,
-                Err(error) => refuse_cell(context, &cell.cell, &error.to_string()),
-            }),
-    )
+    let graph = CellGraph::new(plan);
+    join_all(plan.cells.iter().map(async |cell| {
+        let refuse = |reason: &str| {
+            refuse_cell(context, &cell.cell, reason);
+            graph.decide(&cell.cell, Outcome::Failed, Vec::new());
+            graph.end(&cell.cell, None);
+        };
+        let bucket = match &buckets[cell.bucket] {
+            Ok(bucket) => bucket,
+            Err(error) => return refuse(&error.to_string()),
+        };
+        match graph.ready(context, cell).await {
+            Ok(ready) => cell::run_cell(context, &limits, &ready, bucket, &graph).await,
+            Err(DependencyFailure::Unresolved { reason, place }) => {
+                context.locate_failures(&cell.cell, vec![place]);
+                refuse(&reason);
+            }
+            Err(DependencyFailure::Skipped(reason)) => {
+                not_launched(context, &graph, &cell.cell, Outcome::Skipped, reason);
+            }
+            Err(DependencyFailure::Stopped) => {
+                let reason = context.stop.reason().map(|reason| reason.to_string());
+                let reason = reason.unwrap_or_default();
+                not_launched(context, &graph, &cell.cell, Outcome::Interrupted, reason);
+            }
+        }
+    }))
     .await;
+}
+
+/// Ends a cell whose dependencies didn't pass.
+fn not_launched(
+    context: &StepContext<'_>,
+    graph: &CellGraph,
+    cell: &CellId,
+    outcome: Outcome,
+    reason: String,
+) {
+    context.events.send(EventKind::CellFinished {
+        cell: cell.clone(),
+        outcome,
+        reason: Some(reason),
+    });
+    graph.decide(cell, outcome, Vec::new());
+    graph.end(cell, None);
 }
 
 fn not_run(context: &StepContext<'_>, outcome: Outcome, reason: Option<&str>) {
@@ -548,13 +586,11 @@ fn cells(plan: &Plan) -> Vec<PlannedCell> {
         .collect()
 }
 
-fn secrets(plan: &Plan) -> Secrets {
+fn secrets(plan: &Plan) -> RunSecrets {
     let earlier = plan.cells.iter().filter_map(|it| it.update.from.as_ref());
     let parameters = plan.cells.iter().flat_map(|cell| &cell.parameters);
     let parameters = parameters.chain(earlier.flat_map(|it| &it.parameters));
-    Secrets::long(
-        parameters
-            .filter(|parameter| parameter.secret)
-            .map(|parameter| parameter.value.clone()),
-    )
+    let secret = parameters.filter(|parameter| parameter.secret);
+    let values = secret.map(|parameter| parameter.value.clone()).collect();
+    RunSecrets::new(values, dependencies::secret_outputs(plan))
 }

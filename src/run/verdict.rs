@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::StepContext;
 use super::retry;
 use crate::duration::HumanDuration;
-use crate::event::{CellId, Outcome};
+use crate::event::{CellId, Outcome, StackOutput};
 use crate::plan::StackPlan;
 use crate::status::StackStatus;
 use crate::watch::{SettledStack, Watcher};
@@ -18,6 +18,8 @@ pub(super) struct CellVerdict {
     pub reason: Option<String>,
     /// The reason of the failure, if AWS is responsible for it and a retry may succeed.
     pub transient: Option<String>,
+    /// The outputs of the stack if the cell passed.
+    pub outputs: Vec<StackOutput>,
 }
 
 impl CellVerdict {
@@ -36,6 +38,7 @@ impl CellVerdict {
                 outcome: Outcome::Passed,
                 reason: None,
                 transient: None,
+                outputs: settled.outputs.clone(),
             };
             return error.map_or(passed, Self::failed_for_good);
         }
@@ -58,6 +61,7 @@ impl CellVerdict {
             outcome: Outcome::Failed,
             reason: Some(reason),
             transient,
+            outputs: Vec::new(),
         }
     }
 
@@ -67,6 +71,7 @@ impl CellVerdict {
             outcome: Outcome::Failed,
             reason: Some(reason),
             transient: None,
+            outputs: Vec::new(),
         }
     }
 
@@ -81,6 +86,7 @@ impl CellVerdict {
             outcome: Outcome::Interrupted,
             reason,
             transient: None,
+            outputs: Vec::new(),
         }
     }
 
@@ -89,6 +95,7 @@ impl CellVerdict {
             outcome: Outcome::Interrupted,
             reason: Some(reason.to_owned()),
             transient: None,
+            outputs: Vec::new(),
         }
     }
 }

@@ -67,6 +67,7 @@ mod configuration;
 mod corpus;
 mod credential_chain;
 mod credentials;
+mod dependencies;
 mod deploy_options;
 mod deploying;
 mod differential;

@@ -7,15 +7,17 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::assumptions::{self, AssumptionFinder};
+use super::dependencies::{self, DependencyForecast, DependencyForecasts};
 use super::facts::{Fact, RegionFacts};
 use super::request::StackRequest;
 use super::world::{self, CellWorld};
 use super::{ForecastCell, MissingFiles, Quota, StagedState, launched, masked, quotas, resources};
 use crate::catalog::{self, Partition};
 use crate::diagnostic::{Diagnostic, Location, Position};
+use crate::event::CellId;
 use crate::mask::Secrets;
 use crate::plan::draft::{PlanDraft, TestDraft};
-use crate::plan::parameters::{CellContext, MissingAnswer};
+use crate::plan::parameters::{CellContext, MissingAnswer, OutputValues};
 use crate::plan::place::ProfileRegion;
 use crate::plan::{BucketPlan, Lookup, LookupAnswer, LookupAnswers, LookupKind, ProfileIdentity};
 use crate::submodules;
@@ -44,7 +46,10 @@ pub(super) struct CellForecaster<'a> {
 }
 
 impl CellForecaster<'_> {
-    pub(super) fn cell(&self) -> (ForecastCell, MissingFiles) {
+    pub(super) fn cell(
+        &self,
+        known: &DependencyForecasts,
+    ) -> (ForecastCell, MissingFiles, DependencyForecast) {
         let partition = catalog::partition_of(&self.place.region);
         let account_id = String::new();
         let regions = vec![self.place.region.clone()];
@@ -59,18 +64,23 @@ impl CellForecaster<'_> {
             &self.draft.project,
             self.draft.run_id,
         );
-        let (mut cell, missing) = match self.templates.get(&self.test.template) {
+        let (mut cell, missing, mut of_cell) = match self.templates.get(&self.test.template) {
             Some(template) if self.test.problems.is_empty() => {
-                self.evaluated(template, bucket, partition)
+                self.evaluated(template, bucket, partition, known)
             }
             // A problem of the template that isn't one of the test has been reported with the
             // template.
-            _ => (self.unplanned(bucket), MissingFiles::default()),
+            _ => (
+                self.unplanned(bucket),
+                MissingFiles::default(),
+                DependencyForecast::default(),
+            ),
         };
         if let Some(name) = self.test.bucket.unresolved(&self.place.region) {
             cell.bucket.name = name;
         }
-        (cell, missing)
+        of_cell.fails = !cell.failures.is_empty();
+        (cell, missing, of_cell)
     }
 
     /// Returns the failure of a test that can't be planned.
@@ -105,6 +115,7 @@ impl CellForecaster<'_> {
             possible: Vec::new(),
             stacks: Vec::new(),
             adds: BTreeMap::new(),
+            dependencies: self.dependencies(),
             parameters: Vec::new(),
             bucket,
         }
@@ -115,9 +126,13 @@ impl CellForecaster<'_> {
         template: &Template,
         bucket: BucketPlan,
         partition: &Partition,
-    ) -> (ForecastCell, MissingFiles) {
-        let sent = self.sent(template, &bucket, partition.name);
+        known: &DependencyForecasts,
+    ) -> (ForecastCell, MissingFiles, DependencyForecast) {
+        let dependencies = self.dependencies();
+        let of_dependencies = known.created(&dependencies);
         let mut facts = self.facts.clone();
+        facts.forget_missing(&of_dependencies);
+        let sent = self.sent(template, &bucket, partition.name, known);
         let mut evaluation = self.evaluation(template, &bucket, partition, &sent, &facts);
         let mut created = assumptions::created_by(&evaluation.stack);
         if facts.forget_missing(&created) {
@@ -135,7 +150,8 @@ impl CellForecaster<'_> {
             failures
                 .into_iter()
                 .chain(sent.failures.clone())
-                .chain(self.role_elsewhere(partition)),
+                .chain(self.role_elsewhere(partition))
+                .chain(self.failed_dependencies(known)),
         );
         stack.undecided.extend(undecided);
         let of_undecided = stack.undecided.iter_mut().map(|it| &mut it.failure);
@@ -154,6 +170,13 @@ impl CellForecaster<'_> {
         let mut assumed = assumed;
         self.quotas(&added, &facts, &mut stack, &mut assumed);
         let secrets = self.secrets(&sent, &stack);
+        let id = self.id();
+        let of_cell = DependencyForecast {
+            outputs: dependencies::outputs(&id, template, &stack, &secrets),
+            created: created.clone(),
+            fails: false,
+        };
+        created.extend(of_dependencies);
         let finder = AssumptionFinder {
             region: &self.place.region,
             facts: &facts,
@@ -183,6 +206,7 @@ impl CellForecaster<'_> {
                 .into_iter()
                 .map(|(quota, (count, _))| (quota, count))
                 .collect(),
+            dependencies,
             parameters: sent
                 .shown
                 .into_iter()
@@ -190,7 +214,35 @@ impl CellForecaster<'_> {
                 .collect(),
             bucket,
         };
-        (cell, missed)
+        (cell, missed, of_cell)
+    }
+
+    fn id(&self) -> CellId {
+        CellId {
+            test: self.test.name.as_str().into(),
+            region: self.place.region.as_str().into(),
+        }
+    }
+
+    fn dependencies(&self) -> Vec<CellId> {
+        self.test.dependencies(&self.place.region)
+    }
+
+    /// Returns a failure for each dependency that would fail: the test would be skipped.
+    fn failed_dependencies(&self, known: &DependencyForecasts) -> Vec<Failure> {
+        let failed = self.dependencies().into_iter();
+        let failed = failed.filter(|cell| known.fails(cell));
+        let failure = |CellId { test, region }: CellId| Failure {
+            message: format!("{test} would fail in {region}, and this test depends on it"),
+            at: self
+                .test
+                .depends_on_at
+                .clone()
+                .unwrap_or_else(|| self.start_of_template()),
+            nested_in: Vec::new(),
+            notes: Vec::new(),
+        };
+        failed.map(failure).collect()
     }
 
     fn evaluation(
@@ -274,7 +326,13 @@ impl CellForecaster<'_> {
     }
 
     /// Returns the parameters as far as they are known.
-    fn sent(&self, template: &Template, bucket: &BucketPlan, partition: &str) -> StackRequest {
+    fn sent(
+        &self,
+        template: &Template,
+        bucket: &BucketPlan,
+        partition: &str,
+        known: &DependencyForecasts,
+    ) -> StackRequest {
         let scope = CellContext {
             project_name: &self.draft.project.name,
             test_name: &self.test.name,
@@ -285,6 +343,7 @@ impl CellForecaster<'_> {
             bucket: Some(&bucket.name),
             git_branch: self.draft.git_branch.as_deref(),
             az_blacklist: &self.test.az_blacklist,
+            outputs: OutputValues::Known(&known.outputs),
         };
         // Random values have a fixed form, so any value will do; a fixed seed makes the result
         // deterministic.

@@ -9,6 +9,7 @@
 
 mod assumptions;
 mod cell;
+mod dependencies;
 mod facts;
 mod launched;
 mod model;
@@ -25,11 +26,13 @@ use super::BucketPlan;
 use super::draft::{PlanDraft, TestDraft};
 use super::place::ProfileRegion;
 use crate::catalog;
+use crate::event::CellId;
 use crate::mask::Secrets;
 use crate::template::{Failure, Templates, Value};
 
 pub use crate::template::Assumption;
 use cell::CellForecaster;
+use dependencies::DependencyForecasts;
 pub use facts::{Fact, Facts, RegionFacts};
 pub use launched::ForecastStack;
 pub use model::{PlanReport, VerdictCounts, schema};
@@ -72,6 +75,8 @@ pub struct ForecastCell {
     pub template: String,
     /// The bucket that the template is staged to.
     pub bucket: BucketPlan,
+    /// The tests and regions whose stacks must be complete before the launch.
+    pub dependencies: Vec<CellId>,
     /// The parameters to send, in the template's order; secret values are `****`.
     pub parameters: Vec<(String, Value)>,
     /// Keys and values of the stack's tags.
@@ -193,11 +198,30 @@ impl PlanDraft {
             };
             cells.extend(places(test, regions).into_iter().map(place));
         }
-        for (cell, missed) in in_parallel(&cells, CellForecaster::cell) {
-            forecast.cells.push(cell);
-            forecast.missed.templates.extend(missed.templates);
-            forecast.missed.included.extend(missed.included);
+        let depths = self.depths();
+        let depth = |cell: &CellForecaster| depths.get(&*cell.test.name).copied();
+        let deepest = depths.values().copied().max().unwrap_or_default();
+        let mut known = DependencyForecasts::default();
+        let mut done: Vec<(usize, ForecastCell)> = Vec::new();
+        // Tests precede those that depend on them.
+        for level in 0..=deepest {
+            let of_level = cells.iter().enumerate();
+            let of_level = of_level.filter(|(_, cell)| depth(cell) == Some(level));
+            let of_level: Vec<(usize, &CellForecaster)> = of_level.collect();
+            let predicted = in_parallel(&of_level, |(_, cell)| cell.cell(&known));
+            for ((index, _), (cell, missed, of_cell)) in of_level.into_iter().zip(predicted) {
+                let id = CellId {
+                    test: cell.test.as_str().into(),
+                    region: cell.region.as_str().into(),
+                };
+                known.add(id, of_cell);
+                done.push((index, cell));
+                forecast.missed.templates.extend(missed.templates);
+                forecast.missed.included.extend(missed.included);
+            }
         }
+        done.sort_unstable_by_key(|(index, _)| *index);
+        forecast.cells = done.into_iter().map(|(_, cell)| cell).collect();
         forecast
     }
 }

@@ -69,6 +69,9 @@ struct ForecastCellReport {
     stack_name: String,
     /// Path of the template, relative to the project root.
     template: String,
+    /// The tests and regions, as `test/region`, whose stacks must be complete before the launch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    depends_on: Vec<String>,
     bucket: ForecastBucketReport,
     /// The stack's parameter values by parameter name, in the template's order. Secrets are `****`;
     /// random values differ in each run.
@@ -313,6 +316,7 @@ impl PlanReporter<'_> {
             declared: cell.is_declared,
             stack_name: cell.stack_name.clone(),
             template: cell.template.clone(),
+            depends_on: cell.dependencies.iter().map(ToString::to_string).collect(),
             bucket: ForecastBucketReport {
                 name: cell.bucket.name.clone(),
                 kind: match cell.bucket.kind {

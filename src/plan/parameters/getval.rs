@@ -65,8 +65,9 @@ pub(super) fn targets(parameter: &ParsedParameter) -> impl Iterator<Item = (&str
         .pseudos()
         .filter_map(|(kind, written)| match kind {
             PseudoParameter::GetVal { parameter } => Some((parameter.as_str(), written)),
-            PseudoParameter::Cell(_) | PseudoParameter::Random(_) | PseudoParameter::Stored(_) => {
-                None
-            }
+            PseudoParameter::Cell(_)
+            | PseudoParameter::Random(_)
+            | PseudoParameter::Stored(_)
+            | PseudoParameter::Output(_) => None,
         })
 }

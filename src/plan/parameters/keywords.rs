@@ -4,7 +4,8 @@ use super::cell::CellPseudo;
 use super::password::{CharacterClass, PasswordSpec};
 use super::random::RandomPseudo;
 use super::stored::StoredPseudo;
-use super::syntax::{PseudoParameter, PseudoSyntaxError, ValuePieces, parse};
+use super::syntax::{PseudoOutput, PseudoParameter, PseudoSyntaxError, ValuePieces, parse};
+use crate::config::TestReference;
 
 pub(super) struct PseudoKeyword {
     /// The name in lower case; ends with `_` if an argument is part of the name.
@@ -108,7 +109,7 @@ const fn keyword(
 }
 
 /// All pseudo-parameters.
-static KEYWORDS: [PseudoKeyword; 26] = [
+static KEYWORDS: [PseudoKeyword; 27] = [
     keyword(
         "genaz_",
         true,
@@ -216,6 +217,12 @@ static KEYWORDS: [PseudoKeyword; 26] = [
         true,
         KeywordArgument::Name(getval),
         "$[taskcat_getval_ParameterName]",
+    ),
+    keyword(
+        "output_",
+        false,
+        KeywordArgument::Name(output),
+        "$[taskcat_output_TestName.OutputKey]",
     ),
     keyword(
         "ssm_",
@@ -326,6 +333,23 @@ fn getval(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
         })
     } else {
         Err(wanted)
+    }
+}
+
+fn output(argument: &str) -> Result<PseudoParameter, KeywordArgumentError> {
+    let wanted = KeywordArgumentError::Wanted(
+        "requires the name of a test and the key of an output, as in \
+         $[taskcat_output_network.VpcId] or $[taskcat_output_network@eu-west-1.VpcId]",
+    );
+    let is_key = |key: &str| !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric());
+    match argument.rsplit_once('.') {
+        Some((test, key)) if !test.is_empty() && is_key(key) => {
+            Ok(PseudoParameter::Output(PseudoOutput {
+                test: TestReference::parse(test),
+                key: key.to_owned(),
+            }))
+        }
+        _ => Err(wanted),
     }
 }
 

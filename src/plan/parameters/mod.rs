@@ -17,12 +17,12 @@ mod stored;
 mod syntax;
 mod zones;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::diagnostic::{Diagnostic, Location};
 use crate::event::PredictedFailure;
-use crate::plan::Lookup;
+use crate::plan::{Lookup, OutputReference};
 use crate::template::Assumption;
 
 use cell::CellPseudo;
@@ -30,6 +30,7 @@ use password::{CharacterClass, PasswordSpec};
 use syntax::{PseudoParameter, ValuePiece, ValuePieces};
 
 pub use render::{MissingAnswer, RenderedValue};
+pub(super) use syntax::PseudoOutput;
 
 /// Returns what `$[taskcat_genpass_N]`, or `…NS]` with special characters, may become.
 pub(super) fn sample_password(length: usize, has_special: bool) -> String {
@@ -83,6 +84,27 @@ pub struct CellContext<'a> {
     pub git_branch: Option<&'a str>,
     /// IDs of Availability Zones (`use1-az3`) to exclude.
     pub az_blacklist: &'a [String],
+    /// The outputs of other tests.
+    pub outputs: OutputValues<'a>,
+}
+
+/// What is known about the outputs of other tests.
+#[derive(Clone, Copy, Debug)]
+pub enum OutputValues<'a> {
+    /// They are known once the other stacks are complete; until then, references to them stay.
+    Later,
+    /// What is predicted of them; others are unknown.
+    Known(&'a BTreeMap<OutputReference, RenderedValue>),
+}
+
+/// A reference to an output in a parameter.
+pub(super) struct OutputUse<'a> {
+    pub parameter: &'a str,
+    pub output: &'a PseudoOutput,
+    pub written: &'a str,
+    pub location: Option<&'a Location>,
+    /// Whether the parameter's value must not be shown.
+    pub is_secret: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -137,9 +159,28 @@ impl TestParameters {
             PseudoParameter::Stored(stored) => stored.lookup(self, scope).ok(),
             PseudoParameter::Cell(_)
             | PseudoParameter::Random(_)
+            | PseudoParameter::Output(_)
             | PseudoParameter::GetVal { .. } => None,
         });
         BTreeSet::from_iter(lookups).into_iter().collect()
+    }
+
+    /// Returns the references to outputs of other tests, in the order of the parameters.
+    pub(super) fn outputs(&self) -> impl Iterator<Item = OutputUse<'_>> {
+        self.parameters.iter().flat_map(|parameter| {
+            let pseudos = parameter.pseudos();
+            let of_parameter = pseudos.filter_map(|(kind, written)| match kind {
+                PseudoParameter::Output(output) => Some(OutputUse {
+                    parameter: &parameter.key,
+                    output,
+                    written,
+                    location: parameter.location.as_ref(),
+                    is_secret: parameter.no_echo,
+                }),
+                _ => None,
+            });
+            of_parameter.collect::<Vec<_>>()
+        })
     }
 
     /// Returns what must hold for the lookups to have answers, each with the parameter that needs
@@ -154,6 +195,7 @@ impl TestParameters {
                 }
                 PseudoParameter::Cell(_)
                 | PseudoParameter::Random(_)
+                | PseudoParameter::Output(_)
                 | PseudoParameter::GetVal { .. } => None,
             });
             assumptions.map(|assumption| (parameter.key.as_str(), assumption))
@@ -272,6 +314,7 @@ mod tests {
         bucket: Some("tcat-quickstart-vpc-2x4z6b8d"),
         git_branch: Some("main"),
         az_blacklist: &[],
+        outputs: OutputValues::Later,
     };
 
     fn source(line: u32, key: &str, values: &[&str]) -> ParameterSourceText {

@@ -6,8 +6,9 @@ use rand::Rng;
 
 use super::random::RandomPseudo;
 use super::stored::{self, StoredPseudo};
-use super::syntax::{PseudoParameter, ValuePiece};
-use super::{CellContext, ParsedParameter, TestParameters, getval};
+use super::syntax::{PseudoOutput, PseudoParameter, ValuePiece};
+use super::{CellContext, OutputValues, ParsedParameter, TestParameters, getval};
+use crate::event::CellId;
 use crate::mask::MASK;
 use crate::plan::LookupAnswers;
 use crate::template::{ConcatenatedForm, Unknown};
@@ -142,6 +143,10 @@ impl<R: Rng> ParameterRenderer<'_, R> {
                 written,
             } => self.stored(stored, written),
             ValuePiece::Pseudo {
+                kind: PseudoParameter::Output(output),
+                ..
+            } => self.output(output),
+            ValuePiece::Pseudo {
                 kind: PseudoParameter::GetVal { parameter },
                 ..
             } => match self.parameters.get(parameter) {
@@ -165,6 +170,23 @@ impl<R: Rng> ParameterRenderer<'_, R> {
         RenderedValue::Value {
             text,
             secret: random.is_secret(),
+        }
+    }
+
+    fn output(&self, output: &PseudoOutput) -> RenderedValue {
+        let reference = output.in_region(self.scope.region);
+        match self.scope.outputs {
+            // Replaced when the other stack is complete.
+            OutputValues::Later => RenderedValue::Value {
+                text: reference.to_string(),
+                secret: false,
+            },
+            OutputValues::Known(known) => known.get(&reference).cloned().unwrap_or_else(|| {
+                let CellId { test, region } = &reference.cell;
+                let key = &reference.key;
+                let what = format!("output {key} of {test} in {region}");
+                RenderedValue::Unknown(Unknown::launched(what))
+            }),
         }
     }
 

@@ -244,7 +244,11 @@ fn settled(
             texts.map(|texts| texts.join(","))
         }
         ValuePiece::Pseudo {
-            kind: PseudoParameter::Random(_) | PseudoParameter::Stored(_),
+            kind: PseudoParameter::Random(_),
+            ..
+        }
+        | ValuePiece::Pseudo {
+            kind: PseudoParameter::Stored(_) | PseudoParameter::Output(_),
             ..
         } => Ok(String::new()),
     };
@@ -261,7 +265,10 @@ fn unsettled<'a>(pieces: &'a [ValuePiece], parameters: &'a TestParameters) -> Op
             ..
         } => None,
         ValuePiece::Pseudo {
-            kind: PseudoParameter::Random(_) | PseudoParameter::Stored(_),
+            kind:
+                PseudoParameter::Random(_)
+                | PseudoParameter::Stored(_)
+                | PseudoParameter::Output(_),
             written,
         } => Some(written.as_str()),
         ValuePiece::Pseudo {

@@ -11,6 +11,7 @@ use super::cell::CellPseudo;
 use super::keywords::{self, KeywordArgument, KeywordArgumentError};
 use super::random::RandomPseudo;
 use super::stored::StoredPseudo;
+use crate::config::TestReference;
 
 /// The maximum length of a value in bytes
 /// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>).
@@ -40,6 +41,16 @@ pub(super) enum PseudoParameter {
     GetVal {
         parameter: String,
     },
+    Output(PseudoOutput),
+}
+
+/// `$[taskcat_output_TEST.Key]`: an output of the stack of another test.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(in crate::plan) struct PseudoOutput {
+    /// The test, and the region if it is another one.
+    pub test: TestReference,
+    /// The output's key.
+    pub key: String,
 }
 
 /// A syntax error in a value.

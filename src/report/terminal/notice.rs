@@ -186,6 +186,7 @@ pub(super) fn of(kind: &EventKind, report: &RunReport) -> Option<(Level, String)
         | EventKind::ObjectRemoved { .. }
         | EventKind::StackCreated { .. }
         | EventKind::LaunchFailed { .. }
+        | EventKind::ParametersResolved { .. }
         | EventKind::StackEvent { .. }
         | EventKind::StackSettled { .. }
         | EventKind::StackDeleting { .. }
