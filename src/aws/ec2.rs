@@ -73,6 +73,20 @@ impl Aws {
 }
 
 impl Clients {
+    /// Returns those of the regions of the caller's partition that its account has not enabled.
+    pub async fn disabled_regions(&self) -> Result<BTreeSet<String>, AwsError> {
+        let call = SignedCall {
+            body: "Action=DescribeRegions&Version=2016-11-15&AllRegions=true\
+                &Filter.1.Name=opt-in-status&Filter.1.Value.1=not-opted-in"
+                .into(),
+            is_first_call: true,
+            ..call("DescribeRegions", "")
+        };
+        let body = self.signed(&call).await?;
+        let names = texts(&body, &["regionName"]).ok_or_else(|| self.garbled(&call))?;
+        Ok(names.into_iter().map(|(_, name)| name).collect())
+    }
+
     /// Returns name and ID (`us-east-1a`, `use1-az6`) of the region's available zones, in AWS's
     /// order.
     pub async fn availability_zones(&self) -> Result<Vec<(String, String)>, AwsError> {

@@ -7,6 +7,7 @@
 //! by [`credentials`], and requests sent by [`http`]: by boto3's rules, where the SDK has others.
 //! [`Aws::at`] calls one endpoint with given keys, and reads neither environment nor files.
 
+mod access;
 mod change_set;
 mod cloud_control;
 mod cloudformation;
@@ -28,6 +29,7 @@ mod profile_error;
 mod quotas;
 mod retry;
 mod s3;
+mod server_clock;
 mod settings;
 mod setup;
 mod shared_config;
@@ -37,6 +39,7 @@ mod stack_resource;
 mod sts;
 mod trace;
 
+pub use access::PolicySource;
 pub use change_set::{ChangeSet, ChangeSetOptions, CreateChangeSet, StackFailureAction};
 pub use cloudformation::{CreateStack, Stack};
 pub use codepipeline::{ActionState, JobFailure, JobSuccess, StageState};
@@ -70,6 +73,7 @@ use new_buckets::NewBuckets;
 use pacing::Pace;
 use profile::Profile;
 use retry::{RetryLimits, retries, timeouts};
+use server_clock::ServerClock;
 use settings::{AddressingStyle, Overrides, S3Settings};
 use simulated::Simulated;
 use trace::Trace;
@@ -137,6 +141,7 @@ pub struct Clients {
     http: Http,
     call_timeout: Duration,
     simulated: Simulated,
+    server_clock: ServerClock,
     cloudformation: aws_sdk_cloudformation::Client,
     s3: aws_sdk_s3::Client,
     pace: Arc<Pace>,
@@ -375,6 +380,7 @@ impl Clients {
             http: profile.http.clone(),
             call_timeout,
             simulated,
+            server_clock: ServerClock::default(),
             pace,
             retry_limits,
             new_buckets,
@@ -384,6 +390,12 @@ impl Clients {
     /// Returns the region that is called.
     pub fn region(&self) -> &str {
         &self.region
+    }
+
+    /// Returns by how many seconds AWS's clock is ahead of this machine's, by the newest response
+    /// of STS; negative if it is behind.
+    pub fn seconds_ahead(&self) -> Option<i64> {
+        self.server_clock.seconds_ahead()
     }
 
     /// Returns the endpoint of S3 if the user sets one.

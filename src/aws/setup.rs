@@ -8,13 +8,15 @@ use jiff::Timestamp;
 use super::endpoint::aws_url;
 use super::http::Proxies;
 use super::settings::{Setting, Settings};
-use super::{Aws, AwsError, AwsTarget, profile};
+use super::{Aws, AwsError, AwsTarget, CallerIdentity, profile};
 
 /// The settings of a profile, as far as they are known.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
     /// Names (`region`) and what is known of them, with what sets it.
     pub rows: Vec<(&'static str, String)>,
+    /// Whom STS takes the caller for.
+    pub caller: Option<CallerIdentity>,
     /// Why AWS can't be called.
     pub error: Option<AwsError>,
 }
@@ -77,8 +79,9 @@ impl Aws {
         match self.identify(name, asked).await {
             Err(error) => setup.failed(error),
             Ok((identity, _)) => {
-                setup.add("account", identity.account_id);
-                setup.add("identity", identity.arn);
+                setup.add("account", identity.account_id.as_str());
+                setup.add("identity", identity.arn.as_str());
+                setup.caller = Some(identity);
                 setup
             }
         }

@@ -44,6 +44,8 @@ pub(super) enum SignedService {
     Route53,
     /// JSON 1.0.
     CloudControl,
+    /// awsQuery, with one endpoint per partition.
+    Iam,
 }
 
 impl SignedService {
@@ -54,6 +56,7 @@ impl SignedService {
             Self::ServiceQuotas => "Service Quotas",
             Self::Route53 => "Route 53",
             Self::CloudControl => "CloudControl",
+            Self::Iam => "IAM",
         }
     }
 
@@ -64,28 +67,32 @@ impl SignedService {
             Self::ServiceQuotas => "servicequotas",
             Self::Route53 => "route53",
             Self::CloudControl => "cloudcontrolapi",
+            Self::Iam => "iam",
         }
     }
 
     /// Returns the method and the path.
     fn resource(self) -> (&'static str, &'static str) {
         match self {
-            Self::Ec2 | Self::ServiceQuotas | Self::CloudControl => ("POST", ""),
+            Self::Ec2 | Self::ServiceQuotas | Self::CloudControl | Self::Iam => ("POST", ""),
             Self::Route53 => ("GET", "/2013-04-01/hostedzone"),
         }
     }
 
-    /// Returns the URL in AWS, and the region that a request is signed for. Route 53 has one
-    /// endpoint per partition
-    /// (<https://docs.aws.amazon.com/general/latest/gr/r53.html>).
+    /// Returns the URL in AWS, and the region that a request is signed for. Route 53 and IAM have
+    /// one endpoint per partition (<https://docs.aws.amazon.com/general/latest/gr/r53.html>,
+    /// <https://docs.aws.amazon.com/general/latest/gr/iam-service.html>).
     fn place(self, region: &str, variant: EndpointVariant) -> (String, &str) {
-        if self != Self::Route53 {
-            return (aws_url(self.name(), region, variant), region);
-        }
-        let (url, signed_for) = match catalog::partition_of(region).name {
-            "aws-cn" => ("https://route53.amazonaws.com.cn", "cn-northwest-1"),
-            "aws-us-gov" => ("https://route53.us-gov.amazonaws.com", "us-gov-west-1"),
-            "aws" => ("https://route53.amazonaws.com", "us-east-1"),
+        let partition = catalog::partition_of(region).name;
+        let (url, signed_for) = match (self, partition) {
+            (Self::Route53, "aws-cn") => ("https://route53.amazonaws.com.cn", "cn-northwest-1"),
+            (Self::Route53, "aws-us-gov") => {
+                ("https://route53.us-gov.amazonaws.com", "us-gov-west-1")
+            }
+            (Self::Route53, "aws") => ("https://route53.amazonaws.com", "us-east-1"),
+            (Self::Iam, "aws-cn") => ("https://iam.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+            (Self::Iam, "aws-us-gov") => ("https://iam.us-gov.amazonaws.com", "us-gov-west-1"),
+            (Self::Iam, "aws") => ("https://iam.amazonaws.com", "us-east-1"),
             _ => return (aws_url(self.name(), region, variant), region),
         };
         (url.to_owned(), signed_for)
@@ -93,7 +100,7 @@ impl SignedService {
 
     fn headers(self, operation: &str) -> Vec<(&'static str, String)> {
         match self {
-            Self::Ec2 => vec![(
+            Self::Ec2 | Self::Iam => vec![(
                 "content-type",
                 "application/x-www-form-urlencoded; charset=utf-8".to_owned(),
             )],

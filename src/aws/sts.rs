@@ -36,6 +36,7 @@ impl Clients {
             .interceptor(self.retry_limits.of_first_call())
             .interceptor(Trace)
             .interceptor(self.simulated.clone())
+            .interceptor(self.server_clock.clone())
             .build();
         let answer = aws_sdk_sts::Client::from_conf(config)
             .get_caller_identity()

@@ -66,7 +66,11 @@ impl GenerateIamPolicyArgs {
             return Err(CliError::Diagnostics(project.with_warnings(diagnostics)));
         }
         output::diagnostics(&project.with_warnings(diagnostics));
-        let generated = iam_policy::generate(&self.request(&project.loaded.config, &templates));
+        let generated = iam_policy::generate(&policy_request(
+            &project.loaded.config,
+            &templates,
+            self.role_for.purpose(),
+        ));
         let text = serde_json::to_string_pretty(&generated.document)
             .map_err(|error| CliError::local("the policy", error))?;
         input::write_whole(&self.output_file, (text + "\n").as_bytes()).map_err(|error| {
@@ -97,60 +101,70 @@ impl GenerateIamPolicyArgs {
         streams::tell(format_args!("wrote {}", self.output_file.display()));
         Ok(ExitStatus::Passed)
     }
+}
 
-    fn request<'t>(&self, config: &BaseConfig, templates: &'t Templates) -> PolicyRequest<'t> {
-        let tests = || config.tests.values();
-        let regions = tests().flat_map(|it| it.regions.iter().flatten());
-        let mut partitions: BTreeSet<&str> = regions
-            .map(|region| catalog::partition_of(region).name)
-            .collect();
-        if partitions.is_empty() {
-            partitions.insert("aws");
-        }
-        let buckets: BTreeSet<String> = tests().map(bucket).collect();
-        let purpose = match self.role_for {
-            RoleUse::Test => PolicyPurpose::Test,
-            RoleUse::Deploy => PolicyPurpose::Deploy,
-            RoleUse::Cleanup => PolicyPurpose::Cleanup,
-        };
-        let templates: Vec<&Template> = templates.iter().collect();
-        PolicyRequest {
-            purpose,
-            roles: tests()
-                .filter_map(|it| role(it, &partitions))
-                .flatten()
-                .collect(),
-            partitions,
-            stacks: self.stacks(config),
-            buckets,
-            has_secrets: has_secrets(config, &templates),
-            has_updates: tests().any(|it| it.update_from.is_some()),
-            templates,
+impl RoleUse {
+    fn purpose(self) -> PolicyPurpose {
+        match self {
+            Self::Test => PolicyPurpose::Test,
+            Self::Deploy => PolicyPurpose::Deploy,
+            Self::Cleanup => PolicyPurpose::Cleanup,
         }
     }
+}
 
-    /// Returns patterns of the names of the tests' stacks, and of their nested stacks, whose names
-    /// begin with the same.
-    fn stacks(&self, config: &BaseConfig) -> BTreeSet<String> {
-        let project = config.project.name.as_deref().unwrap_or_default();
-        let given = |text: &Option<String>| text.clone().filter(|it| !it.is_empty());
-        let pattern = |(test, settings): (&String, &TestConfig)| {
-            let name = given(&settings.stack_name);
-            let start = match (self.role_for, name) {
-                (_, Some(name)) => name,
-                (RoleUse::Deploy, None) => format!("{project}-{test}"),
-                (_, None) => match given(&settings.stack_name_prefix) {
-                    Some(prefix) => prefix,
-                    None if config.project.shorten_stack_name == Some(true) => {
-                        format!("tCaT-{test}-")
-                    }
-                    None => format!("tCaT-{project}-"),
-                },
-            };
-            format!("{}*", valid_stack_name(&start))
-        };
-        config.tests.iter().map(pattern).collect()
+/// Returns what a project's policy must allow.
+pub(super) fn policy_request<'t>(
+    config: &BaseConfig,
+    templates: &'t Templates,
+    purpose: PolicyPurpose,
+) -> PolicyRequest<'t> {
+    let tests = || config.tests.values();
+    let regions = tests().flat_map(|it| it.regions.iter().flatten());
+    let mut partitions: BTreeSet<&str> = regions
+        .map(|region| catalog::partition_of(region).name)
+        .collect();
+    if partitions.is_empty() {
+        partitions.insert("aws");
     }
+    let buckets: BTreeSet<String> = tests().map(bucket).collect();
+    let templates: Vec<&Template> = templates.iter().collect();
+    PolicyRequest {
+        purpose,
+        roles: tests()
+            .filter_map(|it| role(it, &partitions))
+            .flatten()
+            .collect(),
+        partitions,
+        stacks: stacks(config, purpose),
+        buckets,
+        has_secrets: has_secrets(config, &templates),
+        has_updates: tests().any(|it| it.update_from.is_some()),
+        templates,
+    }
+}
+
+/// Returns patterns of the names of the tests' stacks, and of their nested stacks, whose names
+/// begin with the same.
+fn stacks(config: &BaseConfig, purpose: PolicyPurpose) -> BTreeSet<String> {
+    let project = config.project.name.as_deref().unwrap_or_default();
+    let given = |text: &Option<String>| text.clone().filter(|it| !it.is_empty());
+    let pattern = |(test, settings): (&String, &TestConfig)| {
+        let name = given(&settings.stack_name);
+        let start = match (purpose, name) {
+            (_, Some(name)) => name,
+            (PolicyPurpose::Deploy, None) => format!("{project}-{test}"),
+            (_, None) => match given(&settings.stack_name_prefix) {
+                Some(prefix) => prefix,
+                None if config.project.shorten_stack_name == Some(true) => {
+                    format!("tCaT-{test}-")
+                }
+                None => format!("tCaT-{project}-"),
+            },
+        };
+        format!("{}*", valid_stack_name(&start))
+    };
+    config.tests.iter().map(pattern).collect()
 }
 
 /// Returns the pattern of the names of a test's buckets.

@@ -54,6 +54,16 @@ impl<'a> ContainerCli<'a> {
         self.found.get_or_init(|| self.search()).await.clone()
     }
 
+    /// Returns the program, and whether its engine answers.
+    pub(super) async fn probe(&self) -> Option<(OsString, bool)> {
+        let program = self.program().await?;
+        let mut command = process::command(&program, self.programs);
+        command.arg("version");
+        let finished = process::run(command, Vec::new(), PROBE_LIMIT).await;
+        let answers = finished.is_ok_and(|it| it.end.is_success());
+        Some((program, answers))
+    }
+
     async fn search(&self) -> Option<OsString> {
         let mut first = None;
         for name in KNOWN {

@@ -122,6 +122,23 @@ pub(crate) async fn package(
     package_with(request, progress, None).await
 }
 
+/// Returns how the Lambda functions are built, each way once.
+pub(crate) fn methods(request: &PackageRequest) -> Vec<BuildMethod> {
+    let mut methods: Vec<BuildMethod> = Vec::new();
+    for lambda in source::find(request).lambdas {
+        if !methods.contains(&lambda.build) {
+            methods.push(lambda.build);
+        }
+    }
+    methods
+}
+
+/// Returns the program that would build images, and whether its engine answers.
+pub(crate) async fn container_program(request: &PackageRequest) -> Option<(OsString, bool)> {
+    let cli = ContainerCli::new(request.container_cli.as_deref(), None);
+    cli.probe().await
+}
+
 /// Packages; `programs` replaces PATH in the search for the container engine and pip.
 async fn package_with(
     request: &PackageRequest,

@@ -49,6 +49,14 @@ pub(super) async fn answer(
         response
             .headers_mut()
             .insert(SIMULATED_HEADER, HeaderValue::from_static("true"));
+        if let Some(ahead) = cloud.scenario.clock_ahead() {
+            let date = jiff::fmt::rfc2822::DateTimePrinter::new()
+                .timestamp_to_rfc9110_string(&(jiff::Timestamp::now() + ahead));
+            let date = date.ok().and_then(|it| HeaderValue::from_str(&it).ok());
+            response
+                .headers_mut()
+                .extend(date.map(|it| (http::header::DATE, it)));
+        }
     }
     reply
 }

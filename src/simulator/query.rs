@@ -177,7 +177,8 @@ fn serve(
         QueryService::Sts => {
             sts::call(cloud, credential, form).unwrap_or_else(|| Err(unknown_action(service, form)))
         }
-        QueryService::Iam => iam::call(form).unwrap_or_else(|| Err(unknown_action(service, form))),
+        QueryService::Iam => iam::call(cloud, &credential.caller, form)
+            .unwrap_or_else(|| Err(unknown_action(service, form))),
         QueryService::Ec2 => {
             ec2::call(cloud, caller, form).unwrap_or_else(|| Err(unknown_action(service, form)))
         }

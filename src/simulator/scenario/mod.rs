@@ -36,6 +36,8 @@ pub(crate) struct ScenarioFile {
     pub hidden: Vec<HiddenRule>,
     /// Regions that are not enabled for the account
     pub disabled_regions: Vec<Wildcard>,
+    /// How far the clock in the Date header of responses is ahead
+    pub clock_ahead: Option<HumanDuration>,
     /// The initial contents of the simulator
     pub seeds: SeedFile,
 }
@@ -449,6 +451,29 @@ impl Scenario {
             .map(|(index, _)| ("calls", index));
         lock(&self.matched).extend(matched);
         hits.first().map(|rule| (rule.phase, rule.to_fault()))
+    }
+
+    /// Returns whether a rule denies every call of an IAM action (`s3:PutObject`) to an account.
+    pub(crate) fn denies(&self, account: &str, action: &str) -> bool {
+        let Some((service, name)) = action.split_once(':') else {
+            return false;
+        };
+        self.file.calls.iter().any(|rule| {
+            let is_permanent = rule.name.is_none()
+                && rule.regions.is_empty()
+                && rule.times.is_none()
+                && rule.every.is_none();
+            rule.fault == FaultKind::Deny
+                && is_permanent
+                && rule.service.matches(service)
+                && rule.action.as_ref().is_none_or(|it| it.matches(name))
+                && (rule.accounts.is_empty() || rule.accounts.iter().any(|it| it.matches(account)))
+        })
+    }
+
+    /// Returns by how much the clock of AWS is ahead.
+    pub(crate) fn clock_ahead(&self) -> Option<Duration> {
+        self.file.clock_ahead.map(|it| it.0)
     }
 
     /// Returns whether the region is disabled for the account.
