@@ -9,6 +9,7 @@ use crate::event::RunFinished;
 use crate::input;
 use crate::report::folder::FolderError;
 use crate::run::{EndedRun, PrepareError, RunError, SearchError};
+use crate::stage::StageError;
 
 use super::output;
 
@@ -231,6 +232,10 @@ fn hint(error: &AwsError) -> Option<&'static str> {
         ErrorKind::Unreachable | ErrorKind::Network => {
             Some("check the region's name, --endpoint-url and AWS_ENDPOINT_URL, and the network")
         }
+        ErrorKind::Denied => Some(
+            "allow the action to the caller; `taskcat generate-iam-policy` writes a policy with \
+             all that a project needs, and `taskcat doctor` checks the permissions",
+        ),
         _ => None,
     }
 }
@@ -239,6 +244,13 @@ fn hint(error: &AwsError) -> Option<&'static str> {
 pub(super) fn exit_of(ended: &EndedRun) -> ExitStatus {
     for what in &ended.unwritten {
         output::error(&format!("a report could not be written: {what}"), None);
+    }
+    if let Some(RunError::Stage(StageError::Aws(error))) = &ended.error
+        && error.is(ErrorKind::Denied)
+        && let Some(help) = help(error)
+    {
+        let message = format!("{} was denied in {}", error.operation, error.region);
+        output::note(&message, help);
     }
     let exit = verdict(ended);
     if ended.unwritten.is_empty() {

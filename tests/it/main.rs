@@ -105,6 +105,7 @@ mod network;
 mod package_command;
 mod packaging;
 mod page;
+mod permissions;
 mod pipeline_command;
 mod pipeline_configuration;
 #[cfg(feature = "lambda")]
