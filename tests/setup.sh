@@ -5,7 +5,7 @@
 # and clients that deploy to the simulator (the CDK's comes from npm). Quick when all is there. Each environment is a group
 # of the project in tests/python, locked by its uv.lock.
 #
-#   tests/setup.sh [browser] [cdk] [checkov] [ministack] [moto] [pipeline] [sam] [sceptre] [schemas] [taskcat]
+#   tests/setup.sh [browser] [cdk] [checkov] [ministack] [moto] [pipeline] [pytest] [sam] [sceptre] [schemas] [taskcat]
 #
 # Without names it makes all of them.
 set -euo pipefail
@@ -56,7 +56,7 @@ mkdir -p target/venvs
 exec 9>target/venvs/.lock
 if command -v flock >/dev/null; then flock 9; fi
 
-[ $# -gt 0 ] || set -- browser cdk checkov ministack moto pipeline sam sceptre schemas taskcat
+[ $# -gt 0 ] || set -- browser cdk checkov ministack moto pipeline pytest sam sceptre schemas taskcat
 home=$(cd target/venvs && pwd -P)
 
 # uv reads the lock file; pip, which knows this machine's indexes and certificates, installs.

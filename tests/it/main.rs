@@ -124,6 +124,7 @@ mod plan_errors;
 mod planning;
 mod profiles;
 mod project_discovery;
+mod pytest_example;
 mod redacting;
 mod regions;
 mod rendering;
