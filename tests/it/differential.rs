@@ -297,8 +297,10 @@ fn configurations_resolve_as_taskcat_resolves_them() {
     let mut compared = 0;
     for entry in fs::read_dir(projects).unwrap() {
         let scenario = entry.unwrap().file_name().into_string().unwrap();
-        // No configuration, and one that nobody can read.
-        if ["metadata-only", "bad-config"].contains(&scenario.as_str()) {
+        // No configuration, one that nobody can read, and those with keys that TaskCat lacks.
+        let left_out = ["metadata-only", "bad-config"];
+        let own = ["checks", "dependencies", "update"];
+        if left_out.iter().chain(&own).any(|it| *it == scenario) {
             continue;
         }
         let project = Project::copy_of(&scenario);
